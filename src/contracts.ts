@@ -1,0 +1,102 @@
+/**
+ * @file The contracts that stages are written against: clock, progress, teacher, student. The store's has a folder of its
+ * own. Stages never import each other; they meet in the store and in these types.
+ */
+
+import { FlywheelError, type FlywheelErrorOptions } from "./errors.ts";
+import type { ImagePreprocessing, Input, LabelValue, ModelId, Usage } from "./records.ts";
+
+/** Time as an argument. */
+export type Clock = {
+  /** Milliseconds since the epoch. */
+  now(): number;
+  /** Resolves after `durationMs`; rejects with the signal's reason when aborted. */
+  sleep(durationMs: number, signal?: AbortSignal): Promise<void>;
+};
+
+/** What long work tells whoever watches. Called often: must be cheap. */
+export type Progress = (update: {
+  readonly stage: string;
+  readonly done: number;
+  /** Absent while unknown. */
+  readonly total?: number;
+  /** Shown as they are: `cost: "$0.12"`, `loss: "0.43"`. */
+  readonly details?: Readonly<Record<string, string>>;
+}) => void;
+
+// ── teacher ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** An input with its payload loaded: what a teacher is shown. */
+export type TeacherInput =
+  | { readonly kind: "image"; readonly bytes: Uint8Array; readonly mediaType: string }
+  | Exclude<Input, { readonly kind: "image" }>;
+
+export type TeacherRequest = {
+  readonly input: TeacherInput;
+  /** 0 for live traffic, 1, 2, 3 when labelling; passes are asked differently (SCIENCE D5). */
+  readonly pass: number;
+  /** Same key, same request: a provider that honours it never charges twice. */
+  readonly idempotencyKey: string;
+};
+
+/** A request that brought no valid answer. An answer outside the schema was charged all the same. */
+export class TeacherError extends FlywheelError {
+  /** What the provider asked us to wait. */
+  readonly retryAfterMs: number | undefined;
+  readonly usage: Usage;
+  readonly costUsd: number;
+
+  constructor(
+    code: string,
+    message: string,
+    options: FlywheelErrorOptions & {
+      readonly retryAfterMs?: number | undefined;
+      readonly usage?: Usage;
+      readonly costUsd?: number;
+    } = {},
+  ) {
+    super(code, message, options);
+    this.name = "TeacherError";
+    this.retryAfterMs = options.retryAfterMs;
+    this.usage = options.usage ?? { inputTokens: 0, outputTokens: 0 };
+    this.costUsd = options.costUsd ?? 0;
+  }
+}
+
+/** A teacher's answer, valid under the task's schema. Failures are thrown as `TeacherError`. */
+export type TeacherAnswer = {
+  readonly value: LabelValue;
+  readonly probabilities?: Readonly<Record<LabelValue, number>>;
+  readonly usage: Usage;
+  readonly costUsd: number;
+  readonly latencyMs: number;
+};
+
+/** Annotates rows. One attempt per call: pace, retries and budget belong to whoever calls. */
+export type Teacher = {
+  /** `provider/model`. */
+  readonly id: string;
+  readonly simulated: boolean;
+  readonly promptVersion: string;
+  /** The most that one request of this kind may cost, for reserving budget before it is sent. */
+  maxCostUsd(request: TeacherRequest): number;
+  /**
+   * @throws TeacherError `teacher_rate_limited`, `teacher_unavailable`, `teacher_timeout`, `teacher_off_schema`:
+   *   retryable; `teacher_refused`, `teacher_unauthorised`, `teacher_bad_request`: final
+   */
+  ask(request: TeacherRequest, signal?: AbortSignal): Promise<TeacherAnswer>;
+};
+
+// ── student ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** An input with its payload loaded: what a student is shown. Images are encoded files (JPEG, PNG, …). */
+export type StudentInput = TeacherInput;
+
+/** A trained model, loaded. There is no unfitted state. */
+export type Student = AsyncDisposable & {
+  readonly modelId: ModelId;
+  readonly classes: readonly LabelValue[];
+  readonly preprocessing?: ImagePreprocessing;
+  /** Row-major `[n, classes.length]` logits, nats, uncalibrated. Prediction of a batch is that of its rows one by one. */
+  predictLogits(batch: readonly StudentInput[], signal?: AbortSignal): Promise<Float32Array>;
+};

@@ -1,0 +1,324 @@
+/**
+ * @file The nouns, in the order in which data flows: row → annotation → label → model → policy → decision → round.
+ *
+ * Records are plain, immutable and serialisable as JSON (typed arrays aside); every stage reads and writes them through
+ * the store, so that each stage can be stopped, restarted and run alone. Times are milliseconds since the epoch, money is
+ * US dollars, rates and probabilities lie in [0, 1].
+ */
+
+declare const brand: unique symbol;
+type Brand<T, B extends string> = T & { readonly [brand]: B };
+
+/** Hash of a row's normalised content: the same content is the same row, wherever it came from. 64 hex digits. */
+export type RowId = Brand<string, "RowId">;
+/** Hash of a payload's bytes in the blob store. 64 hex digits. */
+export type BlobId = Brand<string, "BlobId">;
+/** Hash of what a model was made from: data snapshot, trainer, options, seed, code version. 64 hex digits. */
+export type ModelId = Brand<string, "ModelId">;
+/** Hash of a policy's content. 64 hex digits. */
+export type PolicyId = Brand<string, "PolicyId">;
+/** A number in [0, 1]; only `probability()` makes one. */
+export type Probability = Brand<number, "Probability">;
+
+/** Brands strings that a hash function of ours has just made, or that the store has just read back. */
+export const rowId = (hex: string): RowId => hex as RowId;
+export const blobId = (hex: string): BlobId => hex as BlobId;
+export const modelId = (hex: string): ModelId => hex as ModelId;
+export const policyId = (hex: string): PolicyId => hex as PolicyId;
+
+/** @throws RangeError if `value` is NaN or outside [0, 1] */
+export function probability(value: number): Probability {
+  if (!(value >= 0 && value <= 1)) throw new RangeError(`a probability lies in [0, 1], got ${value}`);
+  return value as Probability;
+}
+
+/** A value with its interval (95 % unless said otherwise) and the number of rows behind it. */
+export type Estimate = { readonly value: number; readonly low: number; readonly high: number; readonly n: number };
+
+// ── rows ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+export const Split = ["train", "calibrate", "certify"] as const;
+export type Split = (typeof Split)[number];
+
+/** Shares of the uniform stream, summing to 1 (SCIENCE D3: 60 / 15 / 25). */
+export type SplitShares = { readonly [S in Split]: number };
+
+export type ImageInput = {
+  readonly kind: "image";
+  /** The file as it came, in the blob store. */
+  readonly blob: BlobId;
+  readonly width: number;
+  readonly height: number;
+  readonly mediaType: string;
+};
+export type TextInput = { readonly kind: "text"; readonly text: string };
+export type RecordInput = {
+  readonly kind: "record";
+  readonly fields: Readonly<Record<string, string | number | boolean | null>>;
+};
+export type Input = ImageInput | TextInput | RecordInput;
+
+export type Row = {
+  readonly id: RowId;
+  readonly input: Input;
+  /** Where it was first seen: a path, `file.csv:12`, or `request <id>`. */
+  readonly source: string;
+  readonly origin: "ingest" | "traffic";
+  /**
+   * True where the row belongs to a uniform sample of the stream: everything ingested, and the random share of traffic
+   * drawn before routing. Only uniform rows may calibrate, certify or measure; the rest only ever train.
+   */
+  readonly uniform: boolean;
+  /** Train always for rows that are not uniform, else by hash (`splitOf`). */
+  readonly split: Split;
+  /** Probability with which a row of its kind receives a label; 1 for ingested rows. Training weight is min(1/p, 10). */
+  readonly propensity: number;
+  readonly createdAt: number;
+};
+
+/** An input that could not become a row, and why. */
+export type Rejection = {
+  readonly source: string;
+  readonly code: string;
+  readonly message: string;
+  readonly at: number;
+};
+
+// ── annotations and labels ──────────────────────────────────────────────────────────────────────────────────────────
+
+/** A choice's value, or "true" / "false" for a predicate. Scores come with a later issue. */
+export type LabelValue = string;
+
+export type Usage = { readonly inputTokens: number; readonly outputTokens: number };
+
+type AnnotationBase = {
+  /** Hash of row, annotator, pass and prompt version: writing the same judgement twice changes nothing. */
+  readonly id: string;
+  readonly rowId: RowId;
+  readonly at: number;
+};
+
+/** One teacher pass. `value` is absent where the teacher never gave an answer inside the schema (`failure` says why). */
+export type TeacherAnnotation = AnnotationBase & {
+  readonly annotator: "teacher";
+  /** `provider/model`. */
+  readonly teacher: string;
+  readonly simulated: boolean;
+  /** 1, 2, 3 when labelling; 0 for an answer given to live traffic. */
+  readonly pass: number;
+  readonly promptVersion: string;
+  readonly value?: LabelValue;
+  readonly failure?: { readonly code: string; readonly message: string };
+  /** By label, summing to 1, where the provider gives them. */
+  readonly probabilities?: Readonly<Record<LabelValue, number>>;
+  readonly usage: Usage;
+  readonly costUsd: number;
+  readonly latencyMs: number;
+};
+
+/** One ruling by a person. A later ruling of the same person on the same row supersedes the earlier. */
+export type PersonAnnotation = AnnotationBase & {
+  readonly annotator: "person";
+  readonly person: string;
+  readonly value: LabelValue;
+  readonly note?: string;
+};
+
+export type Annotation = TeacherAnnotation | PersonAnnotation;
+
+/** How a label came to be: `agreed` (passes agree), `majority` (of three), `single` (one pass only), `person`. */
+export const LabelBasis = ["agreed", "majority", "single", "person"] as const;
+export type LabelBasis = (typeof LabelBasis)[number];
+
+/** The value in force for a row, derived from its annotations. Rows in conflict that no one has ruled on have none. */
+export type Label = {
+  readonly rowId: RowId;
+  readonly value: LabelValue;
+  /** Training weight in (0, 1] (SCIENCE D5), before the propensity weight. */
+  readonly weight: number;
+  readonly basis: LabelBasis;
+  /** Soft target by label, summing to 1, where teachers gave probabilities or passes disagreed. */
+  readonly distribution?: Readonly<Record<LabelValue, number>>;
+  readonly at: number;
+};
+
+// ── models and policies ─────────────────────────────────────────────────────────────────────────────────────────────
+
+/** What a model is and where it came from. Stored as `card.json` beside its ONNX file. */
+export type ModelCard = {
+  readonly id: ModelId;
+  /** Trainer name: `mobilenet-v3-small`, `onnx:mobilenet-v2-1.0-224`, … */
+  readonly trainer: string;
+  readonly inputKind: Input["kind"];
+  readonly classes: readonly LabelValue[];
+  readonly parameters: number;
+  readonly sizeBytes: number;
+  readonly seed: string;
+  /** Hash of the row ids, labels and weights trained on, and their count. */
+  readonly dataHash: string;
+  readonly trainingRows: number;
+  readonly options: Readonly<Record<string, unknown>>;
+  /** How an image becomes a tensor; the same at training and serving. */
+  readonly preprocessing?: ImagePreprocessing;
+  /** Per epoch, for the report. */
+  readonly history: readonly { readonly epoch: number; readonly loss: number; readonly accuracy: number }[];
+  readonly codeVersion: string;
+  readonly createdAt: number;
+  readonly trainingMs: number;
+};
+
+/** Resize the short side to `resize`, crop the centre to `size`², then `(x / 255 − mean) / std` per RGB channel, NCHW. */
+export type ImagePreprocessing = {
+  readonly size: number;
+  readonly resize: number;
+  readonly mean: readonly [number, number, number];
+  readonly std: readonly [number, number, number];
+};
+
+/** What a student said of a row that it was not trained on (calibrate, certify, or out of fold). */
+export type Prediction = {
+  readonly modelId: ModelId;
+  readonly rowId: RowId;
+  /** `held-out`: the row's split kept it out of training; `out-of-fold`: cross-validated; `fitted`: trained on it. */
+  readonly basis: "held-out" | "out-of-fold" | "fitted";
+  /** `[classes]`, nats, uncalibrated. */
+  readonly logits: Float32Array;
+};
+
+export type Calibrator =
+  | { readonly kind: "temperature"; readonly temperature: number }
+  /** Kull et al. 2017 on the top label: σ(a·ln p − b·ln(1 − p) + c). */
+  | { readonly kind: "beta"; readonly a: number; readonly b: number; readonly c: number }
+  /** Step function on the top-label softmax score, blended with 10 % identity to keep ties breakable. */
+  | { readonly kind: "isotonic"; readonly score: readonly number[]; readonly correctness: readonly number[] };
+
+/** Whose labels an error is counted against. */
+export type Reference = "teacher" | "person";
+
+/**
+ * What the user asks for. `regret`: P(answered ∧ wrong) ≤ risk over all traffic. `selective`: P(wrong | answered) ≤ risk.
+ * Either with probability at least 1 − delta over the draw of the certify rows.
+ */
+export type Target = {
+  readonly kind: "regret" | "selective";
+  readonly risk: number;
+  readonly delta: number;
+};
+
+/** The evidence behind a threshold. */
+export type Certificate = {
+  readonly target: Target;
+  /** δ actually spent on this certificate (smaller than the target's where certificates are repeated). */
+  readonly deltaSpent: number;
+  readonly reference: Reference;
+  /** Upper confidence bound on the risk at the threshold, ≤ target.risk. */
+  readonly bound: number;
+  /** Certify rows, those at or above the threshold, and the wrong ones among these. */
+  readonly n: number;
+  readonly accepted: number;
+  readonly errors: number;
+  /** Hash of the certify rows and their reference labels. */
+  readonly dataHash: string;
+  readonly modelId: ModelId;
+  /** The certificate is void for any other prompt version. */
+  readonly promptVersion: string;
+  readonly issuedAt: number;
+};
+
+/** Why nothing could be certified, and what would change that. */
+export type NoCertificate = {
+  readonly reason: string;
+  /** Certify rows that would be needed at the error rates seen; absent where no number of rows would do. */
+  readonly moreRowsNeeded?: number;
+};
+
+/** Turns a student's logits into an answer or an escalation. Bound to one model and one teacher prompt version. */
+export type Policy = {
+  readonly id: PolicyId;
+  readonly modelId: ModelId;
+  readonly promptVersion: string;
+  readonly classes: readonly LabelValue[];
+  readonly calibrator: Calibrator;
+  readonly target: Target;
+  readonly reference: Reference;
+  /** The student answers where its confidence is at least this; absent: everything is escalated. */
+  readonly threshold?: number;
+  readonly certificate?: Certificate;
+  readonly noCertificate?: NoCertificate;
+  /** Share of uniform traffic that the student would answer, and the share of wrong answers among these. */
+  readonly coverage: Estimate;
+  readonly selectiveRisk: Estimate;
+  readonly warnings: readonly string[];
+  readonly createdAt: number;
+};
+
+/** The serving pair. Swapped by compare-and-set on `version`. */
+export type Champion = {
+  readonly modelId: ModelId;
+  readonly policyId: PolicyId;
+  /** 1 for the first; grows by one at every promotion and rollback. */
+  readonly version: number;
+  readonly at: number;
+  readonly reason: string;
+};
+
+// ── decisions and rounds ────────────────────────────────────────────────────────────────────────────────────────────
+
+/** `no-champion`, `no-certificate`: nothing may be answered yet; `voided`: the monitor alarmed or the prompt changed. */
+export const EscalationReason = ["unsure", "no-champion", "no-certificate", "voided", "student-failed"] as const;
+export type EscalationReason = (typeof EscalationReason)[number];
+
+/**
+ * `answered`: by the student alone. `audited`: answered by the student, the teacher asked as well. `escalated`: the
+ * teacher answered. `degraded`: an escalation that the teacher could not take, handled by the task's policy.
+ */
+export const Route = ["answered", "audited", "escalated", "degraded"] as const;
+export type Route = (typeof Route)[number];
+
+/** One routed request. */
+export type Decision = {
+  readonly id: string;
+  readonly rowId: RowId;
+  readonly at: number;
+  readonly route: Route;
+  readonly reason?: EscalationReason;
+  /** What was answered to the caller; absent where the request was refused or queued. */
+  readonly value?: LabelValue;
+  readonly studentValue?: LabelValue;
+  /** Calibrated, of the student's class. */
+  readonly confidence?: number;
+  readonly threshold?: number;
+  /** Probability with which this request was to receive a teacher's label. */
+  readonly propensity: number;
+  /** Drawn for the uniform stream before routing. */
+  readonly uniform: boolean;
+  readonly degradedTo?: TeacherDownPolicy;
+  readonly modelId?: ModelId;
+  readonly policyId?: PolicyId;
+  readonly latencyMs: number;
+  /** What the teacher cost for this request. */
+  readonly costUsd: number;
+};
+
+/** What to do with an unsure request when the teacher is down or over budget. */
+export const TeacherDownPolicy = ["answer-flagged", "refuse", "queue"] as const;
+export type TeacherDownPolicy = (typeof TeacherDownPolicy)[number];
+
+/** One turn of the wheel. */
+export type Round = {
+  readonly round: number;
+  readonly startedAt: number;
+  readonly endedAt: number;
+  /** Labels trained on. */
+  readonly labels: number;
+  readonly challenger: ModelId;
+  readonly champion?: ModelId;
+  readonly promoted: boolean;
+  readonly why: string;
+  /** Of the traffic since the round before: share escalated. Of the holdout: accuracy and coverage of the challenger. */
+  readonly escalated: Estimate;
+  readonly accuracy: Estimate;
+  readonly coverage: Estimate;
+  readonly requests: number;
+  readonly costUsd: number;
+};

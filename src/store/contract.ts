@@ -1,0 +1,187 @@
+/**
+ * @file What every store promises. One small interface a noun; `describeStore` in `contract-suite.ts` holds any
+ * implementation to it.
+ *
+ * Promises: a write that has resolved survives `kill -9`; writing the same record twice changes nothing; several
+ * processes may use one store at once; reads that list rows do so in id order, in pages, in bounded memory.
+ */
+
+import type {
+  Annotation,
+  BlobId,
+  Champion,
+  Decision,
+  Input,
+  Label,
+  LabelValue,
+  ModelCard,
+  ModelId,
+  PersonAnnotation,
+  Policy,
+  PolicyId,
+  Prediction,
+  Rejection,
+  Round,
+  Row,
+  RowId,
+  Split,
+  TeacherAnnotation,
+} from "../records.ts";
+
+export type Store = AsyncDisposable & {
+  readonly rows: RowStore;
+  readonly blobs: BlobStore;
+  readonly gold: GoldStore;
+  readonly annotations: AnnotationStore;
+  readonly spend: SpendStore;
+  readonly labels: LabelStore;
+  readonly models: ModelStore;
+  readonly predictions: PredictionStore;
+  readonly policies: PolicyStore;
+  readonly decisions: DecisionStore;
+  readonly rounds: RoundStore;
+};
+
+export type RowFilter = {
+  readonly split?: Split;
+  readonly origin?: Row["origin"];
+  readonly uniform?: boolean;
+  readonly kind?: Input["kind"];
+};
+
+export type RowStore = {
+  /** Adds those that are new, in one transaction. A known id keeps its first record and gains the source. */
+  put(rows: readonly Row[]): Promise<{ readonly added: number; readonly duplicates: number }>;
+  get(id: RowId): Promise<Row | undefined>;
+  getMany(ids: readonly RowId[]): Promise<readonly Row[]>;
+  count(filter?: RowFilter): Promise<number>;
+  /** In id order. */
+  list(filter?: RowFilter): AsyncIterable<Row>;
+  /** Every source under which the row was seen, first one first. */
+  sources(id: RowId): Promise<readonly string[]>;
+  /** Ids of rows that any of these sources produced; for re-reading a folder without decoding it again. */
+  bySource(source: string): Promise<RowId | undefined>;
+  reject(rejections: readonly Rejection[]): Promise<void>;
+  /** The last word on each source that was rejected, by source. */
+  rejections(): Promise<readonly Rejection[]>;
+};
+
+/** Immutable payloads by the hash of their bytes; files beside the database, written to a temporary name, then renamed. */
+export type BlobStore = {
+  put(bytes: Uint8Array): Promise<BlobId>;
+  /** @throws FlywheelError `blob_missing`, or `blob_corrupt` where the bytes no longer match their hash */
+  get(id: BlobId): Promise<Uint8Array>;
+  path(id: BlobId): string;
+};
+
+/** Gold labels only ever measure; nothing but measurement reads them. */
+export type GoldStore = {
+  put(gold: readonly { readonly rowId: RowId; readonly value: LabelValue }[]): Promise<void>;
+  all(): Promise<ReadonlyMap<RowId, LabelValue>>;
+};
+
+export type AnnotationStore = {
+  /** Never overwrites: a known id is left as it is. Settles the reservation of the same id in the same transaction. */
+  put(annotations: readonly Annotation[]): Promise<void>;
+  ofRow(id: RowId): Promise<readonly Annotation[]>;
+  /** Grouped by row, in row order; rows without annotations do not appear. */
+  byRow(): AsyncIterable<{ readonly rowId: RowId; readonly annotations: readonly Annotation[] }>;
+  teacher(filter?: { readonly pass?: number; readonly promptVersion?: string }): AsyncIterable<TeacherAnnotation>;
+  people(): AsyncIterable<PersonAnnotation>;
+  /**
+   * Rows that still lack this pass under this prompt version (a recorded failure counts as done), in id order, at most
+   * `limit` after `after`. `rowIds` restricts to those rows (pass 3: only disagreements).
+   */
+  missingPass(query: {
+    readonly pass: number;
+    readonly promptVersion: string;
+    readonly after?: RowId;
+    readonly limit: number;
+    readonly origin?: Row["origin"];
+  }): Promise<readonly Row[]>;
+  /** Rows whose passes 1 and 2 of this prompt version differ and that lack pass 3. */
+  disagreements(query: {
+    readonly promptVersion: string;
+    readonly after?: RowId;
+    readonly limit: number;
+  }): Promise<readonly Row[]>;
+};
+
+/** Money. A reservation is durable before the request leaves; what is in flight counts against the budget. */
+export type SpendStore = {
+  /**
+   * Reserves if spent + reserved + `maxCostUsd` ≤ `budgetUsd` (no limit where absent), atomically across processes.
+   * Reserving a known id again renews it and does not count twice.
+   */
+  reserve(reservation: {
+    readonly id: string;
+    readonly maxCostUsd: number;
+    readonly budgetUsd?: number | undefined;
+    readonly at: number;
+  }): Promise<boolean>;
+  /** Replaces a reservation by what was really charged (0 for a request that failed uncharged). Adds up over attempts. */
+  settle(id: string, costUsd: number, at: number): Promise<void>;
+  totals(): Promise<{ readonly spentUsd: number; readonly reservedUsd: number; readonly inFlight: number }>;
+  /** Ids still reserved: in flight, or in doubt after a crash. */
+  open(): Promise<readonly { readonly id: string; readonly maxCostUsd: number; readonly at: number }[]>;
+};
+
+export type LabelStore = {
+  /** Upserts the labels in force, and withdraws those in `withdraw`. One transaction. */
+  put(labels: readonly Label[], withdraw?: readonly RowId[]): Promise<void>;
+  get(id: RowId): Promise<Label | undefined>;
+  count(filter?: RowFilter): Promise<number>;
+  /** Labels in force with their rows, in id order. */
+  list(filter?: RowFilter): AsyncIterable<{ readonly row: Row; readonly label: Label }>;
+};
+
+export type ModelStore = {
+  /** Registers the card; the folder is already in place (`folder(id)`). */
+  put(card: ModelCard): Promise<void>;
+  get(id: ModelId): Promise<ModelCard | undefined>;
+  /** Newest first. */
+  list(): Promise<readonly ModelCard[]>;
+  /** Where a model's files live: `model.onnx`, `card.json`. */
+  folder(id: ModelId): string;
+};
+
+export type PredictionStore = {
+  put(predictions: readonly Prediction[]): Promise<void>;
+  ofModel(id: ModelId, basis?: Prediction["basis"]): AsyncIterable<Prediction>;
+};
+
+export type PolicyStore = {
+  put(policy: Policy): Promise<void>;
+  get(id: PolicyId): Promise<Policy | undefined>;
+  ofModel(id: ModelId): Promise<readonly Policy[]>;
+  champion(): Promise<Champion | undefined>;
+  /** The swap, by compare-and-set: false where another process was first. `expected` is the version replaced, 0 for none. */
+  promote(next: Omit<Champion, "version">, expected: number): Promise<boolean>;
+  /** Every champion so far, newest first. */
+  history(): Promise<readonly Champion[]>;
+  /** The monitor's hard stop: the policy answers nothing any more. */
+  void(id: PolicyId, why: string, at: number): Promise<void>;
+  voided(id: PolicyId): Promise<{ readonly why: string; readonly at: number } | undefined>;
+  /** Certificates issued so far: δ is spent over these. */
+  certificatesIssued(): Promise<number>;
+};
+
+export type DecisionFilter = {
+  readonly since?: number;
+  readonly policyId?: PolicyId;
+  readonly uniform?: boolean;
+  readonly route?: Decision["route"];
+};
+
+export type DecisionStore = {
+  put(decisions: readonly Decision[]): Promise<void>;
+  get(id: string): Promise<Decision | undefined>;
+  /** In order of time. */
+  list(filter?: DecisionFilter): AsyncIterable<Decision>;
+  count(filter?: DecisionFilter): Promise<number>;
+};
+
+export type RoundStore = {
+  put(round: Round): Promise<void>;
+  list(): Promise<readonly Round[]>;
+};

@@ -1,0 +1,232 @@
+/**
+ * @file A task: what is decided, by whom, how well and for how much. One schema gives the TypeScript type, the defaults,
+ * the validation of a config file, the shape of the teacher's answer and the question on the wire.
+ */
+
+import { createHash } from "node:crypto";
+import { z } from "zod";
+import { FlywheelError } from "./errors.ts";
+import { type LabelValue, type RowId, type Split, type SplitShares, TeacherDownPolicy } from "./records.ts";
+
+const share = z.number().min(0).max(1);
+
+const Choice = z.strictObject({
+  value: z.string().min(1),
+  description: z.string().optional(),
+  /** Other spellings that a teacher or a reviewer may use; case, accents and punctuation are folded anyway. */
+  synonyms: z.array(z.string()).default([]),
+});
+export type Choice = z.output<typeof Choice>;
+
+const Output = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("choice"), choices: z.array(Choice).min(2).max(255) }),
+  z.strictObject({ kind: z.literal("predicate") }),
+]);
+export type Output = z.output<typeof Output>;
+
+const Price = z.strictObject({
+  inputPerMillionUsd: z.number().min(0),
+  outputPerMillionUsd: z.number().min(0),
+});
+
+const TeacherOptions = z.strictObject({
+  /** `google/…`, `openai/…`, `anthropic/…`, or `compatible/…` with `baseUrl` (OpenRouter, Ollama, vLLM, our simulator). */
+  model: z.string().regex(/^[a-z-]+\/.+$/, "must be provider/model, e.g. google/gemini-2.5-flash"),
+  baseUrl: z.url().optional(),
+  /** Name of the environment variable that holds the key; the provider's usual one by default. Never the key itself. */
+  apiKeyEnv: z.string().optional(),
+  /** The model of pass 2 and 3, if it is to be another one than `model`. */
+  secondModel: z.string().optional(),
+  /** Overrides the price list. */
+  price: Price.optional(),
+  passes: z.union([z.literal(1), z.literal(2)]).default(2),
+  /** Ceiling; the pace adapts below it. */
+  maxConcurrency: z.int().min(1).max(1024).default(64),
+  timeoutMs: z.int().min(1).default(60_000),
+  maxAttempts: z.int().min(1).max(20).default(6),
+});
+export type TeacherOptions = z.output<typeof TeacherOptions>;
+
+const StudentOptions = z.strictObject({
+  /** `mobilenet-v3-small`, `mobilenet-v2`, `mobilenet-v4-conv-small`, or `onnx` (any ONNX classifier in `weights`). */
+  trainer: z.string().default("mobilenet-v3-small"),
+  /** A `.safetensors` or `.onnx` file, or a hub name; from scratch where absent. */
+  weights: z.string().optional(),
+  /** Checked against what `weights` resolves to. 64 hex digits. */
+  weightsSha256: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/)
+    .optional(),
+  /** Side of the square input, pixels. */
+  imageSize: z.int().min(16).max(1024).optional(),
+  epochs: z.int().min(0).optional(),
+  batchSize: z.int().min(1).optional(),
+  learningRate: z.number().positive().optional(),
+  weightDecay: z.number().min(0).optional(),
+  labelSmoothing: share.optional(),
+  optimiser: z.enum(["adamw", "sgd"]).optional(),
+  /** `head`: the backbone stays frozen; `all`: it is unfrozen after the head phase; `auto`: all from 50 rows a class. */
+  finetune: z.enum(["auto", "head", "all"]).default("auto"),
+  augment: z.boolean().default(true),
+  threads: z.int().min(1).optional(),
+});
+export type StudentOptions = z.output<typeof StudentOptions>;
+
+const TaskSchema = z
+  .strictObject({
+    name: z.string().regex(/^[a-z0-9][a-z0-9_-]*$/, "must be lower case letters, digits, - and _"),
+    input: z.enum(["image", "text", "record"]),
+    output: Output,
+    instructions: z.string().min(1),
+    teacher: TeacherOptions,
+    student: StudentOptions.prefault({}),
+    target: z
+      .strictObject({
+        kind: z.enum(["regret", "selective"]),
+        risk: z.number().gt(0).lt(1),
+        delta: z.number().gt(0).lt(1).default(0.1),
+      })
+      .default({ kind: "regret", risk: 0.03, delta: 0.1 }),
+    /** Whose labels errors are counted against when certifying. */
+    reference: z.enum(["teacher", "person"]).default("teacher"),
+    splits: z
+      .strictObject({ train: share, calibrate: share, certify: share })
+      .default({ train: 0.6, calibrate: 0.15, certify: 0.25 })
+      .refine((s) => Math.abs(s.train + s.calibrate + s.certify - 1) < 1e-9, "shares must sum to 1"),
+    /** Hard stop over the life of the workspace, counting requests in flight; absent: no limit. */
+    budgetUsd: z.number().min(0).optional(),
+    audit: z
+      .strictObject({
+        /** Share of all traffic drawn before routing and labelled whatever the student says: certifies and monitors. */
+        uniformRate: share.default(0.01),
+        /** Mean share of the remaining confident traffic that is audited, more often where confidence is lower. */
+        rate: share.default(0.02),
+      })
+      .prefault({}),
+    whenTeacherDown: z.enum(TeacherDownPolicy).default("answer-flagged"),
+    /** For the cost worksheet. */
+    costs: z
+      .strictObject({
+        hostingPerMonthUsd: z.number().min(0).default(30),
+        reviewPerRulingUsd: z.number().min(0).default(0.05),
+      })
+      .prefault({}),
+  })
+  .readonly();
+
+/** A task with every default filled in. */
+export type Task = z.output<typeof TaskSchema>;
+
+/** What a user writes: choices may be plain strings. */
+export type TaskDefinition = Omit<z.input<typeof TaskSchema>, "output"> & {
+  readonly output:
+    | {
+        readonly kind: "choice";
+        readonly choices: readonly (
+          | string
+          | { readonly value: string; readonly description?: string; readonly synonyms?: readonly string[] }
+        )[];
+      }
+    | { readonly kind: "predicate" };
+};
+
+/**
+ * Validates a definition and fills in the defaults.
+ * @throws FlywheelError `invalid_task` naming every field that is wrong
+ * @example defineTask({ name: "fruit", input: "image", instructions: "Which fruit is it?",
+ *   output: { kind: "choice", choices: ["apple", "pear"] }, teacher: { model: "google/gemini-2.5-flash" } })
+ */
+export function defineTask(definition: TaskDefinition): Task {
+  return parseTask(definition);
+}
+
+/** As `defineTask`, for a value of unknown shape (a JSON config file). */
+export function parseTask(value: unknown): Task {
+  const parsed = TaskSchema.safeParse(withChoiceObjects(value));
+  if (!parsed.success) throw new FlywheelError("invalid_task", z.prettifyError(parsed.error), { hint: taskHint });
+  rejectAmbiguousChoices(parsed.data);
+  return Object.freeze(parsed.data);
+}
+
+const taskHint = "mend the fields named above in flywheel.config.ts; `flywheel init` writes a commented example";
+
+function withChoiceObjects(value: unknown): unknown {
+  if (!isObject(value) || !isObject(value["output"]) || !Array.isArray(value["output"]["choices"])) return value;
+  const choices = value["output"]["choices"].map((choice: unknown) =>
+    typeof choice === "string" ? { value: choice } : choice,
+  );
+  return { ...value, output: { ...value["output"], choices } };
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
+}
+
+function rejectAmbiguousChoices(task: Task): void {
+  const seen = new Map<string, LabelValue>();
+  for (const [spelling, value] of spellings(task)) {
+    const other = seen.get(spelling);
+    if (other !== undefined && other !== value) {
+      throw new FlywheelError("invalid_task", `choices "${other}" and "${value}" share the spelling "${spelling}"`, {
+        hint: "rename one choice or drop the synonym; case, accents and punctuation do not tell labels apart",
+      });
+    }
+    seen.set(spelling, value);
+  }
+}
+
+/** The labels in their fixed order; a predicate's are "true" and "false". */
+export function classesOf(task: Task): readonly LabelValue[] {
+  return task.output.kind === "choice" ? task.output.choices.map((choice) => choice.value) : ["true", "false"];
+}
+
+/** The label that a teacher or reviewer meant, or undefined: exact, else by folded spelling or synonym. */
+export function normaliseLabel(task: Task, given: string): LabelValue | undefined {
+  if (classesOf(task).includes(given)) return given;
+  const folded = fold(given);
+  return spellings(task).find(([spelling]) => spelling === folded)?.[1];
+}
+
+function spellings(task: Task): readonly (readonly [string, LabelValue])[] {
+  if (task.output.kind === "predicate") {
+    return [
+      ...["true", "yes", "y", "1"].map((spelling) => [spelling, "true"] as const),
+      ...["false", "no", "n", "0"].map((spelling) => [spelling, "false"] as const),
+    ];
+  }
+  return task.output.choices.flatMap((choice) =>
+    [choice.value, ...choice.synonyms].map((spelling) => [fold(spelling), choice.value] as const),
+  );
+}
+
+/** Case, accents, punctuation and repeated white space do not tell labels apart. Falls back to the text itself. */
+function fold(text: string): string {
+  const folded = text
+    .normalize("NFKD")
+    .replace(/\p{M}/gu, "")
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}+#<>=]+/gu, " ")
+    .trim();
+  return folded || text;
+}
+
+/**
+ * Version of the question that the teacher is asked. A certificate is void under any other: changing the instructions,
+ * the choices or the model changes what "right" means. 16 hex digits.
+ */
+export function promptVersion(task: Task): string {
+  const { instructions, output, teacher } = task;
+  const question = { format: 1, instructions, output, model: teacher.model, secondModel: teacher.secondModel };
+  return createHash("sha256").update(JSON.stringify(question)).digest("hex").slice(0, 16);
+}
+
+/**
+ * The split of a uniform row, from its content hash alone: stable under re-ordering, growth and repetition, and a
+ * duplicate can never straddle. Shares may change; a row moves only if its hash lies between old and new bounds.
+ */
+export function splitOf(id: RowId, shares: SplitShares): Split {
+  // The id is a hash of content already; hashing again keeps splits independent of any other use of its first digits.
+  const position = createHash("sha256").update(`split/${id}`).digest().readUInt32BE(0) / 2 ** 32;
+  if (position < shares.certify) return "certify";
+  return position < shares.certify + shares.calibrate ? "calibrate" : "train";
+}
