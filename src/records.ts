@@ -126,11 +126,14 @@ export type PersonAnnotation = AnnotationBase & {
 
 export type Annotation = TeacherAnnotation | PersonAnnotation;
 
-/** How a label came to be: `agreed` (passes agree), `majority` (of three), `single` (one pass only), `person`. */
-export const LabelBasis = ["agreed", "majority", "single", "person"] as const;
+/**
+ * How a label came to be: `agreed` (passes agree), `majority` (of three), `single` (one pass only), `person`, or `split`
+ * (no majority: the first answer with a soft target over all of them, at low weight, until a person rules).
+ */
+export const LabelBasis = ["agreed", "majority", "single", "person", "split"] as const;
 export type LabelBasis = (typeof LabelBasis)[number];
 
-/** The value in force for a row, derived from its annotations. Rows in conflict that no one has ruled on have none. */
+/** The value in force for a row, derived from its annotations. */
 export type Label = {
   readonly rowId: RowId;
   readonly value: LabelValue;
@@ -192,7 +195,10 @@ export type Calibrator =
   /** Step function on the top-label softmax score, blended with 10 % identity to keep ties breakable. */
   | { readonly kind: "isotonic"; readonly score: readonly number[]; readonly correctness: readonly number[] };
 
-/** Whose labels an error is counted against. */
+/**
+ * Whose labels an error is counted against. `teacher`: the teacher's own verdict, which is the consensus of its passes,
+ * else its first answer; rows in conflict count too, for dropping them would leave only the easy ones. `person`: rulings.
+ */
 export type Reference = "teacher" | "person";
 
 /**
