@@ -26,7 +26,7 @@ module.exports = {
       name: "nouns-import-nouns",
       severity: "error",
       from: { path: shared },
-      to: { path: "^src/", pathNot: [shared, "^src/errors\\.ts"] },
+      to: { path: "^src/", pathNot: [shared, "^src/errors\\.ts", "^src/math/"] },
     },
     {
       name: "store-implements-its-contract",

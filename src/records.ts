@@ -6,6 +6,8 @@
  * US dollars, rates and probabilities lie in [0, 1].
  */
 
+import type { Estimate } from "./math/estimate.ts";
+
 declare const brand: unique symbol;
 type Brand<T, B extends string> = T & { readonly [brand]: B };
 
@@ -32,8 +34,7 @@ export function probability(value: number): Probability {
   return value as Probability;
 }
 
-/** A value with its interval (95 % unless said otherwise) and the number of rows behind it. */
-export type Estimate = { readonly value: number; readonly low: number; readonly high: number; readonly n: number };
+export type { Estimate } from "./math/estimate.ts";
 
 // ── rows ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -1,0 +1,46 @@
+import { mkdtemp, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { loadTask } from "./config.ts";
+import { initWorkspace } from "./init.ts";
+
+const workspace = () => mkdtemp(join(tmpdir(), "flywheel-config-"));
+const definition = {
+  name: "fruit",
+  input: "image",
+  instructions: "Which?",
+  output: { kind: "choice", choices: ["apple", "pear"] },
+  teacher: { model: "google/gemini-2.5-flash" },
+};
+
+test("what init writes loads", async () => {
+  const directory = await workspace();
+  await initWorkspace(directory);
+  expect((await loadTask(directory)).name).toBe("fruit");
+});
+
+test("init never overwrites a config", async () => {
+  const directory = await workspace();
+  await initWorkspace(directory);
+  await expect(initWorkspace(directory)).rejects.toMatchObject({ code: "config_exists" });
+});
+
+test("flywheel.config.json works wherever flywheel.config.ts does", async () => {
+  const directory = await workspace();
+  await writeFile(join(directory, "flywheel.config.json"), JSON.stringify(definition));
+  expect((await loadTask(directory)).target.risk).toBe(0.03);
+});
+
+test.each([
+  ["config_missing", {}],
+  ["config_unreadable", { "flywheel.config.json": "{ name:" }],
+  ["config_unreadable", { "flywheel.config.ts": "export const task = 1;" }],
+  ["config_unreadable", { "flywheel.config.ts": "export default (" }],
+  ["invalid_task", { "flywheel.config.json": "{}" }],
+  ["config_ambiguous", { "flywheel.config.json": "{}", "flywheel.config.ts": "export default {}" }],
+])("a workspace that has %s says so", async (code, files) => {
+  const directory = await workspace();
+  for (const [name, content] of Object.entries(files)) await writeFile(join(directory, name), content);
+  await expect(loadTask(directory)).rejects.toMatchObject({ code, hint: expect.any(String) });
+});

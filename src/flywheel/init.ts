@@ -1,0 +1,72 @@
+/** @file Writes a commented config: the first thing that a new user reads after the README. */
+
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { FlywheelError } from "../errors.ts";
+
+/** @returns the path written @throws FlywheelError `config_exists` */
+export async function initWorkspace(directory: string): Promise<string> {
+  await mkdir(directory, { recursive: true });
+  const path = join(directory, "flywheel.config.ts");
+  try {
+    await writeFile(path, template, { flag: "wx" });
+  } catch (cause) {
+    if (!(cause instanceof Error && "code" in cause && cause.code === "EEXIST")) throw cause;
+    throw new FlywheelError("config_exists", `${path} exists already`, {
+      hint: "edit it, or name another --dir",
+      cause,
+    });
+  }
+  return path;
+}
+
+const template = `import type { TaskDefinition } from "llm-flywheel";
+
+export default {
+  name: "fruit",
+  input: "image",
+
+  // One of K labels ("choice"), or yes / no ("predicate").
+  output: {
+    kind: "choice",
+    choices: [
+      "apple",
+      { value: "pear", description: "any pear, green ones too" },
+      { value: "sweet_pepper", synonyms: ["bell pepper", "capsicum"] },
+    ],
+  },
+  instructions: "Which fruit or vegetable does the photo show?",
+
+  // google/…, openai/…, anthropic/…, or compatible/… with a baseUrl (OpenRouter, Ollama, vLLM).
+  // The key is read from the environment (GOOGLE_GENERATIVE_AI_API_KEY, OPENAI_API_KEY, ANTHROPIC_API_KEY, or the
+  // variable that you name in apiKeyEnv), and is never stored.
+  teacher: {
+    model: "google/gemini-2.5-flash",
+    // secondModel: "openai/gpt-5-mini", // pass 2 by another model: agreement then means more
+    // baseUrl: "http://127.0.0.1:11434/v1",
+    // price: { inputPerMillionUsd: 0.3, outputPerMillionUsd: 2.5 }, // overrides the bundled price list
+  },
+
+  // mobilenet-v3-small, mobilenet-v2, mobilenet-v4-conv-small, or "onnx" with any ONNX classifier in \`weights\`.
+  student: {
+    trainer: "mobilenet-v3-small",
+    // weights: "hf:timm/mobilenetv3_small_100.lamb_in1k",
+  },
+
+  // regret: at most 3 % of ALL traffic may be answered locally and wrong.
+  // selective: at most that share of what is ANSWERED locally may be wrong.
+  // Kept with probability 1 − delta; certified against the teacher, or against people's rulings.
+  target: { kind: "regret", risk: 0.03, delta: 0.1 },
+  reference: "teacher",
+
+  // A hard stop for everything that the teacher is ever asked in this workspace.
+  budgetUsd: 5,
+
+  // uniformRate: share of all traffic that is labelled whatever the student says; it certifies and monitors.
+  // rate: mean share of confident traffic that is audited besides.
+  audit: { uniformRate: 0.01, rate: 0.02 },
+
+  // When the teacher is down or over budget: answer-flagged, refuse, or queue.
+  whenTeacherDown: "answer-flagged",
+} satisfies TaskDefinition;
+`;
