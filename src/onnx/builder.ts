@@ -75,8 +75,8 @@ export type GraphBuilder = {
   conv(input: Value, weight: Value, bias: Value | undefined, options?: ConvOptions & OpOptions): Value;
   /** `input` `[N, C]` times `weight` `[K, C]` transposed (as PyTorch stores it) plus `bias` `[K]` → `[N, K]`. */
   linear(input: Value, weight: Value, bias?: Value, options?: OpOptions): Value;
-  /** Makes `value` a graph output called `name`. */
-  output(name: string, value: Value, dtype: DataType, dims?: readonly Dimension[]): void;
+  /** Makes `value` a graph output called `name`. Without `dtype` its type and shape are left for ONNX Runtime to infer. */
+  output(name: string, value: Value, dtype?: DataType, dims?: readonly Dimension[]): void;
   /** Copies a node as it is; used when a graph is rewritten. Its names must be free. */
   node(node: Node): void;
   /** The graph so far. The builder may be used on. */

@@ -34,10 +34,13 @@ export type Node = {
 /** A fixed size, a symbol such as `"N"`, or `undefined` when the file says nothing. */
 export type Dimension = number | string | undefined;
 
-/** A graph input or output. `dims` is `undefined` when even the rank is unknown. */
+/**
+ * A graph input or output. `dims` is `undefined` when even the rank is unknown, `dtype` when nothing is declared at all
+ * (allowed for outputs: ONNX Runtime infers both).
+ */
 export type ValueInfo = {
   readonly name: string;
-  readonly dtype: DataType;
+  readonly dtype: DataType | undefined;
   readonly dims: readonly Dimension[] | undefined;
 };
 

@@ -53,7 +53,10 @@ const anyModel: fc.Arbitrary<Model> = fc.record({
       return new Map(Object.entries(rest));
     }),
     inputs: fc.constant([{ name: "x", dtype: "float32" as const, dims: ["N", 3, undefined] }]),
-    outputs: fc.constant([{ name: "y-out", dtype: "float32" as const, dims: undefined }]),
+    outputs: fc.constantFrom(
+      [{ name: "y-out", dtype: "float32" as const, dims: undefined }],
+      [{ name: "y-out", dtype: undefined, dims: undefined }],
+    ),
   }),
   opsets: fc.constant({ "": 21, custom: 1 }),
   irVersion: fc.integer({ min: 3, max: 12 }),

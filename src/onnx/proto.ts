@@ -48,7 +48,7 @@ type NodeMessage = {
 type DimensionMessage = { value?: "dimValue" | "dimParam"; dimValue?: Int64Wire; dimParam?: string };
 type ValueInfoMessage = {
   name: string;
-  type?: { tensorType?: { elemType: number; shape?: { dim: DimensionMessage[] } } };
+  type?: null | { tensorType?: null | { elemType: number; shape?: { dim: DimensionMessage[] } } };
 };
 type GraphMessage = {
   node: NodeMessage[];
@@ -174,7 +174,8 @@ function readAttribute(message: AttributeMessage, opType: string): Attribute {
 }
 
 function readValueInfo(message: ValueInfoMessage): ValueInfo {
-  const tensorType = message.type?.tensorType;
+  if (!message.type) return { name: message.name, dtype: undefined, dims: undefined };
+  const { tensorType } = message.type;
   if (!tensorType)
     throw unsupported(`value "${message.name}", which is not a tensor`, "export tensor outputs (no ZipMap)");
   return {
@@ -242,6 +243,7 @@ function writeAttribute(name: string, attribute: Attribute): AttributeMessage {
 }
 
 function writeValueInfo(value: ValueInfo): ValueInfoMessage {
+  if (value.dtype === undefined) return { name: value.name };
   const elemType = dataTypeCodes[value.dtype];
   const shape = value.dims && { dim: value.dims.map(writeDimension) };
   return { name: value.name, type: { tensorType: shape ? { elemType, shape } : { elemType } } };
