@@ -30,6 +30,7 @@ import type {
 
 export type Store = AsyncDisposable & {
   readonly rows: RowStore;
+  readonly files: FileStore;
   readonly blobs: BlobStore;
   readonly gold: GoldStore;
   readonly annotations: AnnotationStore;
@@ -59,11 +60,30 @@ export type RowStore = {
   list(filter?: RowFilter): AsyncIterable<Row>;
   /** Every source under which the row was seen, first one first. */
   sources(id: RowId): Promise<readonly string[]>;
-  /** Ids of rows that any of these sources produced; for re-reading a folder without decoding it again. */
+  /** The row that this source showed last. */
   bySource(source: string): Promise<RowId | undefined>;
+  /** A source that is later put as a row is rejected no more. */
   reject(rejections: readonly Rejection[]): Promise<void>;
   /** The last word on each source that was rejected, by source. */
   rejections(): Promise<readonly Rejection[]>;
+};
+
+/** A file that became a row. While its size and time stay the same it need not be read again. */
+export type SeenFile = {
+  /** Absolute. */
+  readonly path: string;
+  readonly rowId: RowId;
+  readonly sizeBytes: number;
+  readonly modifiedMs: number;
+};
+
+export type FileStore = {
+  /** Replaces what was known of the same paths. */
+  put(files: readonly SeenFile[]): Promise<void>;
+  /** Those of `paths` that are known, in no order. */
+  getMany(paths: readonly string[]): Promise<readonly SeenFile[]>;
+  /** Every known file whose last path segment is one of `names`. */
+  named(names: readonly string[]): Promise<readonly SeenFile[]>;
 };
 
 /** Immutable payloads by the hash of their bytes; files beside the database, written to a temporary name, then renamed. */
@@ -81,7 +101,10 @@ export type GoldStore = {
 };
 
 export type AnnotationStore = {
-  /** Never overwrites: a known id is left as it is. Settles the reservation of the same id in the same transaction. */
+  /**
+   * Never overwrites: a known id is left as it is. A new teacher annotation settles the reservation of the same id in the
+   * same transaction, as `spend.settle(id, costUsd)` would: failed attempts that were settled before are not part of it.
+   */
   put(annotations: readonly Annotation[]): Promise<void>;
   ofRow(id: RowId): Promise<readonly Annotation[]>;
   /** Grouped by row, in row order; rows without annotations do not appear. */
@@ -90,7 +113,7 @@ export type AnnotationStore = {
   people(): AsyncIterable<PersonAnnotation>;
   /**
    * Rows that still lack this pass under this prompt version (a recorded failure counts as done), in id order, at most
-   * `limit` after `after`. `rowIds` restricts to those rows (pass 3: only disagreements).
+   * `limit` after `after`.
    */
   missingPass(query: {
     readonly pass: number;
@@ -99,7 +122,7 @@ export type AnnotationStore = {
     readonly limit: number;
     readonly origin?: Row["origin"];
   }): Promise<readonly Row[]>;
-  /** Rows whose passes 1 and 2 of this prompt version differ and that lack pass 3. */
+  /** Rows whose passes 1 and 2 of this prompt version gave different values and that lack pass 3, in id order. */
   disagreements(query: {
     readonly promptVersion: string;
     readonly after?: RowId;
@@ -107,7 +130,10 @@ export type AnnotationStore = {
   }): Promise<readonly Row[]>;
 };
 
-/** Money. A reservation is durable before the request leaves; what is in flight counts against the budget. */
+/**
+ * Money, counted exactly in nano-dollars. A reservation is durable before the request leaves; what is in flight counts
+ * against the budget.
+ */
 export type SpendStore = {
   /**
    * Reserves if spent + reserved + `maxCostUsd` ≤ `budgetUsd` (no limit where absent), atomically across processes.

@@ -1,0 +1,143 @@
+/** @file Annotations: judgements of teachers and people. Never overwritten. */
+
+import { type Expression, type ExpressionBuilder, type Kysely, type SqlBool, sql, type Transaction } from "kysely";
+import type { Annotation, PersonAnnotation, Row, RowId, TeacherAnnotation } from "../records.ts";
+import type { AnnotationStore } from "./contract.ts";
+import { type Database, fromJson } from "./database.ts";
+import { inPages, PAGE_SIZE } from "./pages.ts";
+import { rowMatches, toRow } from "./row-filter.ts";
+import type { Schema } from "./schema.ts";
+import { settle } from "./spend.ts";
+
+type Filter = Pick<Partial<TeacherAnnotation>, "pass" | "promptVersion">;
+
+export function createAnnotationStore({ read, write }: Database): AnnotationStore {
+  return {
+    put: (annotations) =>
+      write(async (transaction) => {
+        for (const annotation of annotations) await putOne(transaction, annotation);
+      }),
+    async ofRow(id) {
+      const query = read.selectFrom("annotations").select("body").where("row_id", "=", id);
+      const records = await query.orderBy("at").orderBy("id").execute();
+      return records.map(({ body }) => fromJson<Annotation>(body));
+    },
+    byRow: () => grouped(list(read, {})),
+    teacher: (filter = {}) => list<TeacherAnnotation>(read, { annotator: "teacher", ...filter }),
+    people: () => list<PersonAnnotation>(read, { annotator: "person" }),
+    missingPass: ({ pass, promptVersion, ...page }) =>
+      rowsWhere(read, page, (eb) =>
+        eb.not(
+          eb.exists(
+            eb
+              .selectFrom("annotations")
+              .select(sql.lit(1).as("one"))
+              .where("prompt_version", "=", promptVersion)
+              .where("pass", "=", pass)
+              .whereRef("row_id", "=", "rows.id"),
+          ),
+        ),
+      ),
+    disagreements: ({ promptVersion, ...page }) =>
+      rowsWhere(read, page, (eb) =>
+        eb.and([
+          eb.exists(
+            eb
+              .selectFrom("annotations as first")
+              .innerJoin("annotations as second", "second.row_id", "first.row_id")
+              .select(sql.lit(1).as("one"))
+              .whereRef("first.row_id", "=", "rows.id")
+              .where("first.prompt_version", "=", promptVersion)
+              .where("first.pass", "=", 1)
+              .where("second.prompt_version", "=", promptVersion)
+              .where("second.pass", "=", 2)
+              .whereRef("second.value", "<>", "first.value"),
+          ),
+          eb.not(
+            eb.exists(
+              eb
+                .selectFrom("annotations as third")
+                .select(sql.lit(1).as("one"))
+                .whereRef("third.row_id", "=", "rows.id")
+                .where("third.prompt_version", "=", promptVersion)
+                .where("third.pass", "=", 3),
+            ),
+          ),
+        ]),
+      ),
+  };
+}
+
+async function putOne(transaction: Transaction<Schema>, annotation: Annotation): Promise<void> {
+  const teacher = annotation.annotator === "teacher" ? annotation : undefined;
+  const insert = transaction.insertInto("annotations").values({
+    id: annotation.id,
+    row_id: annotation.rowId,
+    at: annotation.at,
+    annotator: annotation.annotator,
+    pass: teacher?.pass ?? null,
+    prompt_version: teacher?.promptVersion ?? null,
+    value: annotation.value ?? null,
+    body: JSON.stringify(annotation),
+  });
+  const result = await insert.onConflict((conflict) => conflict.column("id").doNothing()).executeTakeFirst();
+  const isNew = Number(result.numInsertedOrUpdatedRows ?? 0) > 0;
+  if (isNew && teacher !== undefined) await settle(transaction, teacher);
+}
+
+/** By row, then time, in pages. The caller names the kind of annotation that `annotator` selects. */
+function list<T extends Annotation>(
+  read: Kysely<Schema>,
+  { annotator, pass, promptVersion }: Filter & { readonly annotator?: T["annotator"] },
+): AsyncGenerator<T> {
+  let query = read.selectFrom("annotations").select("body");
+  if (annotator !== undefined) query = query.where("annotator", "=", annotator);
+  if (pass !== undefined) query = query.where("pass", "=", pass);
+  if (promptVersion !== undefined) query = query.where("prompt_version", "=", promptVersion);
+  const ordered = query.orderBy("row_id").orderBy("at").orderBy("id").limit(PAGE_SIZE);
+  return inPages(async (after: T | undefined) => {
+    const records = await (after === undefined ? ordered : ordered.where((eb) => comesAfter(eb, after))).execute();
+    return records.map(({ body }) => fromJson<T>(body));
+  });
+}
+
+function comesAfter(eb: ExpressionBuilder<Schema, "annotations">, { rowId, at, id }: Annotation) {
+  return eb(eb.refTuple("row_id", "at", "id"), ">", eb.tuple(rowId, at, id));
+}
+
+async function* grouped(
+  annotations: AsyncIterable<Annotation>,
+): AsyncGenerator<{ readonly rowId: RowId; readonly annotations: readonly Annotation[] }> {
+  let group: Annotation[] = [];
+  for await (const annotation of annotations) {
+    const rowId = group[0]?.rowId;
+    if (rowId !== undefined && rowId !== annotation.rowId) {
+      yield { rowId, annotations: group };
+      group = [];
+    }
+    group.push(annotation);
+  }
+  const rowId = group[0]?.rowId;
+  if (rowId !== undefined) yield { rowId, annotations: group };
+}
+
+type RowPage = {
+  readonly after?: RowId;
+  readonly limit: number;
+  readonly origin?: Row["origin"];
+};
+
+async function rowsWhere(
+  read: Kysely<Schema>,
+  { after, limit, origin }: RowPage,
+  condition: (eb: ExpressionBuilder<Schema, "rows">) => Expression<SqlBool>,
+): Promise<readonly Row[]> {
+  const query = read
+    .selectFrom("rows")
+    .selectAll("rows")
+    .where(condition)
+    .where(rowMatches(origin === undefined ? {} : { origin }))
+    .orderBy("rows.id")
+    .limit(limit);
+  return (await (after === undefined ? query : query.where("rows.id", ">", after)).execute()).map(toRow);
+}

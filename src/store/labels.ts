@@ -1,0 +1,78 @@
+/** @file Labels in force, one a row. */
+
+import type { Label, LabelBasis, Row, RowId } from "../records.ts";
+import { rowId } from "../records.ts";
+import type { LabelStore, RowFilter } from "./contract.ts";
+import { type Database, fromJson, INSERT_CHUNK, KEY_CHUNK } from "./database.ts";
+import { inChunks, inPages, PAGE_SIZE } from "./pages.ts";
+import { rowMatches, toRow } from "./row-filter.ts";
+import type { LabelRecord } from "./schema.ts";
+
+type Labelled = { readonly row: Row; readonly label: Label };
+
+export function createLabelStore({ read, write }: Database): LabelStore {
+  const page = async (filter: RowFilter, after: RowId | undefined): Promise<readonly Labelled[]> => {
+    const query = read
+      .selectFrom("labels")
+      .innerJoin("rows", "rows.id", "labels.row_id")
+      .selectAll("rows")
+      .select(["row_id", "value", "weight", "basis", "distribution", "at"])
+      .where(rowMatches(filter))
+      .orderBy("labels.row_id")
+      .limit(PAGE_SIZE);
+    const records = await (after === undefined ? query : query.where("labels.row_id", ">", after)).execute();
+    return records.map((record) => ({ row: toRow(record), label: toLabel(record) }));
+  };
+  return {
+    put: (labels, withdraw = []) =>
+      write(async (transaction) => {
+        for (const chunk of inChunks(withdraw, KEY_CHUNK)) {
+          await transaction.deleteFrom("labels").where("row_id", "in", chunk).execute();
+        }
+        // One statement may not touch a record twice: the last word on a row wins.
+        const latest = new Map(labels.map((label) => [label.rowId, fromLabel(label)]));
+        for (const chunk of inChunks([...latest.values()], INSERT_CHUNK)) {
+          await transaction
+            .insertInto("labels")
+            .values(chunk)
+            .onConflict((conflict) =>
+              conflict.column("row_id").doUpdateSet((eb) => ({
+                value: eb.ref("excluded.value"),
+                weight: eb.ref("excluded.weight"),
+                basis: eb.ref("excluded.basis"),
+                distribution: eb.ref("excluded.distribution"),
+                at: eb.ref("excluded.at"),
+              })),
+            )
+            .execute();
+        }
+      }),
+    async get(id) {
+      const record = await read.selectFrom("labels").selectAll().where("row_id", "=", id).executeTakeFirst();
+      return record && toLabel(record);
+    },
+    async count(filter = {}) {
+      const query = read
+        .selectFrom("labels")
+        .innerJoin("rows", "rows.id", "labels.row_id")
+        .select((eb) => eb.fn.countAll<number>().as("n"));
+      return Number((await query.where(rowMatches(filter)).executeTakeFirstOrThrow()).n);
+    },
+    list: (filter = {}) => inPages((after: Labelled | undefined) => page(filter, after?.row.id)),
+  };
+}
+
+function fromLabel({ rowId: row_id, value, weight, basis, distribution, at }: Label): LabelRecord {
+  return { row_id, value, weight, basis, distribution: distribution ? JSON.stringify(distribution) : null, at };
+}
+
+function toLabel({ row_id, value, weight, basis, distribution, at }: LabelRecord): Label {
+  return {
+    rowId: rowId(row_id),
+    value,
+    weight,
+    basis: basis as LabelBasis,
+    ...(distribution === null ? {} : { distribution: fromJson<NonNullable<Label["distribution"]>>(distribution) }),
+    at,
+  };
+}

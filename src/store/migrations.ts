@@ -1,0 +1,109 @@
+/**
+ * @file Numbered, forward-only migrations, one transaction each. The newest number is the version of the database.
+ *
+ * Types are spelled so that SQLite and Postgres read them alike: `bigint` for times and counts, `double precision` for
+ * rates. The one that has no common name (bytes) comes in through `ColumnTypes`.
+ */
+
+import { type Kysely, sql, type Transaction } from "kysely";
+import { FlywheelError } from "../errors.ts";
+import type { Database } from "./database.ts";
+import type { Schema } from "./schema.ts";
+
+/** What the dialects call differently. */
+export type ColumnTypes = { readonly bytes: "blob" | "bytea" };
+
+type Migration = {
+  readonly name: string;
+  readonly statements: (types: ColumnTypes) => readonly string[];
+};
+
+/** Number n is at index n − 1. A migration that was released is never edited: append another. */
+const migrations: readonly Migration[] = [
+  {
+    name: "initial",
+    statements: ({ bytes }) => [
+      `create table rows (id text primary key, kind text not null, input text not null, source text not null,
+        origin text not null, uniform integer not null, split text not null, propensity double precision not null,
+        created_at bigint not null)`,
+      "create index rows_by_split on rows (split, id)",
+      `create table row_sources (row_id text not null, source text not null, first_seen bigint not null,
+        last_seen bigint not null, primary key (row_id, source))`,
+      "create index row_sources_by_source on row_sources (source, last_seen)",
+      "create index row_sources_by_last_seen on row_sources (last_seen)",
+      "create table rejections (source text primary key, code text not null, message text not null, at bigint not null)",
+      `create table files (path text primary key, name text not null, row_id text not null, size_bytes bigint not null,
+        modified_ms double precision not null)`,
+      "create index files_by_name on files (name)",
+      "create table gold (row_id text primary key, value text not null)",
+      `create table annotations (id text primary key, row_id text not null, at bigint not null, annotator text not null,
+        pass integer, prompt_version text, value text, body text not null)`,
+      "create index annotations_by_row on annotations (row_id, at, id)",
+      "create index annotations_by_pass on annotations (prompt_version, pass, row_id)",
+      "create table spend (id text primary key, reserved bigint, spent bigint not null, at bigint not null)",
+      "create index spend_open on spend (at, id) where reserved is not null",
+      `create table spend_totals (id integer primary key, reserved bigint not null, spent bigint not null,
+        in_flight bigint not null)`,
+      "insert into spend_totals (id, reserved, spent, in_flight) values (1, 0, 0, 0)",
+      `create table labels (row_id text primary key, value text not null, weight double precision not null,
+        basis text not null, distribution text, at bigint not null)`,
+      "create table models (id text primary key, created_at bigint not null, card text not null)",
+      `create table predictions (model_id text not null, row_id text not null, basis text not null,
+        logits ${bytes} not null, primary key (model_id, row_id, basis))`,
+      `create table policies (id text primary key, model_id text not null, certified integer not null,
+        created_at bigint not null, body text not null)`,
+      "create index policies_by_model on policies (model_id, created_at)",
+      "create table policy_voids (policy_id text primary key, why text not null, at bigint not null)",
+      `create table champions (version bigint primary key, model_id text not null, policy_id text not null,
+        at bigint not null, reason text not null)`,
+      `create table decisions (id text primary key, row_id text not null, at bigint not null, route text not null,
+        uniform integer not null, policy_id text, body text not null)`,
+      "create index decisions_by_time on decisions (at, id)",
+      "create index decisions_by_policy on decisions (policy_id, at, id)",
+      "create table rounds (round bigint primary key, body text not null)",
+    ],
+  },
+];
+
+/**
+ * Brings the database to this version. Safe when several processes do so at once: whoever gets the write lock first
+ * migrates, the others find it done.
+ * @throws FlywheelError `store_newer` where a newer version of flywheel wrote it
+ */
+export async function migrate(database: Database, types: ColumnTypes): Promise<void> {
+  await database.write(async (transaction) => {
+    await sql`create table if not exists migrations (number bigint primary key, name text not null)`.execute(
+      transaction,
+    );
+  });
+  while (await database.write((transaction) => migrateOnce(transaction, types)));
+}
+
+async function migrateOnce(transaction: Transaction<Schema>, types: ColumnTypes): Promise<boolean> {
+  const version = await versionOf(transaction);
+  if (version > migrations.length) throw newerError(version);
+  const next = migrations[version];
+  if (next === undefined) return false;
+  for (const statement of next.statements(types)) await sql.raw(statement).execute(transaction);
+  await transaction
+    .insertInto("migrations")
+    .values({ number: version + 1, name: next.name })
+    .execute();
+  return true;
+}
+
+async function versionOf(db: Kysely<Schema>): Promise<number> {
+  const newest = await db
+    .selectFrom("migrations")
+    .select((eb) => eb.fn.max("number").as("number"))
+    .executeTakeFirst();
+  return Number(newest?.number ?? 0);
+}
+
+function newerError(version: number): FlywheelError {
+  return new FlywheelError(
+    "store_newer",
+    `the workspace has version ${version} of the store, this flywheel knows version ${migrations.length}`,
+    { hint: "upgrade llm-flywheel, or choose another workspace with --dir" },
+  );
+}

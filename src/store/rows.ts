@@ -1,0 +1,95 @@
+/** @file Rows, where they were seen, and the inputs that could not become rows. */
+
+import type { Transaction } from "kysely";
+import { type Row, rowId } from "../records.ts";
+import type { RowFilter, RowStore } from "./contract.ts";
+import { type Database, INSERT_CHUNK, KEY_CHUNK } from "./database.ts";
+import { inChunks, inPages, PAGE_SIZE } from "./pages.ts";
+import { fromRow, rowMatches, toRow } from "./row-filter.ts";
+import type { Schema } from "./schema.ts";
+
+export function createRowStore({ read, write }: Database): RowStore {
+  const page = async (filter: RowFilter, after: Row | undefined): Promise<readonly Row[]> => {
+    const query = read.selectFrom("rows").selectAll().where(rowMatches(filter)).orderBy("id").limit(PAGE_SIZE);
+    const records = await (after === undefined ? query : query.where("id", ">", after.id)).execute();
+    return records.map(toRow);
+  };
+  return {
+    put: (rows) =>
+      write(async (transaction) => {
+        const added = await insertNew(transaction, rows);
+        await recordSources(transaction, rows);
+        await withdrawRejections(transaction, rows);
+        return { added, duplicates: rows.length - added };
+      }),
+    async get(id) {
+      const record = await read.selectFrom("rows").selectAll().where("id", "=", id).executeTakeFirst();
+      return record && toRow(record);
+    },
+    async getMany(ids) {
+      const rows: Row[] = [];
+      for (const chunk of inChunks([...new Set(ids)].sort(), KEY_CHUNK)) {
+        const records = await read.selectFrom("rows").selectAll().where("id", "in", chunk).orderBy("id").execute();
+        rows.push(...records.map(toRow));
+      }
+      return rows;
+    },
+    async count(filter = {}) {
+      const query = read.selectFrom("rows").select((eb) => eb.fn.countAll<number>().as("n"));
+      return Number((await query.where(rowMatches(filter)).executeTakeFirstOrThrow()).n);
+    },
+    list: (filter = {}) => inPages((after) => page(filter, after)),
+    async sources(id) {
+      const query = read.selectFrom("row_sources").select("source").where("row_id", "=", id).orderBy("first_seen");
+      return (await query.execute()).map(({ source }) => source);
+    },
+    async bySource(source) {
+      const query = read.selectFrom("row_sources").select("row_id").where("source", "=", source);
+      const latest = await query.orderBy("last_seen", "desc").limit(1).executeTakeFirst();
+      return latest && rowId(latest.row_id);
+    },
+    reject: (rejections) =>
+      write(async (transaction) => {
+        for (const rejection of rejections) {
+          const { code, message, at } = rejection;
+          const insert = transaction.insertInto("rejections").values(rejection);
+          await insert.onConflict((conflict) => conflict.column("source").doUpdateSet({ code, message, at })).execute();
+        }
+      }),
+    rejections: () => read.selectFrom("rejections").selectAll().orderBy("source").execute(),
+  };
+}
+
+async function insertNew(transaction: Transaction<Schema>, rows: readonly Row[]): Promise<number> {
+  let added = 0;
+  for (const chunk of inChunks(rows, INSERT_CHUNK)) {
+    const insert = transaction.insertInto("rows").values(chunk.map(fromRow));
+    const result = await insert.onConflict((conflict) => conflict.column("id").doNothing()).executeTakeFirst();
+    added += Number(result.numInsertedOrUpdatedRows ?? 0);
+  }
+  return added;
+}
+
+async function recordSources(transaction: Transaction<Schema>, rows: readonly Row[]): Promise<void> {
+  const newest = transaction.selectFrom("row_sources").select((eb) => eb.fn.max("last_seen").as("seen"));
+  let seen = Number((await newest.executeTakeFirst())?.seen ?? 0);
+  // One statement may not touch a record twice: equal pairs are merged first.
+  const sightings = new Map(rows.map((row) => [`${row.id} ${row.source}`, { row_id: row.id, source: row.source }]));
+  for (const chunk of inChunks([...sightings.values()], INSERT_CHUNK)) {
+    const records = chunk.map((sighting) => ({ ...sighting, first_seen: ++seen, last_seen: seen }));
+    await transaction
+      .insertInto("row_sources")
+      .values(records)
+      .onConflict((conflict) =>
+        conflict.columns(["row_id", "source"]).doUpdateSet((eb) => ({ last_seen: eb.ref("excluded.last_seen") })),
+      )
+      .execute();
+  }
+}
+
+async function withdrawRejections(transaction: Transaction<Schema>, rows: readonly Row[]): Promise<void> {
+  for (const chunk of inChunks(rows, KEY_CHUNK)) {
+    const sources = chunk.map((row) => row.source);
+    await transaction.deleteFrom("rejections").where("source", "in", sources).execute();
+  }
+}

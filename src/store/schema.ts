@@ -1,0 +1,142 @@
+/**
+ * @file The tables, as Kysely sees them. Filters have columns of their own; the rest of a record is JSON.
+ *
+ * One dialect-neutral choice of types: booleans are 0 / 1, times are integers of milliseconds, money is an integer of
+ * nano-dollars, JSON is text. So the same queries run on SQLite and, later, on Postgres.
+ */
+
+import type { Selectable } from "kysely";
+
+export type Schema = {
+  readonly migrations: MigrationTable;
+  readonly rows: RowTable;
+  readonly row_sources: RowSourceTable;
+  readonly rejections: RejectionTable;
+  readonly files: FileTable;
+  readonly gold: GoldTable;
+  readonly annotations: AnnotationTable;
+  readonly spend: SpendTable;
+  readonly spend_totals: SpendTotalsTable;
+  readonly labels: LabelTable;
+  readonly models: ModelTable;
+  readonly predictions: PredictionTable;
+  readonly policies: PolicyTable;
+  readonly policy_voids: PolicyVoidTable;
+  readonly champions: ChampionTable;
+  readonly decisions: DecisionTable;
+  readonly rounds: RoundTable;
+};
+
+type MigrationTable = { readonly number: number; readonly name: string };
+
+type RowTable = {
+  readonly id: string;
+  readonly kind: string;
+  readonly input: string;
+  readonly source: string;
+  readonly origin: string;
+  readonly uniform: number;
+  readonly split: string;
+  readonly propensity: number;
+  readonly created_at: number;
+};
+export type RowRecord = Selectable<RowTable>;
+
+/** Sightings are numbered as they come: a row's sources have an order, and a source whose content changed has a latest. */
+type RowSourceTable = {
+  readonly row_id: string;
+  readonly source: string;
+  readonly first_seen: number;
+  readonly last_seen: number;
+};
+
+type RejectionTable = { readonly source: string; readonly code: string; readonly message: string; readonly at: number };
+
+type FileTable = {
+  readonly path: string;
+  readonly name: string;
+  readonly row_id: string;
+  readonly size_bytes: number;
+  readonly modified_ms: number;
+};
+
+type GoldTable = { readonly row_id: string; readonly value: string };
+
+type AnnotationTable = {
+  readonly id: string;
+  readonly row_id: string;
+  readonly at: number;
+  readonly annotator: string;
+  /** Null for people. */
+  readonly pass: number | null;
+  readonly prompt_version: string | null;
+  /** Null for a teacher's failure. */
+  readonly value: string | null;
+  readonly body: string;
+};
+
+/** `reserved` is null once settled; `spent` adds up over attempts. Nano-dollars. */
+type SpendTable = {
+  readonly id: string;
+  readonly reserved: number | null;
+  readonly spent: number;
+  readonly at: number;
+};
+
+/** One row (`id` 1): the sums over `spend`, kept in the same transaction, because a reservation must not scan them. */
+type SpendTotalsTable = {
+  readonly id: number;
+  readonly reserved: number;
+  readonly spent: number;
+  readonly in_flight: number;
+};
+
+type LabelTable = {
+  readonly row_id: string;
+  readonly value: string;
+  readonly weight: number;
+  readonly basis: string;
+  readonly distribution: string | null;
+  readonly at: number;
+};
+export type LabelRecord = Selectable<LabelTable>;
+
+type ModelTable = { readonly id: string; readonly created_at: number; readonly card: string };
+
+type PredictionTable = {
+  readonly model_id: string;
+  readonly row_id: string;
+  readonly basis: string;
+  /** Little-endian float32. */
+  readonly logits: Uint8Array;
+};
+
+type PolicyTable = {
+  readonly id: string;
+  readonly model_id: string;
+  readonly certified: number;
+  readonly created_at: number;
+  readonly body: string;
+};
+
+type PolicyVoidTable = { readonly policy_id: string; readonly why: string; readonly at: number };
+
+type ChampionTable = {
+  readonly version: number;
+  readonly model_id: string;
+  readonly policy_id: string;
+  readonly at: number;
+  readonly reason: string;
+};
+
+type DecisionTable = {
+  readonly id: string;
+  readonly row_id: string;
+  readonly at: number;
+  readonly route: string;
+  readonly uniform: number;
+  readonly policy_id: string | null;
+  readonly body: string;
+};
+
+type RoundTable = { readonly round: number; readonly body: string };

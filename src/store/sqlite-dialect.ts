@@ -1,0 +1,81 @@
+/**
+ * @file Kysely over `node:sqlite`: Kysely's own SQLite dialect, given a database of the shape that it expects.
+ */
+
+import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
+import { CompiledQuery, type DatabaseConnection, SqliteDialect, SqliteDriver } from "kysely";
+import { toStoreError } from "./store-errors.ts";
+
+type KyselyDatabase = Exclude<ConstructorParameters<typeof SqliteDriver>[0]["database"], (...args: never) => unknown>;
+type KyselyStatement = ReturnType<KyselyDatabase["prepare"]>;
+
+/** Statements kept prepared. Ours are a few dozen; chunked inserts add one each per chunk length. */
+const STATEMENT_CACHE_SIZE = 256;
+
+/** A dialect for `database`; closing the Kysely instance closes the database. Errors are the store's coded ones. */
+export function createNodeSqliteDialect(database: DatabaseSync, path: string): SqliteDialect {
+  return new NodeSqliteDialect({ database: adapt(database, path) });
+}
+
+class NodeSqliteDialect extends SqliteDialect {
+  readonly #config: ConstructorParameters<typeof SqliteDriver>[0];
+
+  constructor(config: ConstructorParameters<typeof SqliteDriver>[0]) {
+    super(config);
+    this.#config = config;
+  }
+
+  override createDriver(): SqliteDriver {
+    return new ImmediateSqliteDriver(this.#config);
+  }
+}
+
+/**
+ * Takes the write lock when a transaction begins. A deferred one that reads before it writes fails at once, without
+ * waiting, where another process wrote in between (https://www.sqlite.org/rescode.html#busy_snapshot).
+ */
+class ImmediateSqliteDriver extends SqliteDriver {
+  override async beginTransaction(connection: DatabaseConnection): Promise<void> {
+    await connection.executeQuery(CompiledQuery.raw("begin immediate"));
+  }
+}
+
+function adapt(database: DatabaseSync, path: string): KyselyDatabase {
+  const coded = <T>(call: () => T): T => {
+    try {
+      return call();
+    } catch (thrown) {
+      throw toStoreError(thrown, path);
+    }
+  };
+  const cache = new Map<string, KyselyStatement>();
+  return {
+    close: () => database.close(),
+    prepare(sql) {
+      const statement = cache.get(sql) ?? coded(() => adaptStatement(database.prepare(sql), coded));
+      cache.delete(sql);
+      cache.set(sql, statement);
+      if (cache.size > STATEMENT_CACHE_SIZE) cache.delete(cache.keys().next().value ?? "");
+      return statement;
+    },
+  };
+}
+
+function adaptStatement(statement: StatementSync, coded: <T>(call: () => T) => T): KyselyStatement {
+  return {
+    reader: statement.columns().length > 0,
+    all: (parameters) => coded(() => statement.all(...parameters.map(bindable))),
+    run: (parameters) => coded(() => statement.run(...parameters.map(bindable))),
+    // A statement held open would pin the write-ahead log; the store reads in pages instead (`pages.ts`).
+    iterate: () => {
+      throw new TypeError("the store reads in pages and does not stream");
+    },
+  };
+}
+
+function bindable(value: unknown): SQLInputValue {
+  if (value === null || typeof value === "number" || typeof value === "string" || typeof value === "bigint")
+    return value;
+  if (value instanceof Uint8Array) return value;
+  throw new TypeError(`cannot bind a value of type ${typeof value}`);
+}

@@ -1,0 +1,141 @@
+/**
+ * @file The embedded store: `node:sqlite` in WAL mode, payloads and models in files beside it. No service to run.
+ *
+ * What a resolved write survives: the end of the process by any signal, because its frames are in the write-ahead log,
+ * which then belongs to the kernel; and a power cut, because the log was flushed to the disk before the promise resolved.
+ * SQLite's own flush (`synchronous=full`) would stop the event loop for as long as the disk takes. Instead it runs with
+ * `synchronous=normal`, which keeps the database consistent but does not flush at commit, and this store flushes the log
+ * from a thread of the pool, once for all writes that were asked for meanwhile. The log is read in order and each frame
+ * is checksummed, so a flush after the commit is as good as one within.
+ */
+
+import { type FileHandle, mkdir, open } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { Kysely } from "kysely";
+import { FlywheelError } from "../errors.ts";
+import { createAnnotationStore } from "./annotations.ts";
+import { createBlobStore, sweepBlobs } from "./blobs.ts";
+import type { Store } from "./contract.ts";
+import type { Database } from "./database.ts";
+import { createDecisionStore } from "./decisions.ts";
+import { createFileStore } from "./files.ts";
+import { createGoldStore } from "./gold.ts";
+import { createGroupCommit, retryWhileLocked } from "./group-commit.ts";
+import { createLabelStore } from "./labels.ts";
+import { migrate } from "./migrations.ts";
+import { createModelStore } from "./models.ts";
+import { createPolicyStore } from "./policies.ts";
+import { createPredictionStore } from "./predictions.ts";
+import { createRoundStore } from "./rounds.ts";
+import { createRowStore } from "./rows.ts";
+import type { Schema } from "./schema.ts";
+import { createSpendStore } from "./spend.ts";
+import { createNodeSqliteDialect } from "./sqlite-dialect.ts";
+import { toStoreError } from "./store-errors.ts";
+
+/** SQLite's own wait for a lock stops the event loop: kept short, the rest is waited for asynchronously. */
+const BUSY_TIMEOUT_MS = 20;
+const LOCK_TIMEOUT_MS = 30_000;
+
+export type SqliteStoreOptions = {
+  /** Created where absent; holds `flywheel.sqlite`, `blobs/` and `models/`. */
+  readonly directory: string;
+  /** How long a write waits for another process to release the lock before it fails with `store_locked`. */
+  readonly lockTimeoutMs?: number;
+};
+
+/**
+ * Opens the store, creating or migrating it where needed. Several processes may have it open.
+ * @throws FlywheelError `store_newer`, `store_corrupt`, `store_locked`, `store_full`, `store_read_only`,
+ *   `store_not_a_folder`, `store_unsupported_disk`
+ */
+export async function openSqliteStore(options: SqliteStoreOptions): Promise<Store> {
+  const directory = resolve(options.directory);
+  const lockTimeoutMs = options.lockTimeoutMs ?? LOCK_TIMEOUT_MS;
+  const connection = await connect(directory, lockTimeoutMs);
+  try {
+    await migrate(connection.database, { bytes: "blob" });
+    await sweepBlobs(join(directory, "blobs"), Date.now());
+  } catch (thrown) {
+    await connection.close();
+    throw toStoreError(thrown, directory);
+  }
+  return toStore(directory, connection);
+}
+
+type Connection = { readonly database: Database; close(): Promise<void> };
+
+function toStore(directory: string, { database, close }: Connection): Store {
+  return {
+    rows: createRowStore(database),
+    files: createFileStore(database),
+    blobs: createBlobStore(join(directory, "blobs")),
+    gold: createGoldStore(database),
+    annotations: createAnnotationStore(database),
+    spend: createSpendStore(database),
+    labels: createLabelStore(database),
+    models: createModelStore(database, join(directory, "models")),
+    predictions: createPredictionStore(database),
+    policies: createPolicyStore(database),
+    decisions: createDecisionStore(database),
+    rounds: createRoundStore(database),
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+async function connect(directory: string, lockTimeoutMs: number): Promise<Connection> {
+  const path = join(directory, "flywheel.sqlite");
+  const sqlite = await openDatabase(directory, path, lockTimeoutMs);
+  // Closing any handle on the database file itself would drop SQLite's locks on it (POSIX); the log file carries none.
+  const log = await openLog(`${path}-wal`, sqlite);
+  const db = new Kysely<Schema>({ dialect: createNodeSqliteDialect(sqlite, path) });
+  const commits = createGroupCommit({ db, flush: () => log.datasync(), lockTimeoutMs });
+  const close = async (): Promise<void> => {
+    await commits.close();
+    await log.close();
+    await db.destroy();
+  };
+  let closing: Promise<void> | undefined;
+  return { database: { read: db, write: commits.write }, close: () => (closing ??= close()) };
+}
+
+async function openLog(path: string, sqlite: DatabaseSync): Promise<FileHandle> {
+  try {
+    return await open(path, "r+");
+  } catch (thrown) {
+    sqlite.close();
+    throw toStoreError(thrown, path);
+  }
+}
+
+async function openDatabase(directory: string, path: string, lockTimeoutMs: number): Promise<DatabaseSync> {
+  try {
+    await mkdir(directory, { recursive: true });
+  } catch (thrown) {
+    throw toStoreError(thrown, directory);
+  }
+  return retryWhileLocked(() => {
+    let sqlite: DatabaseSync | undefined;
+    try {
+      sqlite = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
+      configure(sqlite, path);
+      return sqlite;
+    } catch (thrown) {
+      sqlite?.close();
+      throw toStoreError(thrown, path);
+    }
+  }, lockTimeoutMs);
+}
+
+function configure(sqlite: DatabaseSync, path: string): void {
+  const mode = sqlite.prepare("pragma journal_mode = wal").get()?.["journal_mode"];
+  if (mode !== "wal") {
+    throw new FlywheelError("store_unsupported_disk", `${path} lies on a disk without shared memory (mode ${mode})`, {
+      hint: "choose a workspace on a local disk with --dir; network file systems cannot carry the embedded store",
+    });
+  }
+  sqlite.exec("pragma synchronous = normal; pragma temp_store = memory; pragma journal_size_limit = 67108864");
+  // The first read creates the log file.
+  sqlite.prepare("select count(*) from sqlite_schema").get();
+}
