@@ -60,9 +60,7 @@ describe.each(ArchitectureName)("%s", (name) => {
     expect(shapes).toEqual(expected.shapes);
 
     const full = buildNetwork(architecture, { classes: 1000, initialise: formula });
-    const trainable = [...full.graph.initialisers].filter(
-      ([each]) => each.includes(".") && !each.includes(".running_"),
-    );
+    const trainable = [...full.graph.initialisers].filter(([each]) => isParameterName(each));
     const count = trainable.reduce((sum, [, value]) => sum + value.data.length, 0);
     expect(count).toBe(expected.parametersAt1000Classes);
   });
