@@ -45,6 +45,8 @@ export class TeacherError extends FlywheelError {
   readonly retryAfterMs: number | undefined;
   readonly usage: Usage;
   readonly costUsd: number;
+  /** The request left and no answer came: the provider may have charged for it all the same. */
+  readonly inDoubt: boolean;
 
   constructor(
     code: string,
@@ -53,6 +55,7 @@ export class TeacherError extends FlywheelError {
       readonly retryAfterMs?: number | undefined;
       readonly usage?: Usage;
       readonly costUsd?: number;
+      readonly inDoubt?: boolean;
     } = {},
   ) {
     super(code, message, options);
@@ -60,6 +63,7 @@ export class TeacherError extends FlywheelError {
     this.retryAfterMs = options.retryAfterMs;
     this.usage = options.usage ?? { inputTokens: 0, outputTokens: 0 };
     this.costUsd = options.costUsd ?? 0;
+    this.inDoubt = options.inDoubt ?? false;
   }
 }
 
@@ -70,19 +74,23 @@ export type TeacherAnswer = {
   readonly usage: Usage;
   readonly costUsd: number;
   readonly latencyMs: number;
+  /** What the provider's rate-limit headers ask to wait before the next request, where nothing remains. */
+  readonly pauseMs?: number;
 };
 
 /** Annotates rows. One attempt per call: pace, retries and budget belong to whoever calls. */
 export type Teacher = {
   /** `provider/model`. */
   readonly id: string;
+  /** Becomes true at the latest with the first answer of a server that says so. */
   readonly simulated: boolean;
   readonly promptVersion: string;
   /** The most that one request of this kind may cost, for reserving budget before it is sent. */
   maxCostUsd(request: TeacherRequest): number;
   /**
    * @throws TeacherError `teacher_rate_limited`, `teacher_unavailable`, `teacher_timeout`, `teacher_off_schema`:
-   *   retryable; `teacher_refused`, `teacher_unauthorised`, `teacher_bad_request`: final
+   *   retryable; `teacher_refused`, `teacher_bad_request`: final for this row; `teacher_unauthorised`,
+   *   `teacher_misconfigured`: any row would meet the same
    */
   ask(request: TeacherRequest, signal?: AbortSignal): Promise<TeacherAnswer>;
 };
