@@ -2,7 +2,6 @@
  * @file The test suite that every store must pass; exported so that a store from elsewhere can be held to it as well.
  */
 
-import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import {
   type Annotation,
@@ -20,46 +19,12 @@ import {
   type RowId,
   rowId,
   type Split,
-  type TeacherAnnotation,
 } from "../records.ts";
 import type { Store } from "./contract.ts";
+import { hex, sampleAnnotation, sampleRow } from "./testing/samples.ts";
 
-const hex = (text: string): string => createHash("sha256").update(text).digest("hex");
 const sorted = <T extends { readonly id: string }>(items: readonly T[]): T[] =>
   items.toSorted((a, b) => (a.id < b.id ? -1 : 1));
-
-/** Records that differ by `name` only. */
-export const sampleRow = (name: string, changes: Partial<Row> = {}): Row => ({
-  id: rowId(hex(name)),
-  input: { kind: "image", blob: blobId(hex(`blob ${name}`)), width: 4, height: 3, mediaType: "image/png" },
-  source: `${name}.png`,
-  origin: "ingest",
-  uniform: true,
-  split: "train",
-  propensity: 1,
-  createdAt: 1_700_000_000_000,
-  ...changes,
-});
-
-export const sampleAnnotation = (
-  row: Pick<Row, "id">,
-  pass: number,
-  changes: Partial<TeacherAnnotation> = {},
-): TeacherAnnotation => ({
-  id: hex(`${row.id} ${pass} ${changes.promptVersion ?? "v1"}`),
-  rowId: row.id,
-  at: 1_700_000_000_000 + pass,
-  annotator: "teacher",
-  teacher: "compatible/simulated",
-  simulated: true,
-  pass,
-  promptVersion: "v1",
-  value: "apple",
-  usage: { inputTokens: 100, outputTokens: 5 },
-  costUsd: 0.001,
-  latencyMs: 12.5,
-  ...changes,
-});
 
 const ruling = (row: Row, value: string): PersonAnnotation => ({
   id: hex(`${row.id} anna ${value}`),

@@ -71,6 +71,8 @@ const migrations: readonly Migration[] = [
  * @throws FlywheelError `store_newer` where a newer version of flywheel wrote it
  */
 export async function migrate(database: Database, types: ColumnTypes): Promise<void> {
+  // Looked up without the write lock: whoever only wants to read need not wait for a long write of another process.
+  if (await isCurrent(database.read)) return;
   await database.write(async (transaction) => {
     await sql`create table if not exists migrations (number bigint primary key, name text not null)`.execute(
       transaction,
@@ -79,25 +81,25 @@ export async function migrate(database: Database, types: ColumnTypes): Promise<v
   while (await database.write((transaction) => migrateOnce(transaction, types)));
 }
 
+async function isCurrent(db: Kysely<Schema>): Promise<boolean> {
+  const tables = await db.introspection.getTables();
+  return tables.some(({ name }) => name === "migrations") && (await pendingMigration(db)) === undefined;
+}
+
 async function migrateOnce(transaction: Transaction<Schema>, types: ColumnTypes): Promise<boolean> {
-  const version = await versionOf(transaction);
-  if (version > migrations.length) throw newerError(version);
-  const next = migrations[version];
+  const next = await pendingMigration(transaction);
   if (next === undefined) return false;
   for (const statement of next.statements(types)) await sql.raw(statement).execute(transaction);
-  await transaction
-    .insertInto("migrations")
-    .values({ number: version + 1, name: next.name })
-    .execute();
+  await transaction.insertInto("migrations").values({ number: next.number, name: next.name }).execute();
   return true;
 }
 
-async function versionOf(db: Kysely<Schema>): Promise<number> {
-  const newest = await db
-    .selectFrom("migrations")
-    .select((eb) => eb.fn.max("number").as("number"))
-    .executeTakeFirst();
-  return Number(newest?.number ?? 0);
+async function pendingMigration(db: Kysely<Schema>): Promise<(Migration & { readonly number: number }) | undefined> {
+  const query = db.selectFrom("migrations").select((eb) => eb.fn.max("number").as("number"));
+  const version = Number((await query.executeTakeFirst())?.number ?? 0);
+  if (version > migrations.length) throw newerError(version);
+  const next = migrations[version];
+  return next && { ...next, number: version + 1 };
 }
 
 function newerError(version: number): FlywheelError {

@@ -39,7 +39,7 @@ export function createPolicyStore({ read, write }: Database): PolicyStore {
         // The condition and the primary key decide together: where two processes pass the first, the second lets one in.
         const isExpected = sql<boolean>`(select coalesce(max(version), 0) from champions) = ${expected}`;
         const result = await sql`insert into champions (version, model_id, policy_id, at, reason)
-          select ${expected + 1}, ${modelId}, ${policyId}, ${at}, ${reason} where ${isExpected}
+          select cast(${expected + 1} as bigint), ${modelId}, ${policyId}, cast(${at} as bigint), ${reason} where ${isExpected}
           on conflict (version) do nothing`.execute(transaction);
         return Number(result.numAffectedRows ?? 0) === 1;
       }),

@@ -3,40 +3,50 @@
  */
 
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
-import { CompiledQuery, type DatabaseConnection, SqliteDialect, SqliteDriver } from "kysely";
+import { CompiledQuery, type DatabaseConnection, SqliteDialect, type SqliteDialectConfig, SqliteDriver } from "kysely";
 import { toStoreError } from "./store-errors.ts";
 
-type KyselyDatabase = Exclude<ConstructorParameters<typeof SqliteDriver>[0]["database"], (...args: never) => unknown>;
+type KyselyDatabase = Exclude<SqliteDialectConfig["database"], (...given: never) => unknown>;
 type KyselyStatement = ReturnType<KyselyDatabase["prepare"]>;
 
 /** Statements kept prepared. Ours are a few dozen; chunked inserts add one each per chunk length. */
 const STATEMENT_CACHE_SIZE = 256;
 
-/** A dialect for `database`; closing the Kysely instance closes the database. Errors are the store's coded ones. */
-export function createNodeSqliteDialect(database: DatabaseSync, path: string): SqliteDialect {
-  return new NodeSqliteDialect({ database: adapt(database, path) });
-}
+/** A dialect for `database`, which stays the caller's to close. Errors are the store's coded ones; `path` is named in them. */
+export class NodeSqliteDialect extends SqliteDialect {
+  readonly #database: DatabaseSync;
+  readonly #path: string;
 
-class NodeSqliteDialect extends SqliteDialect {
-  readonly #config: ConstructorParameters<typeof SqliteDriver>[0];
-
-  constructor(config: ConstructorParameters<typeof SqliteDriver>[0]) {
-    super(config);
-    this.#config = config;
+  constructor(database: DatabaseSync, path: string) {
+    super({ database: adapt(database, path) });
+    this.#database = database;
+    this.#path = path;
   }
 
   override createDriver(): SqliteDriver {
-    return new ImmediateSqliteDriver(this.#config);
+    return new NodeSqliteDriver(this.#database, this.#path);
   }
 }
 
-/**
- * Takes the write lock when a transaction begins. A deferred one that reads before it writes fails at once, without
- * waiting, where another process wrote in between (https://www.sqlite.org/rescode.html#busy_snapshot).
- */
-class ImmediateSqliteDriver extends SqliteDriver {
+class NodeSqliteDriver extends SqliteDriver {
+  readonly #database: DatabaseSync;
+
+  constructor(database: DatabaseSync, path: string) {
+    super({ database: adapt(database, path) });
+    this.#database = database;
+  }
+
+  /**
+   * Takes the write lock when a transaction begins. A deferred one that reads before it writes fails at once, without
+   * waiting, where another process wrote in between (https://www.sqlite.org/rescode.html#busy_snapshot).
+   */
   override async beginTransaction(connection: DatabaseConnection): Promise<void> {
     await connection.executeQuery(CompiledQuery.raw("begin immediate"));
+  }
+
+  /** A full disk, a failing or a damaged one makes SQLite roll back by itself; to do so again would hide why. */
+  override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    if (this.#database.isTransaction) await super.rollbackTransaction(connection);
   }
 }
 

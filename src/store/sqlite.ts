@@ -31,8 +31,8 @@ import { createRoundStore } from "./rounds.ts";
 import { createRowStore } from "./rows.ts";
 import type { Schema } from "./schema.ts";
 import { createSpendStore } from "./spend.ts";
-import { createNodeSqliteDialect } from "./sqlite-dialect.ts";
-import { toStoreError } from "./store-errors.ts";
+import { NodeSqliteDialect } from "./sqlite-dialect.ts";
+import { storeReadOnly, toStoreError } from "./store-errors.ts";
 
 /** SQLite's own wait for a lock stops the event loop: kept short, the rest is waited for asynchronously. */
 const BUSY_TIMEOUT_MS = 20;
@@ -89,12 +89,13 @@ async function connect(directory: string, lockTimeoutMs: number): Promise<Connec
   const sqlite = await openDatabase(directory, path, lockTimeoutMs);
   // Closing any handle on the database file itself would drop SQLite's locks on it (POSIX); the log file carries none.
   const log = await openLog(`${path}-wal`, sqlite);
-  const db = new Kysely<Schema>({ dialect: createNodeSqliteDialect(sqlite, path) });
+  const db = new Kysely<Schema>({ dialect: new NodeSqliteDialect(sqlite, path) });
   const commits = createGroupCommit({ db, flush: () => log.datasync(), lockTimeoutMs });
   const close = async (): Promise<void> => {
     await commits.close();
     await log.close();
-    await db.destroy();
+    // Not through Kysely: after this a late read is told that the store is closed.
+    sqlite.close();
   };
   let closing: Promise<void> | undefined;
   return { database: { read: db, write: commits.write }, close: () => (closing ??= close()) };
@@ -113,7 +114,7 @@ async function openDatabase(directory: string, path: string, lockTimeoutMs: numb
   try {
     await mkdir(directory, { recursive: true });
   } catch (thrown) {
-    throw toStoreError(thrown, directory);
+    throw folderError(thrown, directory);
   }
   return retryWhileLocked(() => {
     let sqlite: DatabaseSync | undefined;
@@ -126,6 +127,13 @@ async function openDatabase(directory: string, path: string, lockTimeoutMs: numb
       throw toStoreError(thrown, path);
     }
   }, lockTimeoutMs);
+}
+
+function folderError(thrown: unknown, directory: string): unknown {
+  // On a read-only disk Node's recursive mkdir says only that the folder it could not make does not exist.
+  if (!(thrown instanceof Error && "code" in thrown && thrown.code === "ENOENT"))
+    return toStoreError(thrown, directory);
+  return storeReadOnly(directory, thrown);
 }
 
 function configure(sqlite: DatabaseSync, path: string): void {

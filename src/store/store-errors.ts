@@ -99,7 +99,7 @@ function storeFull(where: string, cause: unknown): FlywheelError {
   });
 }
 
-function storeReadOnly(where: string, cause: unknown): FlywheelError {
+export function storeReadOnly(where: string, cause: unknown): FlywheelError {
   return new FlywheelError("store_read_only", `${where} cannot be written: ${messageOf(cause)}`, {
     hint: "give this user write permission to the folder, or choose another workspace with --dir",
     cause,
