@@ -1,0 +1,106 @@
+/** @file Where the wheel stands, and which command turns it further. Reads the store, changes nothing. */
+
+import type { Champion, ModelCard, Policy, Round } from "../records.ts";
+import { Split } from "../records.ts";
+import type { Store } from "../store/contract.ts";
+import { promptVersion, type Task } from "../task.ts";
+
+export type Status = {
+  readonly task: string;
+  readonly rows: { readonly ingested: number; readonly traffic: number; readonly rejected: number };
+  readonly labels: { readonly total: number } & { readonly [S in Split]: number };
+  /** Rows that still wait for a teacher's first pass. */
+  readonly hasUnlabelled: boolean;
+  readonly spend: { readonly spentUsd: number; readonly reservedUsd: number; readonly budgetUsd: number | undefined };
+  readonly models: number;
+  readonly champion: ChampionStatus | undefined;
+  /** The newest model, where it is not the champion. */
+  readonly challenger: ModelCard | undefined;
+  readonly decisions: { readonly total: number; readonly escalated: number };
+  readonly lastRound: Round | undefined;
+  /** The command to run next, and why. */
+  readonly next: { readonly command: string; readonly why: string };
+};
+
+export type ChampionStatus = {
+  readonly champion: Champion;
+  readonly card: ModelCard;
+  readonly policy: Policy;
+  /** Why its certificate no longer holds, where it does not. */
+  readonly voided: string | undefined;
+};
+
+export async function readStatus(store: Store, task: Task): Promise<Status> {
+  const models = await store.models.list();
+  const champion = await readChampion(store, task);
+  const status = {
+    task: task.name,
+    rows: await countRows(store),
+    labels: await countLabels(store),
+    hasUnlabelled: await hasUnlabelled(store, task),
+    spend: await readSpend(store, task),
+    models: models.length,
+    champion,
+    challenger: models[0]?.id === champion?.champion.modelId ? undefined : models[0],
+    decisions: {
+      total: await store.decisions.count(),
+      escalated: await store.decisions.count({ route: "escalated" }),
+    },
+    lastRound: (await store.rounds.list()).at(-1),
+  };
+  return { ...status, next: nextCommand(status) };
+}
+
+/** The serving pair with everything that is known of it; undefined where nothing serves yet. */
+export async function readChampion(store: Store, task: Task): Promise<ChampionStatus | undefined> {
+  const champion = await store.policies.champion();
+  if (!champion) return undefined;
+  const [card, policy, voided] = await Promise.all([
+    store.models.get(champion.modelId),
+    store.policies.get(champion.policyId),
+    store.policies.voided(champion.policyId),
+  ]);
+  if (!card || !policy) return undefined;
+  const promptChanged = policy.promptVersion !== promptVersion(task);
+  return { champion, card, policy, voided: voided?.why ?? (promptChanged ? "the question changed" : undefined) };
+}
+
+async function countRows(store: Store): Promise<Status["rows"]> {
+  return {
+    ingested: await store.rows.count({ origin: "ingest" }),
+    traffic: await store.rows.count({ origin: "traffic" }),
+    rejected: (await store.rows.rejections()).length,
+  };
+}
+
+async function countLabels(store: Store): Promise<Status["labels"]> {
+  const [train, calibrate, certify] = await Promise.all(Split.map((split) => store.labels.count({ split })));
+  return { total: train! + calibrate! + certify!, train: train!, calibrate: calibrate!, certify: certify! };
+}
+
+async function hasUnlabelled(store: Store, task: Task): Promise<boolean> {
+  const query = { pass: 1, promptVersion: promptVersion(task), limit: 1, origin: "ingest" } as const;
+  return (await store.annotations.missingPass(query)).length > 0;
+}
+
+async function readSpend(store: Store, task: Task): Promise<Status["spend"]> {
+  const { spentUsd, reservedUsd } = await store.spend.totals();
+  return { spentUsd, reservedUsd, budgetUsd: task.budgetUsd };
+}
+
+function nextCommand(status: Omit<Status, "next">): Status["next"] {
+  if (status.rows.ingested === 0) return { command: "flywheel ingest FOLDER", why: "there are no rows yet" };
+  if (status.hasUnlabelled)
+    return { command: "flywheel label", why: "rows wait for the teacher; `flywheel plan` shows the cost" };
+  if (status.models === 0) return { command: "flywheel train", why: "there is no student yet" };
+  if (!status.champion)
+    return {
+      command: "flywheel review export review.csv",
+      why: "nothing is certified yet: `flywheel report` says what is missing",
+    };
+  if (status.champion.voided)
+    return { command: "flywheel improve", why: `the certificate is void: ${status.champion.voided}` };
+  if (status.decisions.total === 0)
+    return { command: "flywheel serve", why: "the champion is certified and waits for traffic" };
+  return { command: "flywheel improve", why: "traffic may have brought new labels" };
+}
