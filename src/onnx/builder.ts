@@ -83,8 +83,15 @@ export type GraphBuilder = {
   build(options?: { readonly metadata?: Readonly<Record<string, string>>; readonly producer?: string }): Model;
 };
 
-/** An empty graph, or one that starts as a copy of `from` (its outputs excepted: declare them again). */
-export function createGraphBuilder(name = "graph", from?: Graph): GraphBuilder {
+export type GraphBuilderOptions = {
+  /** Start as a copy of this graph; its outputs excepted, which are to be declared again. */
+  readonly from?: Graph;
+  /** Names that generated values must not take, because nodes copied later bring them. */
+  readonly reserved?: Iterable<string>;
+};
+
+/** An empty graph, or a copy to go on from. */
+export function createGraphBuilder(name = "graph", { from, reserved = [] }: GraphBuilderOptions = {}): GraphBuilder {
   const nodes: Node[] = [...(from?.nodes ?? [])];
   const initialisers = new Map(from?.initialisers);
   const inputs: ValueInfo[] = [...(from?.inputs ?? [])];
@@ -94,6 +101,7 @@ export function createGraphBuilder(name = "graph", from?: Graph): GraphBuilder {
     ...inputs.map((each) => each.name),
     ...nodes.flatMap((n) => n.outputs),
   ]);
+  const avoided = new Set(reserved);
   const counters = new Map<string, number>();
   const shared = new Map<string, Value>();
 
@@ -111,7 +119,7 @@ export function createGraphBuilder(name = "graph", from?: Graph): GraphBuilder {
       const count = counters.get(stem) ?? 0;
       counters.set(stem, count + 1);
       const candidate = count === 0 ? stem : `${stem}.${count}`;
-      if (!taken.has(candidate)) return claim(candidate);
+      if (!taken.has(candidate) && !avoided.has(candidate)) return claim(candidate);
     }
   };
 
