@@ -189,12 +189,27 @@ export type Prediction = {
   readonly logits: Float32Array;
 };
 
+/**
+ * From logits to confidence. All start from p, the top label's share of softmax(logits / temperature); each maps p without
+ * falling, so that none changes which rows are surer than which, only how sure they are said to be.
+ */
 export type Calibrator =
   | { readonly kind: "temperature"; readonly temperature: number }
-  /** Kull et al. 2017 on the top label: σ(a·ln p − b·ln(1 − p) + c). */
-  | { readonly kind: "beta"; readonly a: number; readonly b: number; readonly c: number }
-  /** Step function on the top-label softmax score, blended with 10 % identity to keep ties breakable. */
-  | { readonly kind: "isotonic"; readonly score: readonly number[]; readonly correctness: readonly number[] };
+  /** Kull et al. 2017 on the top label: σ(a·ln p − b·ln(1 − p) + c), a and b ≥ 0. */
+  | {
+      readonly kind: "beta";
+      readonly temperature: number;
+      readonly a: number;
+      readonly b: number;
+      readonly c: number;
+    }
+  /** Knots of correctness over p, read by linear interpolation and blended with 10 % of p to keep ties breakable. */
+  | {
+      readonly kind: "isotonic";
+      readonly temperature: number;
+      readonly score: readonly number[];
+      readonly correctness: readonly number[];
+    };
 
 /**
  * Whose labels an error is counted against. `teacher`: the teacher's own verdict, which is the consensus of its passes,
@@ -218,7 +233,7 @@ export type Certificate = {
   /** δ actually spent on this certificate (smaller than the target's where certificates are repeated). */
   readonly deltaSpent: number;
   readonly reference: Reference;
-  /** Upper confidence bound on the risk at the threshold, ≤ target.risk. */
+  /** The risk is at most this, with probability at least 1 − deltaSpent; ≤ target.risk. */
   readonly bound: number;
   /** Certify rows, those at or above the threshold, and the wrong ones among these. */
   readonly n: number;
@@ -235,8 +250,23 @@ export type Certificate = {
 /** Why nothing could be certified, and what would change that. */
 export type NoCertificate = {
   readonly reason: string;
-  /** Certify rows that would be needed at the error rates seen; absent where no number of rows would do. */
+  /** Certify rows that are still missing, at the error rates seen; absent where no number of rows would do. */
   readonly moreRowsNeeded?: number;
+  /** δ that the attempt cost; absent where there were too few rows to attempt anything. */
+  readonly deltaSpent?: number;
+};
+
+/**
+ * What a certificate against the teacher says of the truth: P(wrong ∧ answered) ≤ P(student ≠ teacher ∧ answered) +
+ * P(teacher wrong), the last bounded by people's rulings on a uniform sample.
+ */
+export type TruthBound = {
+  readonly bound: number;
+  /** The bound holds with probability at least 1 − delta: what the certificate and the rulings spent together. */
+  readonly delta: number;
+  /** Uniform rows ruled on, and those on which the teacher was wrong. */
+  readonly rulings: number;
+  readonly teacherErrors: number;
 };
 
 /** Turns a student's logits into an answer or an escalation. Bound to one model and one teacher prompt version. */
@@ -252,7 +282,12 @@ export type Policy = {
   readonly threshold?: number;
   readonly certificate?: Certificate;
   readonly noCertificate?: NoCertificate;
-  /** Share of uniform traffic that the student would answer, and the share of wrong answers among these. */
+  /** Only of a regret certificate against the teacher, where people have ruled on uniform certify rows. */
+  readonly truth?: TruthBound;
+  /**
+   * Share of uniform traffic that the student would answer, and the share of wrong answers among these. On the certify
+   * rows, which also chose the threshold: for orientation, the guarantee is the certificate's. n = 0 where there is none.
+   */
   readonly coverage: Estimate;
   readonly selectiveRisk: Estimate;
   readonly warnings: readonly string[];

@@ -225,8 +225,21 @@ export function promptVersion(task: Task): string {
  * duplicate can never straddle. Shares may change; a row moves only if its hash lies between old and new bounds.
  */
 export function splitOf(id: RowId, shares: SplitShares): Split {
-  // The id is a hash of content already; hashing again keeps splits independent of any other use of its first digits.
-  const position = createHash("sha256").update(`split/${id}`).digest().readUInt32BE(0) / 2 ** 32;
+  const position = hashPosition(`split/${id}`);
   if (position < shares.certify) return "certify";
   return position < shares.certify + shares.calibrate ? "calibrate" : "train";
+}
+
+/**
+ * Place of a row, in [0, 1), in the order in which people audit uniform rows. A person who rules on certify rows in this
+ * order, from the front and without gaps, has ruled on a uniform sample of them, whatever else was ruled on besides:
+ * that sample, and no other ruling, may certify against people (`calibrate`).
+ */
+export function auditPosition(id: RowId): number {
+  return hashPosition(`audit/${id}`);
+}
+
+/** The id is a hash of content already; hashing again keeps each use independent of every other. */
+function hashPosition(text: string): number {
+  return createHash("sha256").update(text).digest().readUInt32BE(0) / 2 ** 32;
 }
