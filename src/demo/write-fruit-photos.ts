@@ -3,12 +3,12 @@
  * handed out before labels are drawn, and size and quality do not depend on them.
  */
 
-import { access, mkdir, rename, writeFile } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { stringify } from "csv-stringify/sync";
 import sharp from "sharp";
 import type { Progress } from "../contracts.ts";
 import { createRng, fork, type Seed } from "../math/random.ts";
+import { type FruitPhotos, fileExists, writeGold, writeWhole } from "./photo-files.ts";
 import { fruitLabel, renderFruit } from "./render-fruit.ts";
 
 export type FruitPhotosOptions = {
@@ -22,9 +22,6 @@ export type FruitPhotosOptions = {
   readonly progress?: Progress;
   readonly signal?: AbortSignal;
 };
-
-/** Where the photos and their gold labels (`file,label`; file relative to the folder of `gold.csv`) were written. */
-export type FruitPhotos = { readonly photos: string; readonly gold: string };
 
 /** Enough to keep the encoder's threads busy while the next photo is rendered. */
 const maxEncoding = 4;
@@ -45,13 +42,13 @@ export async function writeFruitPhotos(options: FruitPhotosOptions): Promise<Fru
     progress?.({ stage: "photos", done: index - from + 1, total: count });
   }
   await Promise.all(encoding);
-  return { photos, gold: await writeGold(directory, { seed, from, count }) };
+  return { photos, gold: await writeGold(directory, goldOf(seed, from, count)) };
 }
 
 const fileName = (index: number): string => `${String(index).padStart(5, "0")}.jpg`;
 
 async function writePhoto(photo: { seed: Seed; index: number; side: number; path: string }): Promise<void> {
-  if (await exists(photo.path)) return;
+  if (await fileExists(photo.path)) return;
   await writeWhole(photo.path, await encodeFruit(photo));
 }
 
@@ -72,28 +69,9 @@ export async function encodeFruit({
     .toBuffer();
 }
 
-async function writeGold(
-  directory: string,
-  { seed, from, count }: { seed: Seed; from: number; count: number },
-): Promise<string> {
-  const path = join(directory, "gold.csv");
-  const rows = Array.from({ length: count }, (_, offset) => {
+function goldOf(seed: Seed, from: number, count: number): { file: string; label: string }[] {
+  return Array.from({ length: count }, (_, offset) => {
     const index = from + offset;
     return { file: `photos/${fileName(index)}`, label: fruitLabel({ seed, index }) };
   });
-  await writeWhole(path, stringify(rows, { header: true, columns: ["file", "label"] }));
-  return path;
-}
-
-/** Under a temporary name first: a file that is there is complete. */
-async function writeWhole(path: string, content: string | Uint8Array): Promise<void> {
-  await writeFile(`${path}.part`, content);
-  await rename(`${path}.part`, path);
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }
