@@ -83,9 +83,7 @@ export function isCutShort(bytes: Uint8Array, type: MediaType): boolean {
     case "image/avif":
       return isBoxCutShort(buffer);
     case "image/tiff":
-      return (
-        buffer.length < 8 || buffer.length < (buffer[0] === 0x49 ? buffer.readUInt32LE(4) : buffer.readUInt32BE(4))
-      );
+      return isDirectoryCutShort(buffer);
     default:
       return type satisfies never;
   }
@@ -102,6 +100,16 @@ function isBoxCutShort(buffer: Buffer): boolean {
     start += size;
   }
   return start > buffer.length;
+}
+
+/** Whether the first directory of a TIFF, which most writers put at the end, reaches beyond it. 12 bytes an entry. */
+function isDirectoryCutShort(buffer: Buffer): boolean {
+  const isLittle = buffer[0] === "I".charCodeAt(0);
+  if (buffer.length < 8) return true;
+  const start = isLittle ? buffer.readUInt32LE(4) : buffer.readUInt32BE(4);
+  if (start + 2 > buffer.length) return true;
+  const entries = isLittle ? buffer.readUInt16LE(start) : buffer.readUInt16BE(start);
+  return start + 2 + 12 * entries + 4 > buffer.length;
 }
 
 /** The first bytes, one character each. */
