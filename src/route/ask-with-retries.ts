@@ -1,0 +1,158 @@
+/**
+ * @file One question to the teacher, in a few attempts: each is let through by the breaker, reserved against the budget
+ * before it leaves, and settled after, so that attempts that were charged and failed count as well.
+ */
+
+import { type Clock, type Teacher, type TeacherAnswer, TeacherError, type TeacherRequest } from "../contracts.ts";
+import { messageOf } from "../errors.ts";
+import { createRng, fork, type Rng, type Seed } from "../math/random.ts";
+import type { TeacherAnnotation } from "../records.ts";
+import type { Store } from "../store/contract.ts";
+import type { Task } from "../task.ts";
+import type { Breaker } from "./breaker.ts";
+import { abandonOn } from "./deadline.ts";
+import { type TeacherOutcome, type TeacherQuestion, unavailable } from "./teacher-outcome.ts";
+import { LIVE_PASS, liveAnnotationId } from "./teacher-verdict.ts";
+
+const FIRST_PAUSE_MS = 200;
+const MAX_PAUSE_MS = 5_000;
+/** Somebody has to raise the budget first. */
+const BUDGET_RETRY_AFTER_MS = 60_000;
+/** Answers of a kind: these say nothing against the teacher's health, and asking again later would not help. */
+const FINAL_CODES = ["teacher_off_schema", "teacher_refused", "teacher_bad_request"];
+
+export type AskOptions = {
+  readonly store: Store;
+  readonly task: Task;
+  readonly teacher: Teacher;
+  readonly clock: Clock;
+  readonly seed: Seed;
+  readonly breaker: Breaker;
+  readonly maxAttempts: number;
+  readonly onAttemptFailed?: ((error: TeacherError) => void) | undefined;
+  readonly signal: AbortSignal;
+};
+
+/** @throws what the store throws, or the signal's reason where it aborts between attempts */
+export async function askWithRetries(question: TeacherQuestion, options: AskOptions): Promise<TeacherOutcome> {
+  const { clock, seed, signal, maxAttempts } = options;
+  const rng = createRng(fork(seed, "retry", question.rowId));
+  let [costUsd, uselessAnswers] = [0, 0];
+  for (let attempt = 1; ; attempt++) {
+    const tried = await attemptOnce(question, uselessAnswers, options);
+    if (tried.kind === "barred") return barred(tried.why, costUsd, options);
+    if (tried.kind === "answered") return { ...tried, isFresh: true, costUsd: costUsd + tried.annotation.costUsd };
+    costUsd += tried.error.costUsd;
+    if (tried.error.code === "teacher_off_schema") uselessAnswers += 1;
+    const pauseMs = Math.max(tried.error.retryAfterMs ?? 0, jitteredPauseMs(attempt, rng));
+    const isHopeless = !tried.error.retryable || pauseMs > MAX_PAUSE_MS || signal.aborted;
+    if (isHopeless || attempt >= maxAttempts) return await giveUp(question, { error: tried.error, costUsd }, options);
+    await clock.sleep(pauseMs, signal);
+  }
+}
+
+type Attempt =
+  | { readonly kind: "answered"; readonly annotation: TeacherAnnotation }
+  | { readonly kind: "failed"; readonly error: TeacherError }
+  | { readonly kind: "barred"; readonly why: "down" | "over-budget" };
+
+async function attemptOnce(question: TeacherQuestion, uselessAnswers: number, options: AskOptions): Promise<Attempt> {
+  const { store, breaker, clock, teacher, signal } = options;
+  if (!breaker.tryPass()) return { kind: "barred", why: "down" };
+  const request = await prepare(question, uselessAnswers, options);
+  if (!request) return { kind: "barred", why: "over-budget" };
+  const reply = await abandonOn(teacher.ask(request, signal), signal).catch((thrown) => toTeacherError(thrown, signal));
+  if (!(reply instanceof TeacherError)) {
+    breaker.succeeded();
+    const annotation = toAnnotation(question, reply, options);
+    await store.annotations.put([annotation]);
+    return { kind: "answered", annotation };
+  }
+  if (FINAL_CODES.includes(reply.code)) breaker.succeeded();
+  else breaker.failed(reply.retryAfterMs);
+  options.onAttemptFailed?.(reply);
+  await store.spend.settle(annotationIdOf(question, teacher), reply.costUsd, clock.now());
+  return { kind: "failed", error: reply };
+}
+
+/** Makes the row durable and reserves its cost; undefined where the budget does not allow the request. */
+async function prepare(
+  question: TeacherQuestion,
+  uselessAnswers: number,
+  { store, task, teacher, clock, breaker }: AskOptions,
+): Promise<TeacherRequest | undefined> {
+  const id = annotationIdOf(question, teacher);
+  try {
+    // An answer off the schema was paid for: the same key again would only replay it.
+    const idempotencyKey = uselessAnswers === 0 ? id : `${id}-${uselessAnswers}`;
+    const request = { input: await question.load(), pass: LIVE_PASS, idempotencyKey };
+    const reservation = { id, maxCostUsd: teacher.maxCostUsd(request), budgetUsd: task.budgetUsd, at: clock.now() };
+    if (await store.spend.reserve(reservation)) return request;
+    breaker.withdrew();
+    return undefined;
+  } catch (thrown) {
+    breaker.withdrew();
+    throw thrown;
+  }
+}
+
+type Failure = { readonly error: TeacherError; readonly costUsd: number };
+
+/** An answer that will never be valid is recorded as the row's failure, so that it is not paid for again. */
+async function giveUp(
+  question: TeacherQuestion,
+  { error, costUsd }: Failure,
+  options: AskOptions,
+): Promise<TeacherOutcome> {
+  const { code, message, retryAfterMs, usage } = error;
+  if (!FINAL_CODES.includes(code)) return unavailable(code, message, { retryAfterMs, costUsd });
+  // Its attempts are settled already.
+  const charged = { usage, costUsd: 0, latencyMs: 0 };
+  const annotation = { ...annotationBase(question, options), failure: { code, message }, ...charged };
+  await options.store.annotations.put([annotation]);
+  return { kind: "declined", annotation, isFresh: true, costUsd };
+}
+
+function barred(why: "down" | "over-budget", costUsd: number, { breaker, task }: AskOptions): TeacherOutcome {
+  if (why === "down") {
+    const { retryAfterMs } = breaker;
+    return unavailable("teacher_down", "the teacher failed repeatedly and is left alone", { retryAfterMs, costUsd });
+  }
+  const message = `the budget of $${task.budgetUsd} does not allow another question`;
+  return unavailable("budget_exhausted", message, { retryAfterMs: BUDGET_RETRY_AFTER_MS, costUsd });
+}
+
+function toAnnotation(question: TeacherQuestion, answer: TeacherAnswer, options: AskOptions): TeacherAnnotation {
+  const { value, probabilities, usage, costUsd, latencyMs } = answer;
+  const given = probabilities ? { probabilities } : {};
+  return { ...annotationBase(question, options), value, ...given, usage, costUsd, latencyMs };
+}
+
+function annotationBase(question: TeacherQuestion, { teacher, clock }: AskOptions) {
+  return {
+    id: annotationIdOf(question, teacher),
+    rowId: question.rowId,
+    at: clock.now(),
+    annotator: "teacher",
+    teacher: teacher.id,
+    simulated: teacher.simulated,
+    pass: LIVE_PASS,
+    promptVersion: teacher.promptVersion,
+  } as const;
+}
+
+function annotationIdOf({ rowId }: TeacherQuestion, { promptVersion }: Teacher): string {
+  return liveAnnotationId(rowId, promptVersion);
+}
+
+/** Whatever a teacher throws counts against it: an unknown error is no reason to fail the request. */
+function toTeacherError(thrown: unknown, signal: AbortSignal): TeacherError {
+  if (thrown instanceof TeacherError) return thrown;
+  const code = signal.aborted ? "teacher_timeout" : "teacher_failed";
+  return new TeacherError(code, messageOf(thrown), { retryable: true, cause: thrown });
+}
+
+/** Doubles with every attempt; between half and all of it, so that clients that failed together do not return together. */
+function jitteredPauseMs(attempt: number, rng: Rng): number {
+  return Math.min(MAX_PAUSE_MS, FIRST_PAUSE_MS * 2 ** (attempt - 1)) * (0.5 + rng.next() / 2);
+}

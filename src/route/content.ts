@@ -1,0 +1,52 @@
+/** @file A request's input: what the student and the teacher are shown, and what becomes a row where it is to be labelled. */
+
+import type { ImageInput, Input, RecordInput, Row, RowId, TextInput } from "../records.ts";
+import type { Store } from "../store/contract.ts";
+import { splitOf, type Task } from "../task.ts";
+
+export type ImageContent = {
+  readonly kind: "image";
+  /** The encoded file as it came. */
+  readonly bytes: Uint8Array;
+  readonly mediaType: string;
+  readonly width: number;
+  readonly height: number;
+};
+
+export type RouterInput = {
+  /** Hash of the normalised content: the same input is the same row. */
+  readonly rowId: RowId;
+  readonly content: ImageContent | TextInput | RecordInput;
+};
+
+export type Sampling = { readonly uniform: boolean; readonly propensity: number };
+
+/**
+ * Makes the input a row, payload first; durable when resolved. A known row stays as it was first seen.
+ * Only inputs that are to be labelled become rows: the payload of what the student answers alone is never kept.
+ */
+export async function storeRow(
+  { rowId, content }: RouterInput,
+  sampling: Sampling,
+  context: { readonly store: Store; readonly task: Task; readonly requestId: string; readonly at: number },
+): Promise<Row> {
+  const { store, task, requestId, at } = context;
+  const row: Row = {
+    id: rowId,
+    input: await storePayload(content, store),
+    source: `request ${requestId}`,
+    origin: "traffic",
+    uniform: sampling.uniform,
+    split: sampling.uniform ? splitOf(rowId, task.splits) : "train",
+    propensity: sampling.propensity,
+    createdAt: at,
+  };
+  await store.rows.put([row]);
+  return row;
+}
+
+async function storePayload(content: RouterInput["content"], store: Store): Promise<Input> {
+  if (content.kind !== "image") return content;
+  const { kind, bytes, mediaType, width, height } = content;
+  return { kind, blob: await store.blobs.put(bytes), width, height, mediaType } satisfies ImageInput;
+}

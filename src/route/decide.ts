@@ -1,0 +1,156 @@
+/**
+ * @file One request through the router: the student is heard, the policy routes, somebody answers, the decision is durable.
+ */
+
+import type { Clock } from "../contracts.ts";
+import type { Seed } from "../math/random.ts";
+import type { Decision } from "../records.ts";
+import type { Store } from "../store/contract.ts";
+import type { Task } from "../task.ts";
+import type { Backlog } from "./backlog.ts";
+import { type RouterInput, storeRow } from "./content.ts";
+import { abandonOn, startDeadline } from "./deadline.ts";
+import { drawsOf } from "./draws.ts";
+import { type Answered, escalate, NO_USAGE } from "./escalation.ts";
+import { type Calibrate, type Guess, guessOf } from "./guess.ts";
+import { type Routing, route } from "./policy.ts";
+import type { Routed } from "./routed.ts";
+import type { Serving } from "./serving.ts";
+import type { StudentLine } from "./student-line.ts";
+import type { TeacherLine } from "./teacher-line.ts";
+import type { LoadTeacherInput } from "./teacher-outcome.ts";
+
+export type DecideOptions = {
+  readonly task: Task;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly seed: Seed;
+  readonly calibrate: Calibrate;
+  readonly loadTeacherInput: LoadTeacherInput;
+  readonly students: StudentLine;
+  readonly teacherLine: TeacherLine;
+  readonly backlog: Backlog;
+  readonly deadlineMs: number;
+  /** Monotonic, in fractions of a millisecond. */
+  readonly stopwatch: () => number;
+  readonly onStudentFailed?: ((error: unknown) => void) | undefined;
+};
+
+export type DecideRequest = {
+  readonly input: RouterInput;
+  /** Becomes the decision's id. */
+  readonly requestId: string;
+  /** Of the caller: when it aborts, nobody waits for the answer any more. */
+  readonly signal?: AbortSignal | undefined;
+};
+
+/** A student that has not answered by then counts as failed, so that time is left for the teacher. */
+const STUDENT_SHARE_OF_DEADLINE = 0.25;
+
+/** @throws what the store throws, or the signal's reason */
+export async function decide(request: DecideRequest, options: DecideOptions): Promise<Routed> {
+  const { stopwatch, clock, store } = options;
+  const [at, startedMs] = [clock.now(), stopwatch()];
+  using deadline = startDeadline(clock, options.deadlineMs, request.signal);
+  const heard = await hearStudent(request, options);
+  const heardMs = stopwatch();
+  const routing = routingOf(request, heard, options);
+  const step: Step = { ...request, ...heard, routing, at, deadline: deadline.signal };
+  const answered = await answer(step, options);
+  const teacherMs = routing.route === "escalated" ? stopwatch() - heardMs : 0;
+  request.signal?.throwIfAborted();
+  const decision = toDecision(step, answered, stopwatch() - startedMs);
+  await store.decisions.put([decision]);
+  noteOwed(decision, options.backlog);
+  return { ...toRouted(decision, heard, answered), studentMs: heardMs - startedMs, teacherMs };
+}
+
+type Heard = { readonly serving: Serving; readonly guess?: Guess };
+
+/** The lease ends when the student does, not when we stop waiting: a session in use must not be disposed of. */
+async function hearStudent({ input, signal }: DecideRequest, options: DecideOptions): Promise<Heard> {
+  const { students, calibrate, clock, deadlineMs } = options;
+  const lease = students.acquire();
+  const { serving } = lease;
+  using patience = startDeadline(clock, deadlineMs * STUDENT_SHARE_OF_DEADLINE, signal);
+  const guessing = guessWith(serving, input, { calibrate, signal: patience.signal }).finally(() =>
+    lease[Symbol.dispose](),
+  );
+  try {
+    const guess = await abandonOn(guessing, patience.signal);
+    return guess ? { serving, guess } : { serving };
+  } catch (thrown) {
+    signal?.throwIfAborted();
+    options.onStudentFailed?.(thrown);
+    return { serving };
+  }
+}
+
+async function guessWith(
+  { pair }: Serving,
+  { content }: RouterInput,
+  { calibrate, signal }: { readonly calibrate: Calibrate; readonly signal: AbortSignal },
+): Promise<Guess | undefined> {
+  if (!pair) return undefined;
+  return await guessOf(content, { student: pair.shared.student, policy: pair.policy, calibrate }, signal);
+}
+
+function routingOf({ requestId }: DecideRequest, { serving, guess }: Heard, { task, seed }: DecideOptions): Routing {
+  return route({
+    confidence: guess?.confidence,
+    threshold: serving.pair?.policy.threshold,
+    barrier: serving.barrier,
+    draws: drawsOf(seed, requestId),
+    uniformRate: task.audit.uniformRate,
+    auditRule: serving.auditRule,
+  });
+}
+
+type Step = DecideRequest & Heard & { readonly routing: Routing; readonly at: number; readonly deadline: AbortSignal };
+
+async function answer(step: Step, options: DecideOptions): Promise<Answered> {
+  const { routing, guess, input, requestId, at } = step;
+  const { uniform, propensity } = routing;
+  const sampling = { uniform, propensity };
+  // The policy routes to the student only what the student has guessed.
+  if (routing.route === "escalated" || !guess) return await escalate({ ...step, guess, sampling }, options);
+  if (routing.route === "audited") await storeRow(input, sampling, { ...options, requestId, at });
+  return { answer: { kind: "student", isFlagged: false, ...guess }, isCached: false, usage: NO_USAGE, costUsd: 0 };
+}
+
+function toDecision(step: Step, { answer, degradedTo, costUsd }: Answered, latencyMs: number): Decision {
+  const { requestId, input, at, routing, guess, serving } = step;
+  const { uniform, propensity } = routing;
+  return {
+    id: requestId,
+    rowId: input.rowId,
+    at,
+    route: degradedTo ? "degraded" : routing.route,
+    ...(routing.route === "escalated" ? { reason: routing.reason } : {}),
+    ...("value" in answer ? { value: answer.value } : {}),
+    ...(guess ? { studentValue: guess.value, confidence: guess.confidence } : {}),
+    ...servedBy(serving),
+    uniform,
+    propensity,
+    ...(degradedTo ? { degradedTo } : {}),
+    latencyMs,
+    costUsd,
+  };
+}
+
+function servedBy({ pair }: Serving): Partial<Decision> {
+  if (!pair) return {};
+  const { champion, policy } = pair;
+  const threshold = policy.threshold === undefined ? {} : { threshold: policy.threshold };
+  return { ...threshold, modelId: champion.modelId, policyId: champion.policyId };
+}
+
+function noteOwed(decision: Decision, backlog: Backlog): void {
+  if (decision.route === "audited") backlog.add(decision, "now");
+  if (decision.degradedTo === "queue") backlog.add(decision, "next-round");
+}
+
+function toRouted(decision: Decision, { serving }: Heard, { answer, isCached, usage }: Answered) {
+  const championVersion = serving.pair ? { championVersion: serving.pair.champion.version } : {};
+  return { decision, answer, ...championVersion, isCached, usage };
+}

@@ -1,0 +1,23 @@
+/**
+ * @file The random numbers of a request: a hash of seed and request id. So replicas agree without talking, a run repeats,
+ * and whoever sends a request cannot choose its draw (the server makes the ids).
+ */
+
+import { createHash } from "node:crypto";
+import type { Seed } from "../math/random.ts";
+
+/** Independent and uniform in [0, 1), 48 bits each. */
+export type Draws = {
+  /** Decides whether the request belongs to the uniform stream. */
+  readonly uniform: number;
+  /** Decides whether a confident answer is audited. */
+  readonly audit: number;
+};
+
+const SIZE_BYTES = 6;
+
+export function drawsOf(seed: Seed, requestId: string): Draws {
+  const digest = createHash("sha256").update(`route/${seed}/${requestId}`).digest();
+  const at = (offset: number) => digest.readUIntBE(offset, SIZE_BYTES) / 2 ** (8 * SIZE_BYTES);
+  return { uniform: at(0), audit: at(SIZE_BYTES) };
+}

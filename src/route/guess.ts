@@ -1,0 +1,43 @@
+/** @file The student's guess: logits, calibrated. */
+
+import type { Student, StudentInput } from "../contracts.ts";
+import { FlywheelError } from "../errors.ts";
+import type { Calibrator, LabelValue, Policy } from "../records.ts";
+
+/** One row of logits under a calibrator: `[classes]` probabilities that sum to 1, and the confidence of the top one. */
+export type Calibrate = (calibrator: Calibrator, logits: Float32Array) => Calibrated;
+
+export type Calibrated = {
+  /** Position of the student's class. */
+  readonly top: number;
+  /** In [0, 1]; what the threshold is compared with. */
+  readonly confidence: number;
+  readonly probabilities: ArrayLike<number>;
+};
+
+export type Guess = {
+  readonly value: LabelValue;
+  readonly confidence: number;
+  readonly probabilities: Readonly<Record<LabelValue, number>>;
+};
+
+/** @throws FlywheelError `student_failed`, also where the confidence is not a probability */
+export async function guessOf(
+  input: StudentInput,
+  { student, policy, calibrate }: { readonly student: Student; readonly policy: Policy; readonly calibrate: Calibrate },
+  signal: AbortSignal,
+): Promise<Guess> {
+  const logits = await student.predictLogits([input], signal);
+  const { top, confidence, probabilities } = calibrate(policy.calibrator, logits);
+  const value = student.classes[top];
+  if (value === undefined || !(confidence >= 0 && confidence <= 1)) {
+    throw new FlywheelError("student_failed", `student ${student.modelId} gave class ${top} at ${confidence}`, {
+      hint: "roll back to the champion before; the model file may be damaged",
+    });
+  }
+  return { value, confidence, probabilities: byLabel(student.classes, probabilities) };
+}
+
+function byLabel(classes: readonly LabelValue[], probabilities: ArrayLike<number>): Record<LabelValue, number> {
+  return Object.fromEntries(classes.map((label, index) => [label, probabilities[index] ?? 0]));
+}

@@ -1,0 +1,36 @@
+/** @file What the router hands back for one request: the decision as recorded, and what to tell the caller. */
+
+import type { Decision, LabelValue, Usage } from "../records.ts";
+import type { Guess } from "./guess.ts";
+
+export type RoutedAnswer =
+  /** `isFlagged`: the student was not sure enough, or not allowed to answer, and the teacher could not be asked. */
+  | ({ readonly kind: "student"; readonly isFlagged: boolean } & Guess)
+  | {
+      readonly kind: "teacher";
+      readonly value: LabelValue;
+      /** By label, where the provider gave them. */
+      readonly probabilities?: Readonly<Record<LabelValue, number>>;
+      readonly isSimulated: boolean;
+    }
+  /** The teacher declines to answer this row. */
+  | { readonly kind: "declined"; readonly code: string; readonly message: string }
+  /** Nobody can answer now. */
+  | { readonly kind: "refused"; readonly code: string; readonly message: string; readonly retryAfterMs: number }
+  /** The teacher will be asked later; the decision's id finds the answer. */
+  | { readonly kind: "queued" };
+
+export type Routed = {
+  /** Durable. */
+  readonly decision: Decision;
+  readonly answer: RoutedAnswer;
+  /** Version of the champion that was in service. */
+  readonly championVersion?: number;
+  /** The answer was the teacher's to the same input earlier. */
+  readonly isCached: boolean;
+  /** Tokens of the teacher for this request. */
+  readonly usage: Usage;
+  /** Waited for the student and for the teacher; the rest of the request's time is ours. */
+  readonly studentMs: number;
+  readonly teacherMs: number;
+};

@@ -1,0 +1,155 @@
+import { describe, expect, test, vi } from "vitest";
+import type { Decision } from "../records.ts";
+import type { Store } from "../store/contract.ts";
+import {
+  createTestStudent,
+  createTestTeacher,
+  fruitTask,
+  openTestStore,
+  promote,
+  testPolicy,
+  textInput,
+} from "./testing/fixtures.ts";
+import { ask, openWorld } from "./testing/world.ts";
+
+const stored = (store: Store, { decision }: { readonly decision: Decision }) => store.decisions.get(decision.id);
+const everyOneUniform = { audit: { uniformRate: 1, rate: 0 } };
+
+describe("a confident request", () => {
+  test("is answered by the student alone, and its decision is durable", async () => {
+    const { router, store, teacher } = await openWorld();
+    const routed = await ask(router, "pear", 0.9);
+    expect(routed.answer).toMatchObject({ kind: "student", value: "pear", isFlagged: false });
+    expect(routed.decision).toMatchObject({ route: "answered", value: "pear", threshold: 0.8, costUsd: 0 });
+    expect(routed.decision.confidence).toBeCloseTo(0.9, 5);
+    expect(await stored(store, routed)).toEqual(routed.decision);
+    expect(teacher.requests).toHaveLength(0);
+  });
+
+  test("leaves no copy of its payload", async () => {
+    const { router, store } = await openWorld();
+    await ask(router, "pear", 0.9);
+    expect(await store.rows.count()).toBe(0);
+  });
+});
+
+describe("an unsure request", () => {
+  test("is answered by the teacher; row, annotation, cost and decision are durable", async () => {
+    const { router, store, task } = await openWorld();
+    const routed = await ask(router, "pear", 0.6);
+    expect(routed.answer).toEqual({ kind: "teacher", value: "apple", isSimulated: true });
+    const { rowId } = routed.decision;
+    expect(routed.decision).toMatchObject({
+      route: "escalated",
+      reason: "unsure",
+      value: "apple",
+      studentValue: "pear",
+    });
+    expect(routed.decision).toMatchObject({ propensity: 1, uniform: false, costUsd: 0.001 });
+    expect(await stored(store, routed)).toEqual(routed.decision);
+    expect(await store.rows.get(rowId)).toMatchObject({
+      origin: "traffic",
+      uniform: false,
+      split: "train",
+      propensity: 1,
+    });
+    const [annotation] = await store.annotations.ofRow(rowId);
+    expect(annotation).toMatchObject({ pass: 0, value: "apple", simulated: true, teacher: task.teacher.model });
+    expect(await store.spend.totals()).toEqual({ spentUsd: 0.001, reservedUsd: 0, inFlight: 0 });
+  });
+
+  test("that was asked before is not paid for again", async () => {
+    const { router, teacher } = await openWorld();
+    await ask(router, "pear", 0.6);
+    const again = await ask(router, "pear", 0.6);
+    expect(again).toMatchObject({
+      isCached: true,
+      answer: { kind: "teacher", value: "apple" },
+      decision: { costUsd: 0 },
+    });
+    expect(teacher.requests).toHaveLength(1);
+  });
+
+  test("that several callers ask at once is asked once", async () => {
+    const { router, teacher, store } = await openWorld();
+    const all = await Promise.all(Array.from({ length: 8 }, () => ask(router, "pear", 0.6)));
+    expect(teacher.requests).toHaveLength(1);
+    expect(all.map(({ answer }) => answer.kind)).toEqual(Array(8).fill("teacher"));
+    expect(all.reduce((sum, { decision }) => sum + decision.costUsd, 0)).toBeCloseTo(0.001);
+    expect(await store.decisions.count()).toBe(8);
+  });
+
+  test("drawn for the uniform stream may fall into any split", async () => {
+    const task = fruitTask({ ...everyOneUniform, splits: { train: 0, calibrate: 0, certify: 1 } });
+    const { router, store } = await openWorld({ task });
+    const { decision } = await ask(router, "pear", 0.6);
+    expect(await store.rows.get(decision.rowId)).toMatchObject({ uniform: true, split: "certify", propensity: 1 });
+  });
+
+  test("whose caller goes away is still recorded, for it was paid for", async () => {
+    const reply = Promise.withResolvers<object>();
+    const task = fruitTask();
+    const { router, store, teacher } = await openWorld({ task, teacher: createTestTeacher(task, () => reply.promise) });
+    const caller = new AbortController();
+    const input = textInput("pear", 0.6);
+    const decided = router.decide({ input, requestId: "gone", signal: caller.signal });
+    await vi.waitFor(() => expect(teacher.requests).toHaveLength(1));
+    caller.abort(new Error("caller gone"));
+    await expect(decided).rejects.toThrow("caller gone");
+    reply.resolve({});
+    await vi.waitFor(async () => expect(await store.annotations.ofRow(input.rowId)).toHaveLength(1));
+  });
+});
+
+describe("nothing is answered by the student", () => {
+  test("before the first champion", async () => {
+    const { router } = await openWorld({ promoted: false });
+    expect((await ask(router, "pear", 0.99)).decision).toMatchObject({ route: "escalated", reason: "no-champion" });
+  });
+
+  test("without a certificate", async () => {
+    const task = fruitTask();
+    const store = await openTestStore();
+    const { certificate: _, threshold: __, ...uncertified } = testPolicy(task, "m1");
+    await store.policies.put({ ...uncertified, noCertificate: { reason: "too few rows" } });
+    await store.policies.promote({ ...uncertified, policyId: uncertified.id, at: 1, reason: "test" }, 0);
+    const { router } = await openWorld({ task, store });
+    const { decision } = await ask(router, "pear", 0.99);
+    expect(decision).toMatchObject({ route: "escalated", reason: "no-certificate", studentValue: "pear" });
+  });
+
+  test("once the policy is voided", async () => {
+    const { router, store } = await openWorld();
+    expect((await ask(router, "pear", 0.99)).decision.route).toBe("answered");
+    await store.policies.void(router.serving.pair!.policy.id, "alarm", 2);
+    await router.reload();
+    expect((await ask(router, "pear", 0.99, 2)).decision).toMatchObject({ route: "escalated", reason: "voided" });
+  });
+
+  test("under another prompt version; the store's policy stays as it is, for other replicas", async () => {
+    const store = await openTestStore();
+    await promote(store, fruitTask(), "m1", { promptVersion: "older" });
+    const { router } = await openWorld({ store });
+    expect((await ask(router, "pear", 0.99)).decision).toMatchObject({ route: "escalated", reason: "voided" });
+    expect(await store.policies.voided(router.serving.pair!.policy.id)).toBeUndefined();
+  });
+
+  test("where it fails", async () => {
+    const onStudentFailed = vi.fn();
+    const { router } = await openWorld({ events: { onStudentFailed } });
+    expect((await ask(router, "broken", 0.99)).decision).toMatchObject({
+      route: "escalated",
+      reason: "student-failed",
+    });
+    expect(onStudentFailed).toHaveBeenCalledWith(expect.objectContaining({ message: "broken row" }));
+  });
+
+  test("where it does not come back; the teacher still has time to answer", async () => {
+    const student = createTestStudent("m1", () => new Promise(() => undefined));
+    const { router, clock } = await openWorld({ student, deadlineMs: 1_000 });
+    const decided = ask(router, "pear", 0.99);
+    await vi.waitFor(() => expect(student.calls).toBe(1));
+    clock.advance(250);
+    expect((await decided).decision).toMatchObject({ route: "escalated", reason: "student-failed", value: "apple" });
+  });
+});

@@ -1,0 +1,109 @@
+/**
+ * @file The line to the teacher for live traffic: what is known already is not asked again, what several ask at once is
+ * asked once, what is asked is reserved first and durable after, and a teacher that is down keeps nobody waiting.
+ *
+ * A caller may give up (its own deadline) while the question goes on: the answer is paid for, so it is recorded.
+ */
+
+import type { Clock, Teacher, TeacherError } from "../contracts.ts";
+import { FlywheelError } from "../errors.ts";
+import type { Seed } from "../math/random.ts";
+import type { RowId } from "../records.ts";
+import type { Store } from "../store/contract.ts";
+import { promptVersion as promptVersionOf, type Task } from "../task.ts";
+import { askWithRetries } from "./ask-with-retries.ts";
+import { type Breaker, createBreaker } from "./breaker.ts";
+import { abandonOn, aborted, startDeadline } from "./deadline.ts";
+import { createLimiter, type Limiter } from "./limiter.ts";
+import { type TeacherOutcome, type TeacherQuestion, unavailable } from "./teacher-outcome.ts";
+import { teacherVerdict } from "./teacher-verdict.ts";
+
+export type TeacherLine = {
+  /** The version of the question; a certificate issued for another is void. */
+  readonly promptVersion: string;
+  /** False while the breaker is open, and where there is no teacher. */
+  readonly isUp: boolean;
+  /** Never rejects for a teacher's failure; rejects where the store fails, or `signal` aborts. */
+  ask(question: TeacherQuestion, signal: AbortSignal): Promise<TeacherOutcome>;
+  /** Waits for what was asked until `signal` aborts, then abandons the rest. */
+  close(signal: AbortSignal): Promise<void>;
+};
+
+export type TeacherLineOptions = {
+  readonly store: Store;
+  readonly task: Task;
+  /** Absent: every question is unavailable, except those whose answer is known. */
+  readonly teacher: Teacher | undefined;
+  readonly clock: Clock;
+  readonly seed: Seed;
+  readonly breaker?: Breaker | undefined;
+  /** Attempts for one question, 3 by default: labelling's many are too slow for somebody who waits. */
+  readonly maxAttempts?: number | undefined;
+  readonly onAttemptFailed?: ((error: TeacherError) => void) | undefined;
+};
+
+export function createTeacherLine(options: TeacherLineOptions): TeacherLine {
+  const { task, teacher, clock } = options;
+  const line: Line = {
+    ...options,
+    breaker: options.breaker ?? createBreaker({ clock }),
+    promptVersion: teacher?.promptVersion ?? promptVersionOf(task),
+    limiter: createLimiter(task.teacher.maxConcurrency),
+    closing: new AbortController(),
+  };
+  const inFlight = new Map<RowId, Promise<TeacherOutcome>>();
+
+  const start = (question: TeacherQuestion): Promise<TeacherOutcome> => {
+    const outcome = recallOrAsk(question, line);
+    inFlight.set(question.rowId, outcome);
+    const forget = () => void inFlight.delete(question.rowId);
+    // A rejection reaches whoever asked; this branch only tidies up.
+    outcome.then(forget, forget);
+    return outcome;
+  };
+
+  return {
+    promptVersion: line.promptVersion,
+    get isUp() {
+      return teacher !== undefined && !line.breaker.isOpen;
+    },
+    async ask(question, signal) {
+      const asked = inFlight.get(question.rowId);
+      if (!asked) return await abandonOn(start(question), signal);
+      return { ...(await abandonOn(asked, signal)), costUsd: 0 };
+    },
+    async close(signal) {
+      const settled = Promise.allSettled([...inFlight.values()]);
+      await Promise.race([settled, aborted(signal)]);
+      line.closing.abort(new FlywheelError("shutting_down", "the server is shutting down", { retryable: true }));
+      await settled;
+    },
+  };
+}
+
+type Line = TeacherLineOptions & {
+  readonly breaker: Breaker;
+  readonly promptVersion: string;
+  readonly limiter: Limiter;
+  readonly closing: AbortController;
+};
+
+async function recallOrAsk(question: TeacherQuestion, line: Line): Promise<TeacherOutcome> {
+  const known = teacherVerdict(await line.store.annotations.ofRow(question.rowId), line.promptVersion);
+  if (!known) return await askInTurn(question, line);
+  const kind = known.value === undefined ? "declined" : "answered";
+  return { kind, annotation: known, isFresh: false, costUsd: 0 };
+}
+
+async function askInTurn(question: TeacherQuestion, line: Line): Promise<TeacherOutcome> {
+  const { teacher, clock, task, closing, limiter, maxAttempts = 3 } = line;
+  if (!teacher) return unavailable("no_teacher", "this server has no teacher");
+  using deadline = startDeadline(clock, task.teacher.timeoutMs, closing.signal);
+  const { signal } = deadline;
+  try {
+    return await limiter.run(() => askWithRetries(question, { ...line, teacher, maxAttempts, signal }), signal);
+  } catch (thrown) {
+    if (!signal.aborted || thrown !== signal.reason) throw thrown;
+    return unavailable("teacher_timeout", `the teacher gave no answer within ${task.teacher.timeoutMs} ms`);
+  }
+}
