@@ -1,0 +1,94 @@
+/**
+ * @file What a student is trained on: the labelled rows of the train split, each with a soft target and a weight. Only
+ * this file decides which rows may train; calibrate and certify rows never do, nor does gold.
+ */
+
+import { createHash } from "node:crypto";
+import { FlywheelError } from "../errors.ts";
+import type { BlobId, Label, LabelValue, Row, RowId } from "../records.ts";
+import type { Store } from "../store/contract.ts";
+import { classesOf, type Task } from "../task.ts";
+
+export type TrainingRow = {
+  readonly id: RowId;
+  /** The image file. */
+  readonly blob: BlobId;
+  /** `[classes]`, summing to 1. */
+  readonly target: Float32Array;
+  /** Of the value in force; for strata and accuracy. */
+  readonly classIndex: number;
+  /** Label weight times propensity weight, scaled so that the mean over the set is 1. */
+  readonly weight: number;
+};
+
+export type TrainingSet = {
+  readonly rows: readonly TrainingRow[];
+  readonly classes: readonly LabelValue[];
+  /** Hash of row ids, targets and weights. 64 hex digits. */
+  readonly hash: string;
+};
+
+/** Says of a labelled row of the train split whether to use it; all by default. */
+export type RowsFilter = (row: Row, label: Label) => boolean;
+
+/** Rows reached with a small probability count for more, but none for more than this many (SCIENCE §5, D9). */
+const MOST_PROPENSITY_WEIGHT = 10;
+
+/**
+ * @throws FlywheelError `no_training_rows`, `one_class_only`, or `unknown_label` where a label is not a class of the task
+ */
+export async function readTrainingSet(store: Store, task: Task, filter: RowsFilter = () => true): Promise<TrainingSet> {
+  const classes = classesOf(task);
+  const found: TrainingRow[] = [];
+  for await (const { row, label } of store.labels.list({ split: "train", kind: "image" })) {
+    if (row.input.kind !== "image" || !filter(row, label)) continue;
+    const weight = label.weight * Math.min(1 / row.propensity, MOST_PROPENSITY_WEIGHT);
+    found.push({ id: row.id, blob: row.input.blob, weight, ...targetOf(label, classes) });
+  }
+  checkRows(found, task);
+  const rows = withMeanWeight(found);
+  return { rows, classes, hash: hashOf(rows, classes) };
+}
+
+function targetOf(label: Label, classes: readonly LabelValue[]): Pick<TrainingRow, "target" | "classIndex"> {
+  const shares = Object.entries(label.distribution ?? { [label.value]: 1 });
+  const target = new Float32Array(classes.length);
+  for (const [value, share] of shares) target[classIndexOf(value, classes, label)] = share;
+  return { target, classIndex: classIndexOf(label.value, classes, label) };
+}
+
+function classIndexOf(value: LabelValue, classes: readonly LabelValue[], { rowId }: Label): number {
+  const index = classes.indexOf(value);
+  if (index >= 0) return index;
+  throw new FlywheelError("unknown_label", `row ${rowId} is labelled "${value}", which is not a class of the task`, {
+    hint: "the task's choices have changed since it was labelled: label again, or restore the choice",
+  });
+}
+
+function checkRows(rows: readonly TrainingRow[], task: Task): void {
+  if (rows.length === 0) {
+    throw new FlywheelError("no_training_rows", `task "${task.name}" has no labelled rows in its train split`, {
+      hint: "run `flywheel ingest` and `flywheel label` first",
+    });
+  }
+  if (new Set(rows.map((row) => row.classIndex)).size < 2) {
+    throw new FlywheelError(
+      "one_class_only",
+      `all ${rows.length} labelled rows of task "${task.name}" have one label`,
+      {
+        hint: "label more rows, or check the teacher's instructions: there is nothing to tell apart yet",
+      },
+    );
+  }
+}
+
+function withMeanWeight(rows: readonly TrainingRow[]): readonly TrainingRow[] {
+  const mean = rows.reduce((sum, row) => sum + row.weight, 0) / rows.length;
+  return rows.map((row) => ({ ...row, weight: row.weight / mean }));
+}
+
+function hashOf(rows: readonly TrainingRow[], classes: readonly LabelValue[]): string {
+  const hash = createHash("sha256").update(JSON.stringify(classes));
+  for (const { id, target, weight } of rows) hash.update(`\n${id} ${weight} ${target.join()}`);
+  return hash.digest("hex");
+}
