@@ -8,6 +8,7 @@ import {
   hasInput,
   input,
   inputDims,
+  output,
   positiveAxis,
   type Rule,
   type RuleContext,
@@ -54,19 +55,27 @@ function frozen(c: RuleContext): readonly (Value | undefined)[] {
 
 /**
  * Ioffe & Szegedy 2015, §3: dx = scale / σ · (dy − mean(dy) − x̂ · mean(dy · x̂)), means over the batch, per channel.
- * The batch's own mean and variance are taken again rather than kept: the forward operator does not return them.
  */
 function overBatch(c: RuleContext): readonly (Value | undefined)[] {
   const { g } = c;
   const dy = gradientOf(c);
   const axes = batchAxes(c);
-  const mean = g.op("ReduceMean", [input(c), g.shape(axes)], { keepdims: 1 });
-  const centred = g.op("Sub", [input(c), mean]);
-  const variance = g.op("ReduceMean", [g.op("Mul", [centred, centred]), g.shape(axes)], { keepdims: 0 });
+  const [mean, variance] = batchMoments(c);
+  const centred = g.op("Sub", [input(c), perChannel(c, mean)]);
   const inverse = inverseDeviation(c, variance);
   const dBias = reduceSum(g, dy, axes, 0);
   const dScale = g.op("Mul", [reduceSum(g, g.op("Mul", [dy, centred]), axes, 0), inverse]);
   return [whenNeeded(c, 0, () => batchInputGradient(c, { dy, centred, inverse, dBias, dScale })), dScale, dBias];
+}
+
+/** Mean and population variance of the batch, `[C]`: the operator's own outputs if momentum 0 leaves them unblended. */
+function batchMoments(c: RuleContext): readonly [Value, Value] {
+  const { g, node } = c;
+  if (node.outputs.length === 3 && floatAttribute(node, "momentum", 0.9) === 0) return [output(c, 1), output(c, 2)];
+  const mean = (value: Value): Value => g.op("ReduceMean", [value, g.shape(batchAxes(c))], { keepdims: 0 });
+  const centre = mean(input(c));
+  const centred = g.op("Sub", [input(c), perChannel(c, centre)]);
+  return [centre, mean(g.op("Mul", [centred, centred]))];
 }
 
 type BatchTerms = Readonly<Record<"dy" | "centred" | "inverse" | "dBias" | "dScale", Value>>;

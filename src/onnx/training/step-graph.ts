@@ -1,0 +1,131 @@
+/**
+ * @file One training step as one ONNX graph: forward, loss, backward, gradient clipping, optimiser. Everything that
+ * changes between steps is an input, everything the next step needs is an output.
+ */
+
+import { FlywheelError } from "../../errors.ts";
+import { createGraphBuilder, type GraphBuilder, type Value } from "../builder.ts";
+import { differentiate } from "../differentiate.ts";
+import { lower } from "../lower/lower.ts";
+import { type Model, onlyOutput } from "../model.ts";
+import type { Layout } from "./layout.ts";
+import { appendLoss, type Loss } from "./loss.ts";
+import { appendUpdate, momentCount, type Optimiser, type StepScalars } from "./optimiser.ts";
+import type { Prepared } from "./prepare.ts";
+
+/** Names of the step graph's own inputs and outputs. */
+export const ports = {
+  targets: "flywheel/targets",
+  shares: "flywheel/shares",
+  parameters: "flywheel/parameters",
+  decayMask: "flywheel/decay_mask",
+  moment: (index: number): string => `flywheel/moment/${index}`,
+  scalar: (name: string): string => `flywheel/${name}`,
+  loss: "flywheel/loss",
+  logits: "flywheel/logits",
+  gradientNorm: "flywheel/gradient_norm",
+  newParameters: "flywheel/new_parameters",
+  newMoment: (index: number): string => `flywheel/new_moment/${index}`,
+  newStatistics: "flywheel/new_statistics",
+} as const;
+
+export type StepGraphOptions = {
+  readonly prepared: Prepared;
+  readonly parameters: Layout;
+  readonly statistics: Layout;
+  readonly loss: Loss;
+  readonly optimiser: Optimiser;
+  /** Largest allowed L2 norm of the whole gradient; `undefined` leaves it alone. */
+  readonly clipNorm: number | undefined;
+};
+
+/** Protects the division by the gradient's norm; PyTorch's value. */
+const normEpsilon = 1e-6;
+
+/** Rows and classes of the logits. @throws FlywheelError `onnx_unexpected_interface` unless they are `[N, K]`. */
+export function logitsShape({ model, types }: Prepared): readonly [number, number] {
+  const { name } = onlyOutput(model);
+  const dims = types.get(name)?.dims ?? [];
+  const [rows, classes] = dims;
+  if (dims.length === 2 && rows !== undefined && classes !== undefined) return [rows, classes];
+  throw new FlywheelError("onnx_unexpected_interface", `output "${name}" has dims [${dims}], expected logits [N, K]`, {
+    hint: "flatten the logits, and strip a trailing Softmax (withClassifierHead does both)",
+  });
+}
+
+export function buildStepGraph(options: StepGraphOptions): Model {
+  const { prepared, parameters, statistics } = options;
+  const { graph } = prepared.model;
+  const variable = new Set([...parameters.slots, ...statistics.slots].map((slot) => slot.name));
+  const initialisers = new Map([...graph.initialisers].filter(([name]) => !variable.has(name)));
+  const g = createGraphBuilder("training_step", { from: { ...graph, initialisers } });
+  for (const { name, dims } of [...parameters.slots, ...statistics.slots]) g.input(name, "float32", dims);
+  const gradients = appendBackward(g, options);
+  const flat = concatenated(
+    g,
+    parameters.slots.map(({ name }) => gradientOf(name, gradients)),
+  );
+  appendOptimiser(g, options, clipped(g, flat, options.clipNorm));
+  appendStatistics(g, options);
+  return lower(g.build(), { types: prepared.types });
+}
+
+function appendBackward(g: GraphBuilder, { prepared, parameters, loss }: StepGraphOptions): Map<string, Value> {
+  const { graph } = prepared.model;
+  const [rows, classes] = logitsShape(prepared);
+  const logits = { name: onlyOutput(prepared.model).name };
+  const targets = g.input(ports.targets, "float32", [rows, classes]);
+  const shares = g.input(ports.shares, "float32", [rows, 1]);
+  const { loss: value, gradient } = appendLoss(loss, { g, logits, targets, shares, classes });
+  g.output(ports.loss, value);
+  g.output(ports.logits, logits);
+  const withRespectTo = parameters.slots.map((slot) => slot.name);
+  const seeds = new Map([[logits.name, gradient]]);
+  return differentiate({ builder: g, graph, types: new Map(prepared.types), seeds, withRespectTo });
+}
+
+function gradientOf(name: string, gradients: ReadonlyMap<string, Value>): Value {
+  const gradient = gradients.get(name);
+  if (gradient) return gradient;
+  throw new FlywheelError("onnx_parameter_unused", `parameter "${name}" does not influence the output`, {
+    hint: "leave it out of the trainable parameters",
+  });
+}
+
+function concatenated(g: GraphBuilder, values: readonly Value[]): Value {
+  const flat = values.map((value) => g.op("Reshape", [value, g.shape([-1])]));
+  return flat.length === 1 ? flat[0]! : g.op("Concat", flat, { axis: 0 });
+}
+
+/** g · min(1, limit / (‖g‖ + ε)) */
+function clipped(g: GraphBuilder, gradient: Value, limit: number | undefined): Value {
+  const norm = g.op("ReduceL2", [gradient], { keepdims: 0 });
+  g.output(ports.gradientNorm, norm);
+  if (limit === undefined) return gradient;
+  const ratio = g.op("Div", [g.scalar(limit), g.op("Add", [norm, g.scalar(normEpsilon)])]);
+  return g.op("Mul", [gradient, g.op("Min", [ratio, g.scalar(1)])]);
+}
+
+function appendOptimiser(g: GraphBuilder, { optimiser, parameters }: StepGraphOptions, gradient: Value): void {
+  const vector = (name: string): Value => g.input(name, "float32", [parameters.length]);
+  const scalar = (name: keyof StepScalars): Value => g.input(ports.scalar(name), "float32", []);
+  const update = appendUpdate(optimiser, {
+    g,
+    gradient,
+    parameters: vector(ports.parameters),
+    moments: Array.from({ length: momentCount(optimiser) }, (_, index) => vector(ports.moment(index))),
+    decayMask: vector(ports.decayMask),
+    scalars: {
+      learningRate: scalar("learningRate"),
+      rootCorrection: scalar("rootCorrection"),
+      decay: scalar("decay"),
+    },
+  });
+  g.output(ports.newParameters, update.parameters);
+  for (const [index, moment] of update.moments.entries()) g.output(ports.newMoment(index), moment);
+}
+
+function appendStatistics(g: GraphBuilder, { prepared }: StepGraphOptions): void {
+  const updated = prepared.statistics.map((each) => ({ name: each.updated }));
+  if (updated.length > 0) g.output(ports.newStatistics, concatenated(g, updated));
+}

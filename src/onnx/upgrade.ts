@@ -1,0 +1,148 @@
+/**
+ * @file Brings a model of an older operator set up to the one this folder speaks, so that every rewrite sees one form of
+ * each operator: axes, bounds and sizes as inputs, constants as initialisers.
+ *
+ * Covers the operators that have gradient rules (ONNX changelog, operator sets 7 to 21). Others are left as they are.
+ */
+
+import { FlywheelError } from "../errors.ts";
+import { attributesFrom } from "./attributes.ts";
+import { createGraphBuilder, defaultOpset, type GraphBuilder, type Value } from "./builder.ts";
+import {
+  type Attributes,
+  describeNode,
+  floatAttribute,
+  intAttribute,
+  intsAttribute,
+  type Model,
+  type Node,
+} from "./model.ts";
+import { floats, type Tensor, tensor } from "./tensor.ts";
+
+const oldestOpset = 7;
+
+/**
+ * The same model at operator set 21 (or its own, if newer) with `Constant` nodes turned into initialisers.
+ * @throws FlywheelError `onnx_unsupported_feature` for operator sets before 7 and for the old, flattening `Softmax` over
+ * more than two axes.
+ */
+export function upgrade(model: Model): Model {
+  const from = model.opsets[""] ?? defaultOpset;
+  if (from < oldestOpset) {
+    throw new FlywheelError("onnx_unsupported_feature", `operator set ${from} is older than ${oldestOpset}`, {
+      hint: "convert the model with onnx.version_converter, or export it again",
+    });
+  }
+  const { graph } = model;
+  const reserved = graph.nodes.flatMap((node) => node.outputs);
+  const g = createGraphBuilder(graph.name, { from: { ...graph, nodes: [] }, reserved });
+  for (const node of graph.nodes) {
+    const constant = constantOf(node);
+    if (constant) g.parameter(node.outputs[0]!, constant);
+    else g.node(upgradeNode(g, node, from));
+  }
+  const built = g.build({ metadata: model.metadata, producer: model.producer });
+  const opsets = { ...model.opsets, ...built.opsets, "": Math.max(from, defaultOpset) };
+  return { ...built, graph: { ...built.graph, outputs: graph.outputs }, opsets };
+}
+
+function constantOf(node: Node): Tensor | undefined {
+  if (node.opType !== "Constant" || node.domain !== "") return undefined;
+  const { value, value_float, value_floats, value_int, value_ints } = node.attributes;
+  if (value?.type === "tensor") return value.value;
+  if (value_float?.type === "float") return floats([value_float.value], []);
+  if (value_floats?.type === "floats") return floats(value_floats.value);
+  if (value_int?.type === "int") return tensor("int64", [], BigInt64Array.of(BigInt(value_int.value)));
+  if (value_ints?.type === "ints")
+    return tensor("int64", [value_ints.value.length], BigInt64Array.from(value_ints.value, BigInt));
+  return undefined;
+}
+
+/** The first operator set in which an operator's attribute became an input, and at which position. */
+const becameInputs: Readonly<Record<string, { readonly since: number; readonly attributes: readonly string[] }>> = {
+  Squeeze: { since: 13, attributes: ["axes"] },
+  Unsqueeze: { since: 13, attributes: ["axes"] },
+  ReduceSum: { since: 13, attributes: ["axes"] },
+  ReduceMean: { since: 18, attributes: ["axes"] },
+  Split: { since: 13, attributes: ["split"] },
+  Slice: { since: 10, attributes: ["starts", "ends", "axes"] },
+};
+
+function upgradeNode(g: GraphBuilder, node: Node, from: number): Node {
+  if (node.domain !== "") return node;
+  const change = becameInputs[node.opType];
+  if (change && from < change.since) return upgradeSplit(withInputs(g, node, change.attributes), from);
+  switch (node.opType) {
+    case "Clip":
+      return from < 11 ? upgradeClip(g, node) : node;
+    case "Pad":
+      return from < 11 ? upgradePad(g, node) : node;
+    case "Dropout":
+      return from < 12 ? upgradeDropout(g, node) : node;
+    case "Softmax":
+    case "LogSoftmax":
+      return from < 13 ? upgradeSoftmax(node) : node;
+    case "BatchNormalization":
+      return without(node, ["spatial", "is_test", "consumed_inputs"], 1);
+    case "Split":
+      return upgradeSplit(node, from);
+    default:
+      return node;
+  }
+}
+
+function withInputs(g: GraphBuilder, node: Node, names: readonly string[]): Node {
+  const made = names.map((name) => {
+    const values = intsAttribute(node, name, undefined);
+    return values && g.shape(values);
+  });
+  return appendInputs(without(node, names), made);
+}
+
+/** Adds inputs at the end, `""` for absent ones in between. */
+function appendInputs(node: Node, values: readonly (Value | undefined)[]): Node {
+  const last = values.findLastIndex((value) => value !== undefined);
+  return { ...node, inputs: [...node.inputs, ...values.slice(0, last + 1).map((value) => value?.name ?? "")] };
+}
+
+function without(node: Node, names: readonly string[], outputs = node.outputs.length): Node {
+  const kept: Attributes = Object.fromEntries(
+    Object.entries(node.attributes).filter(([name]) => !names.includes(name)),
+  );
+  return { ...node, attributes: kept, outputs: node.outputs.slice(0, outputs) };
+}
+
+function upgradeClip(g: GraphBuilder, node: Node): Node {
+  const bounds = ["min", "max"].map((name) => {
+    const value = floatAttribute(node, name, Number.NaN);
+    return Number.isNaN(value) ? undefined : g.scalar(value);
+  });
+  return appendInputs(without(node, ["min", "max"]), bounds);
+}
+
+function upgradePad(g: GraphBuilder, node: Node): Node {
+  const pads = g.shape(intsAttribute(node, "pads", []));
+  return appendInputs(without(node, ["pads", "value"]), [pads, g.scalar(floatAttribute(node, "value", 0))]);
+}
+
+function upgradeDropout(g: GraphBuilder, node: Node): Node {
+  const ratio = g.scalar(floatAttribute(node, "ratio", 0.5));
+  return appendInputs(without(node, ["ratio", "is_test"], 1), [ratio]);
+}
+
+/** Before 13 the default axis was 1 and all axes from it on were flattened; for `[N, K]` that is the same thing. */
+function upgradeSoftmax(node: Node): Node {
+  const axis = intAttribute(node, "axis", 1);
+  if (axis !== 1 && axis !== -1) {
+    throw new FlywheelError("onnx_unsupported_feature", `${describeNode(node)} flattens from axis ${axis} on`, {
+      hint: "export with operator set 13 or newer",
+    });
+  }
+  return { ...node, attributes: attributesFrom({ axis: -1 }) };
+}
+
+/** Without sizes, Split needs to be told the number of parts since 18. */
+function upgradeSplit(node: Node, from: number): Node {
+  if (node.opType !== "Split" || from >= 18 || node.inputs.length > 1) return node;
+  return { ...node, attributes: { ...node.attributes, ...attributesFrom({ num_outputs: node.outputs.length }) } };
+}
