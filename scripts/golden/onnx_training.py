@@ -78,7 +78,8 @@ class Encoder(nn.Module):
         self.heads = heads
         self.embed, self.position = nn.Embedding(tokens, width), nn.Parameter(torch.randn(length, width) * 0.1)
         self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        # No bias on the keys: softmax cancels it, and AdamW would blow its rounding errors up to full steps.
+        self.qkv, self.out = nn.Linear(width, 3 * width, bias=False), nn.Linear(width, width)
         self.up, self.down = nn.Linear(width, 2 * width), nn.Linear(2 * width, width)
         self.head = nn.Linear(width, 3)
 
