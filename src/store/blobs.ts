@@ -82,7 +82,7 @@ async function readBlob(path: string, id: BlobId): Promise<Uint8Array> {
   } catch (thrown) {
     if (!isMissing(thrown)) throw toStoreError(thrown, path);
     throw new FlywheelError("blob_missing", `the payload ${id} is not at ${path}`, {
-      hint: "ingest its source again, or restore the workspace's blobs folder",
+      hint: "restore the workspace's blobs folder, or ingest into a new workspace",
       cause: thrown,
     });
   }
@@ -90,7 +90,7 @@ async function readBlob(path: string, id: BlobId): Promise<Uint8Array> {
 
 function corruptError(id: BlobId, path: string): FlywheelError {
   return new FlywheelError("blob_corrupt", `the payload at ${path} no longer matches its hash ${id}`, {
-    hint: "delete this file and ingest its source again",
+    hint: "restore this file from a backup, or ingest into a new workspace",
   });
 }
 

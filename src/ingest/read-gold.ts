@@ -1,0 +1,130 @@
+/**
+ * @file Gold labels from a CSV or JSONL: which row each line means, and what is wrong with the lines that mean none.
+ * Nothing here but measures.
+ */
+
+import { basename, dirname, resolve, sep } from "node:path";
+import { FlywheelError } from "../errors.ts";
+import type { RowId } from "../records.ts";
+import type { SeenFile, Store } from "../store/contract.ts";
+import { normaliseLabel, type Task } from "../task.ts";
+import { inGroups } from "./in-order.ts";
+import { columnOf, FILE_COLUMNS, readTable, type TableRecord } from "./read-table.ts";
+
+const LABEL_COLUMNS = ["label", "gold", "class"];
+/** Lines looked up at once. */
+const GROUP = 500;
+/** Problems kept for people to read; all are counted. */
+const SHOWN = 20;
+
+/** What is wrong with some lines: how many, and the first of them. */
+export type LineProblems = {
+  readonly count: number;
+  readonly first: readonly { readonly line: number; readonly text: string }[];
+};
+
+export type GoldSummary = {
+  /** Lines that gave a row its gold label. */
+  readonly matched: number;
+  /** Lines whose file is no row, or is several. `text` is the file. */
+  readonly unmatched: LineProblems;
+  /** Lines whose label the task does not know. `text` is the label. */
+  readonly unknownLabels: LineProblems;
+};
+
+export type GoldOptions = {
+  readonly store: Store;
+  readonly task: Task;
+  readonly goldPath: string;
+  /** The folder that was ingested, or that of the list. */
+  readonly root: string;
+  readonly signal?: AbortSignal | undefined;
+};
+
+type GoldLine = { readonly line: number; readonly file: string; readonly label: string };
+
+/**
+ * Refuses a gold file that cannot be read, before the long work of ingesting begins.
+ * @throws FlywheelError `gold_missing`, `table_malformed`, `table_column_missing`
+ */
+export async function checkGold(goldPath: string): Promise<void> {
+  for await (const _ of goldLines(goldPath)) return;
+}
+
+/** Writes the gold labels of rows that are in the store. */
+export async function readGold({ store, task, goldPath, root, signal }: GoldOptions): Promise<GoldSummary> {
+  const [unmatched, unknownLabels] = [createProblems(), createProblems()];
+  let matched = 0;
+  for await (const lines of inGroups(goldLines(goldPath), GROUP)) {
+    signal?.throwIfAborted();
+    const rowOf = await createLookup(store, lines, { goldFolder: dirname(resolve(goldPath)), root });
+    const gold = [];
+    for (const { line, file, label } of lines) {
+      const value = normaliseLabel(task, label);
+      const rowId = rowOf(file);
+      if (value === undefined) unknownLabels.add(line, label);
+      else if (rowId === undefined) unmatched.add(line, file);
+      else gold.push({ rowId, value });
+    }
+    await store.gold.put(gold);
+    matched += gold.length;
+  }
+  return { matched, unmatched: unmatched.summary(), unknownLabels: unknownLabels.summary() };
+}
+
+async function* goldLines(goldPath: string): AsyncGenerator<GoldLine> {
+  let columns: readonly [file: string, label: string] | undefined;
+  for await (const record of openGold(goldPath)) {
+    columns ??= [columnOf(goldPath, record, FILE_COLUMNS), columnOf(goldPath, record, LABEL_COLUMNS)];
+    const [file, label] = columns.map((column) => String(record.fields[column] ?? ""));
+    yield { line: record.line, file: file!, label: label! };
+  }
+}
+
+async function* openGold(goldPath: string): AsyncGenerator<TableRecord> {
+  try {
+    yield* readTable(goldPath);
+  } catch (thrown) {
+    if (FlywheelError.isInstance(thrown)) throw thrown;
+    throw new FlywheelError("gold_missing", `the gold file ${goldPath} cannot be read`, {
+      hint: "give a CSV or JSONL with the columns file and label",
+      cause: thrown,
+    });
+  }
+}
+
+/**
+ * Which row a line's file is: by its path, relative to the gold file or to what was ingested, else by its bare name where
+ * only one row has it.
+ */
+async function createLookup(
+  store: Store,
+  lines: readonly GoldLine[],
+  { goldFolder, root }: { readonly goldFolder: string; readonly root: string },
+): Promise<(file: string) => RowId | undefined> {
+  const pathsOf = (file: string): readonly string[] => [resolve(goldFolder, file), resolve(root, file)];
+  const known = await store.files.getMany(lines.flatMap(({ file }) => pathsOf(file)));
+  const byPath = new Map(known.map(({ path, rowId }) => [path, rowId]));
+  const byPaths = (file: string) => pathsOf(file).flatMap((path) => byPath.get(path) ?? [])[0];
+  const bare = lines.map(({ file }) => file).filter((file) => byPaths(file) === undefined && basename(file) === file);
+  const byName = Map.groupBy(await store.files.named(bare), ({ path }) => basename(path));
+  return (file) => byPaths(file) ?? onlyRow(byName.get(file) ?? [], root);
+}
+
+/** The row that all the files are, those below `root` being asked first. */
+function onlyRow(files: readonly SeenFile[], root: string): RowId | undefined {
+  const below = files.filter(({ path }) => path.startsWith(root + sep));
+  const rows = new Set((below.length > 0 ? below : files).map(({ rowId }) => rowId));
+  return rows.size === 1 ? [...rows][0] : undefined;
+}
+
+function createProblems() {
+  let count = 0;
+  const first: { line: number; text: string }[] = [];
+  return {
+    add(line: number, text: string): void {
+      if (count++ < SHOWN) first.push({ line, text });
+    },
+    summary: (): LineProblems => ({ count, first }),
+  };
+}

@@ -1,0 +1,27 @@
+/** @file The image files that a CSV or JSONL names, relative to its own folder. */
+
+import { dirname, isAbsolute, join, resolve } from "node:path";
+import type { Finding } from "./candidate.ts";
+import { columnOf, FILE_COLUMNS, readTable } from "./read-table.ts";
+
+/**
+ * @param list its `source` is the path as the user wrote it
+ * @throws FlywheelError `table_malformed`, `table_column_missing`
+ */
+export async function* readList(list: { readonly path: string; readonly source: string }): AsyncGenerator<Finding> {
+  let column: string | undefined;
+  for await (const record of readTable(list.path)) {
+    column ??= columnOf(list.source, record, FILE_COLUMNS);
+    const name = record.fields[column];
+    if (typeof name === "string" && name !== "") yield toFinding(list, name);
+    else {
+      const source = `${list.source}:${record.line}`;
+      yield { kind: "refused", source, code: "file_missing", message: `the line names no file in column "${column}"` };
+    }
+  }
+}
+
+function toFinding(list: { readonly path: string; readonly source: string }, name: string): Finding {
+  const source = isAbsolute(name) ? name : join(dirname(list.source), name);
+  return { kind: "file", path: resolve(dirname(list.path), name), source };
+}
