@@ -1,0 +1,73 @@
+/** @file How fast the student answers, measured here, and how that compares with the teacher. */
+
+import type { Student, StudentInput } from "../contracts.ts";
+import { quantiles } from "../math/quantile.ts";
+import type { LatencyQuantiles, LatencySection, Section } from "./report-data.ts";
+
+export type LatencyMeasurement = {
+  readonly singleMs: readonly number[];
+  readonly imagesPerSecond: number;
+};
+
+export type MeasureOptions = {
+  readonly student: Student;
+  /** A sample of real inputs; fewer are repeated. */
+  readonly inputs: readonly StudentInput[];
+  /** Milliseconds of any origin, with fractions. */
+  readonly nowMs: () => number;
+  readonly signal?: AbortSignal | undefined;
+};
+
+const WARM_UPS = 3;
+const SINGLES = 40;
+const BATCH_SIZE = 16;
+const BATCHES = 4;
+
+/** Rows one by one, as a caller waits for them, then in batches. The first few are not counted: they load and allocate. */
+export async function measureLatency(options: MeasureOptions): Promise<LatencyMeasurement> {
+  const { inputs } = options;
+  const some = (from: number, size: number) =>
+    Array.from({ length: size }, (_, index) => inputs[(from + index) % inputs.length]!);
+  for (let turn = 0; turn < WARM_UPS; turn++) await timed(options, some(turn, 1));
+  const singleMs: number[] = [];
+  for (let turn = 0; turn < SINGLES; turn++) singleMs.push(await timed(options, some(turn, 1)));
+  await timed(options, some(0, BATCH_SIZE));
+  let batchesMs = 0;
+  for (let turn = 0; turn < BATCHES; turn++) batchesMs += await timed(options, some(turn * BATCH_SIZE, BATCH_SIZE));
+  return { singleMs, imagesPerSecond: (1000 * BATCHES * BATCH_SIZE) / batchesMs };
+}
+
+async function timed({ student, nowMs, signal }: MeasureOptions, batch: readonly StudentInput[]): Promise<number> {
+  const startedMs = nowMs();
+  await student.predictLogits(batch, signal);
+  return nowMs() - startedMs;
+}
+
+export type LatencySources = {
+  readonly measured?: LatencyMeasurement | undefined;
+  /** Of requests that the student answered alone. */
+  readonly servedMs: readonly number[];
+  readonly teacherMs: readonly number[];
+};
+
+export function latencySection({ measured, servedMs, teacherMs }: LatencySources): Section<LatencySection> {
+  const student = quantilesOf(measured?.singleMs ?? servedMs);
+  const teacher = quantilesOf(teacherMs);
+  if (!student && !teacher) return { missing: "Nothing has been timed yet.", next: "flywheel train" };
+  const imagesPerSecond = measured?.imagesPerSecond ?? (servedMs.length > 0 ? 1000 / meanOf(servedMs) : undefined);
+  return {
+    studentBasis: measured ? "measured" : "served",
+    ...(student && { student }),
+    ...(teacher && { teacher }),
+    ...(imagesPerSecond !== undefined && { imagesPerSecond }),
+    ...(student && teacher && { speedup: teacher.p50Ms / student.p50Ms }),
+  };
+}
+
+function quantilesOf(valuesMs: readonly number[]): LatencyQuantiles | undefined {
+  if (valuesMs.length === 0) return undefined;
+  const [p50Ms, p95Ms] = quantiles(valuesMs, [0.5, 0.95]);
+  return { p50Ms: p50Ms!, p95Ms: p95Ms!, n: valuesMs.length };
+}
+
+const meanOf = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;

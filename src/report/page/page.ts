@@ -1,0 +1,72 @@
+/**
+ * @file One self-contained HTML file: style, fonts, charts and pictures are inside it; nothing is fetched, and no script is
+ * needed to read it. Sections follow the wheel.
+ */
+
+import { embeddedFontFaces } from "../fonts.ts";
+import { type Html, html, trusted } from "../html.ts";
+import { isMissing, type ReportData } from "../report-data.ts";
+import { headline } from "../wording.ts";
+import { confidencePart } from "./confidence.ts";
+import { costPart } from "./cost.ts";
+import { dataPart } from "./data.ts";
+import { labelsPart } from "./labels.ts";
+import { banner, opening } from "./overview.ts";
+import { provenancePart } from "./provenance.ts";
+import { roundsPart } from "./rounds.ts";
+import { contentSecurityPolicy, script } from "./script.ts";
+import { servingPart } from "./serving.ts";
+import { studentPart } from "./student.ts";
+import { styleSheet } from "./style.ts";
+import { thresholdPart } from "./threshold.ts";
+
+/** The whole document as text. */
+export function renderPage(data: ReportData): string {
+  return html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="${contentSecurityPolicy}">
+<meta name="referrer" content="no-referrer">
+<title>${data.task.name}: ${headline(data)}</title>
+<link rel="icon" href="data:,">
+<style>${trusted(styleSheet(embeddedFontFaces()))}</style>
+</head>
+<body>
+${banner(data)}
+<div class="inner">${opening(data)}</div>
+${navigation(data)}
+<main>
+${dataPart(data)}
+${labelsPart(data)}
+${studentPart(data)}
+${confidencePart(data)}
+${thresholdPart(data)}
+${servingPart(data)}
+${roundsPart(data)}
+${costPart(data)}
+${provenancePart(data)}
+<footer>Intervals are 95 % unless said otherwise; n is the number of rows behind a figure. Made by Flywheel.</footer>
+</main>
+<script>${trusted(script)}</script>
+</body>
+</html>
+`.markup;
+}
+
+function navigation(data: ReportData): Html {
+  const parts = [
+    { id: "data", name: "Data", absent: data.data.rows === 0 },
+    { id: "labels", name: "Labels", absent: isMissing(data.labels) },
+    { id: "student", name: "Student", absent: isMissing(data.student) },
+    { id: "confidence", name: "Confidence", absent: isMissing(data.calibration) },
+    { id: "threshold", name: "Threshold", absent: isMissing(data.policy) },
+    { id: "serving", name: "Serving", absent: isMissing(data.traffic) && isMissing(data.latency) },
+    { id: "rounds", name: "Rounds", absent: data.rounds.length === 0 },
+    { id: "cost", name: "Cost", absent: isMissing(data.cost) },
+    { id: "provenance", name: "Provenance", absent: false },
+  ];
+  return html`
+<nav aria-label="Sections"><ol>${parts.map(({ id, name, absent }) => html`<li class="${absent ? "absent" : ""}"><a href="#${id}">${name}</a></li>`)}</ol></nav>`;
+}
