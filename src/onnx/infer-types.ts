@@ -18,6 +18,13 @@ export type Bindings = Readonly<Record<string, number | readonly number[]>>;
  * @throws FlywheelError `onnx_unknown_shape` when a dimension stays open under `bindings`.
  */
 export async function inferTypes(model: Model, bindings: Bindings): Promise<Types> {
+  const ports = await inferPorts(model, bindings);
+  const constants = [...model.graph.initialisers].map(([name, { dtype, dims }]) => [name, { dtype, dims }] as const);
+  return new Map([...constants, ...ports.map((port) => [port.name, known(port)] as const)]);
+}
+
+/** As `inferTypes`, of inputs and node outputs only, leaving symbols where sizes are open. */
+export async function inferPorts(model: Model, bindings: Bindings = {}): Promise<readonly Port[]> {
   const { graph } = model;
   const inputs = graph.inputs.map((input) => bind(input, bindings));
   const made = graph.nodes.flatMap((node) => node.outputs).filter((name) => name !== "");
@@ -28,9 +35,7 @@ export async function inferTypes(model: Model, bindings: Bindings): Promise<Type
     optimisation: "disabled",
     config: { "session.disable_prepacking": "1" },
   });
-  const ports = [...session.inputs, ...session.outputs];
-  const constants = [...graph.initialisers].map(([name, { dtype, dims }]) => [name, { dtype, dims }] as const);
-  return new Map([...constants, ...ports.map((port) => [port.name, known(port)] as const)]);
+  return [...session.inputs, ...session.outputs];
 }
 
 /** The input with its symbols replaced. */
