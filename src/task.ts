@@ -9,6 +9,7 @@ import { FlywheelError } from "./errors.ts";
 import { type LabelValue, type RowId, type Split, type SplitShares, TeacherDownPolicy } from "./records.ts";
 
 const share = z.number().min(0).max(1);
+const positive = z.number().positive();
 
 const Choice = z.strictObject({
   value: z.string().min(1),
@@ -59,6 +60,13 @@ const StudentOptions = z.strictObject({
     .optional(),
   /** Side of the square input, pixels. */
   imageSize: z.int().min(16).max(1024).optional(),
+  /**
+   * What is subtracted from and what divides each RGB channel of pixels in [0, 1] before they enter the network. Needed
+   * for an ONNX file that does not say; the networks of our own know theirs.
+   */
+  normalisation: z
+    .strictObject({ mean: z.tuple([z.number(), z.number(), z.number()]), std: z.tuple([positive, positive, positive]) })
+    .optional(),
   epochs: z.int().min(0).optional(),
   batchSize: z.int().min(1).optional(),
   learningRate: z.number().positive().optional(),
