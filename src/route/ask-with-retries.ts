@@ -9,6 +9,7 @@ import { createRng, fork, type Rng, type Seed } from "../math/random.ts";
 import type { TeacherAnnotation } from "../records.ts";
 import type { Store } from "../store/contract.ts";
 import type { Task } from "../task.ts";
+import { type Account, openAccount } from "./account.ts";
 import type { Breaker } from "./breaker.ts";
 import { abandonOn } from "./deadline.ts";
 import { type TeacherOutcome, type TeacherQuestion, unavailable } from "./teacher-outcome.ts";
@@ -35,18 +36,28 @@ export type AskOptions = {
 
 /** @throws what the store throws, or the signal's reason where it aborts between attempts */
 export async function askWithRetries(question: TeacherQuestion, options: AskOptions): Promise<TeacherOutcome> {
+  const account = openAccount(liveAnnotationId(question.rowId, options.teacher.promptVersion), options);
+  try {
+    return await attemptUntilHopeless(question, account, options);
+  } finally {
+    await account.close();
+  }
+}
+
+async function attemptUntilHopeless(
+  question: TeacherQuestion,
+  account: Account,
+  options: AskOptions,
+): Promise<TeacherOutcome> {
   const { clock, seed, signal, maxAttempts } = options;
   const rng = createRng(fork(seed, "retry", question.rowId));
-  let [costUsd, uselessAnswers] = [0, 0];
   for (let attempt = 1; ; attempt++) {
-    const tried = await attemptOnce(question, uselessAnswers, options);
-    if (tried.kind === "barred") return barred(tried.why, costUsd, options);
-    if (tried.kind === "answered") return { ...tried, isFresh: true, costUsd: costUsd + tried.annotation.costUsd };
-    costUsd += tried.error.costUsd;
-    if (tried.error.code === "teacher_off_schema") uselessAnswers += 1;
+    const tried = await attemptOnce(question, account, options);
+    if (tried.kind === "barred") return barred(tried.why, account.costUsd, options);
+    if (tried.kind === "answered") return { ...tried, isFresh: true, costUsd: account.costUsd };
     const pauseMs = Math.max(tried.error.retryAfterMs ?? 0, jitteredPauseMs(attempt, rng));
     const isHopeless = !tried.error.retryable || pauseMs > MAX_PAUSE_MS || signal.aborted;
-    if (isHopeless || attempt >= maxAttempts) return await giveUp(question, { error: tried.error, costUsd }, options);
+    if (isHopeless || attempt >= maxAttempts) return await giveUp(question, tried.error, { account, ...options });
     await clock.sleep(pauseMs, signal);
   }
 }
@@ -56,38 +67,37 @@ type Attempt =
   | { readonly kind: "failed"; readonly error: TeacherError }
   | { readonly kind: "barred"; readonly why: "down" | "over-budget" };
 
-async function attemptOnce(question: TeacherQuestion, uselessAnswers: number, options: AskOptions): Promise<Attempt> {
-  const { store, breaker, clock, teacher, signal } = options;
+async function attemptOnce(question: TeacherQuestion, account: Account, options: AskOptions): Promise<Attempt> {
+  const { breaker, teacher, signal } = options;
   if (!breaker.tryPass()) return { kind: "barred", why: "down" };
-  const request = await prepare(question, uselessAnswers, options);
+  const request = await prepare(question, account, options);
   if (!request) return { kind: "barred", why: "over-budget" };
   const reply = await abandonOn(teacher.ask(request, signal), signal).catch((thrown) => toTeacherError(thrown, signal));
-  if (!(reply instanceof TeacherError)) {
-    breaker.succeeded();
-    const annotation = toAnnotation(question, reply, options);
-    await store.annotations.put([annotation]);
-    return { kind: "answered", annotation };
-  }
-  if (FINAL_CODES.includes(reply.code)) breaker.succeeded();
-  else breaker.failed(reply.retryAfterMs);
-  options.onAttemptFailed?.(reply);
-  await store.spend.settle(annotationIdOf(question, teacher), reply.costUsd, clock.now());
-  return { kind: "failed", error: reply };
+  if (reply instanceof TeacherError) return await failed(reply, account, options);
+  breaker.succeeded();
+  const annotation = toAnnotation(question, reply, options);
+  await account.record(annotation);
+  return { kind: "answered", annotation };
+}
+
+async function failed(error: TeacherError, account: Account, options: AskOptions): Promise<Attempt> {
+  if (FINAL_CODES.includes(error.code)) options.breaker.succeeded();
+  else options.breaker.failed(error.retryAfterMs);
+  options.onAttemptFailed?.(error);
+  await account.charge(error);
+  return { kind: "failed", error };
 }
 
 /** Makes the row durable and reserves its cost; undefined where the budget does not allow the request. */
 async function prepare(
   question: TeacherQuestion,
-  uselessAnswers: number,
-  { store, task, teacher, clock, breaker }: AskOptions,
+  account: Account,
+  { teacher, breaker }: AskOptions,
 ): Promise<TeacherRequest | undefined> {
-  const id = annotationIdOf(question, teacher);
   try {
-    // An answer off the schema was paid for: the same key again would only replay it.
-    const idempotencyKey = uselessAnswers === 0 ? id : `${id}-${uselessAnswers}`;
+    const { idempotencyKey } = account;
     const request = { input: await question.load(), pass: LIVE_PASS, idempotencyKey };
-    const reservation = { id, maxCostUsd: teacher.maxCostUsd(request), budgetUsd: task.budgetUsd, at: clock.now() };
-    if (await store.spend.reserve(reservation)) return request;
+    if (await account.reserve(teacher.maxCostUsd(request))) return request;
     breaker.withdrew();
     return undefined;
   } catch (thrown) {
@@ -96,21 +106,23 @@ async function prepare(
   }
 }
 
-type Failure = { readonly error: TeacherError; readonly costUsd: number };
-
 /** An answer that will never be valid is recorded as the row's failure, so that it is not paid for again. */
 async function giveUp(
   question: TeacherQuestion,
-  { error, costUsd }: Failure,
-  options: AskOptions,
+  error: TeacherError,
+  options: AskOptions & { readonly account: Account },
 ): Promise<TeacherOutcome> {
   const { code, message, retryAfterMs, usage } = error;
-  if (!FINAL_CODES.includes(code)) return unavailable(code, message, { retryAfterMs, costUsd });
+  const { account } = options;
+  if (!FINAL_CODES.includes(code)) {
+    await account.close();
+    return unavailable(code, message, { retryAfterMs, costUsd: account.costUsd });
+  }
   // Its attempts are settled already.
   const charged = { usage, costUsd: 0, latencyMs: 0 };
   const annotation = { ...annotationBase(question, options), failure: { code, message }, ...charged };
-  await options.store.annotations.put([annotation]);
-  return { kind: "declined", annotation, isFresh: true, costUsd };
+  await account.record(annotation);
+  return { kind: "declined", annotation, isFresh: true, costUsd: account.costUsd };
 }
 
 function barred(why: "down" | "over-budget", costUsd: number, { breaker, task }: AskOptions): TeacherOutcome {
@@ -130,7 +142,7 @@ function toAnnotation(question: TeacherQuestion, answer: TeacherAnswer, options:
 
 function annotationBase(question: TeacherQuestion, { teacher, clock }: AskOptions) {
   return {
-    id: annotationIdOf(question, teacher),
+    id: liveAnnotationId(question.rowId, teacher.promptVersion),
     rowId: question.rowId,
     at: clock.now(),
     annotator: "teacher",
@@ -141,15 +153,11 @@ function annotationBase(question: TeacherQuestion, { teacher, clock }: AskOption
   } as const;
 }
 
-function annotationIdOf({ rowId }: TeacherQuestion, { promptVersion }: Teacher): string {
-  return liveAnnotationId(rowId, promptVersion);
-}
-
 /** Whatever a teacher throws counts against it: an unknown error is no reason to fail the request. */
 function toTeacherError(thrown: unknown, signal: AbortSignal): TeacherError {
   if (thrown instanceof TeacherError) return thrown;
   const code = signal.aborted ? "teacher_timeout" : "teacher_failed";
-  return new TeacherError(code, messageOf(thrown), { retryable: true, cause: thrown });
+  return new TeacherError(code, messageOf(thrown), { retryable: true, inDoubt: true, cause: thrown });
 }
 
 /** Doubles with every attempt; between half and all of it, so that clients that failed together do not return together. */

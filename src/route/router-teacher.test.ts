@@ -139,6 +139,28 @@ describe("a teacher that stumbles", () => {
   });
 });
 
+describe("a request that failed", () => {
+  const spentAfter = async (code: string, inDoubt: boolean) => {
+    const task = fruitTask({ whenTeacherDown: "refuse" });
+    const teacher = createTestTeacher(task, () => failing(code, { inDoubt }));
+    const { router, store } = await openWorld({ task, teacher });
+    const { decision } = await ask(router, "pear", 0.6);
+    return { decision, totals: await store.spend.totals() };
+  };
+
+  test("costs nothing where it certainly was not charged", async () => {
+    const { decision, totals } = await spentAfter("teacher_unavailable", false);
+    expect(totals).toEqual({ spentUsd: 0, reservedUsd: 0, inFlight: 0 });
+    expect(decision.costUsd).toBe(0);
+  });
+
+  test("counts in full where it may have been, for the budget is a hard stop", async () => {
+    const { decision, totals } = await spentAfter("teacher_timeout", true);
+    expect(totals).toEqual({ spentUsd: 0.002, reservedUsd: 0, inFlight: 0 });
+    expect(decision.costUsd).toBe(0.002);
+  });
+});
+
 describe("a row that the teacher gives no valid answer for", () => {
   test.each(["teacher_refused", "teacher_bad_request"])(
     "%s: is declined, recorded, and not asked again",
