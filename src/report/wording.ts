@@ -13,6 +13,10 @@ export const truthNames: { readonly [T in Truth]: string } = {
   teacher: "the teacher’s verdicts",
 };
 
+/** `against gold labels, n = 383` */
+export const basisOf = ({ truth, n }: { readonly truth: Truth; readonly n: number }): string =>
+  `against ${truthNames[truth]}, ${sample(n)}`;
+
 /** Whether the student may answer at all. */
 export type Standing = "none" | "uncertified" | "voided" | "certified";
 

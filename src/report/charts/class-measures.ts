@@ -4,6 +4,7 @@ import * as Plot from "@observablehq/plot";
 import type { Estimate } from "../../records.ts";
 import { percent, percentInterval, shorten } from "../format.ts";
 import type { ClassMeasures, EvaluationSection } from "../report-data.ts";
+import { basisOf } from "../wording.ts";
 import { type Chart, chart } from "./draw.ts";
 import { axisX, gridX, labelMargin, legend } from "./marks.ts";
 import { colours } from "./theme.ts";
@@ -25,18 +26,19 @@ export function classMeasurePoints(perClass: readonly ClassMeasures[]): readonly
   ]);
 }
 
-export function classMeasuresChart({ perClass }: EvaluationSection): Chart {
+export function classMeasuresChart({ perClass, truth, n }: EvaluationSection): Chart {
   const drawn = worstFirst(perClass).slice(0, MOST_CLASSES_DRAWN);
   const points = classMeasurePoints(drawn);
   const text = {
     name: "class-measures",
     title: "Precision and recall by class",
+    basis: basisOf({ truth, n }),
     description: `Precision and recall of ${drawn.length} classes with 95 % intervals, worst F1 first.`,
   };
   return chart(text, (size) => {
     const short = (label: string) => shorten(label, size === "wide" ? 22 : 13);
     return {
-      height: 88 + 34 * drawn.length,
+      height: 88 + (drawn.length > 8 ? 30 : 42) * drawn.length,
       marginLeft: labelMargin(
         drawn.map(({ label }) => short(label)),
         { least: 40, most: 160 },

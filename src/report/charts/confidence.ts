@@ -2,7 +2,8 @@
 
 import * as Plot from "@observablehq/plot";
 import { count, percent } from "../format.ts";
-import type { ConfidenceBin } from "../report-data.ts";
+import type { CalibrationSection, ConfidenceBin } from "../report-data.ts";
+import { basisOf } from "../wording.ts";
 import { type Chart, chart } from "./draw.ts";
 import { axisX, axisY, gridY, legend, percentTick } from "./marks.ts";
 import { colours } from "./theme.ts";
@@ -24,12 +25,13 @@ export function confidenceBars(bins: readonly ConfidenceBin[]): readonly Confide
   ]);
 }
 
-export function confidenceChart(bins: readonly ConfidenceBin[], threshold: number | undefined): Chart {
-  const bars = confidenceBars(bins).filter(({ rows }) => rows > 0);
+export function confidenceChart(calibration: CalibrationSection, threshold: number | undefined): Chart {
+  const bars = confidenceBars(calibration.histogram).filter(({ rows }) => rows > 0);
   const from = Math.min(...bars.map((bar) => bar.from));
   const text = {
     name: "confidence",
     title: "Confidence of the student",
+    basis: basisOf(calibration),
     description: `Held-out rows by confidence, right and wrong ones apart${threshold === undefined ? "" : `; it answers from ${percent(threshold)}`}.`,
   };
   return chart(text, (size) => ({
@@ -72,7 +74,10 @@ export function confidenceChart(bins: readonly ConfidenceBin[], threshold: numbe
 
 function thresholdMarks(threshold: number | undefined): Plot.Markish[] {
   if (threshold === undefined) return [];
-  return [Plot.ruleX([threshold], { stroke: colours.certified, strokeWidth: 2, strokeDasharray: "5 3" })];
+  return [
+    Plot.ruleX([threshold], { stroke: colours.surface, strokeWidth: 5 }),
+    Plot.ruleX([threshold], { stroke: colours.certified, strokeWidth: 2, strokeDasharray: "5 3" }),
+  ];
 }
 
 function title({ from, to, right, rows }: ConfidenceBar): string {

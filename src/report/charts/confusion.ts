@@ -3,6 +3,7 @@
 import * as Plot from "@observablehq/plot";
 import { count, percent, shorten } from "../format.ts";
 import type { EvaluationSection } from "../report-data.ts";
+import { basisOf } from "../wording.ts";
 import { type Chart, chart } from "./draw.ts";
 import { labelMargin } from "./marks.ts";
 import { colours } from "./theme.ts";
@@ -53,6 +54,7 @@ export function confusionChart(evaluation: EvaluationSection): Chart {
   const text = {
     name: "confusion",
     title: "Confusion matrix",
+    basis: basisOf(evaluation),
     description: `Counts of held-out rows by true class and by the student's answer. ${describeWorst(cells)}`,
   };
   return chart(text, (size, width) => {

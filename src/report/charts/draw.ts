@@ -8,7 +8,13 @@ import { parseHTML } from "linkedom";
 import { type ChartSize, chartWidths, colours, FONT_FAMILY, FONT_SIZE } from "./theme.ts";
 
 /** What a chart is called: its name (file name and id), its title, and what it shows for those who cannot see it. */
-export type ChartText = { readonly name: string; readonly title: string; readonly description: string };
+export type ChartText = {
+  readonly name: string;
+  readonly title: string;
+  readonly description: string;
+  /** Whose word its figures are counted against, on how many rows. */
+  readonly basis?: string;
+};
 
 /** A chart of a report: drawn in the size asked for. */
 export type Chart = ChartText & { readonly draw: (size: ChartSize) => string };

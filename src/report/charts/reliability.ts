@@ -3,6 +3,7 @@
 import * as Plot from "@observablehq/plot";
 import { percent, percentInterval } from "../format.ts";
 import type { CalibrationSection, ReliabilityBin } from "../report-data.ts";
+import { basisOf } from "../wording.ts";
 import { type Chart, chart } from "./draw.ts";
 import { axisX, axisY, gridX, gridY, legend, percentTick } from "./marks.ts";
 import { colours } from "./theme.ts";
@@ -22,12 +23,13 @@ export function reliabilityPoints(bins: readonly ReliabilityBin[]): readonly Rel
   }));
 }
 
-export function reliabilityChart({ bins, ece, n }: CalibrationSection): Chart {
+export function reliabilityChart({ bins, ece, truth, n }: CalibrationSection): Chart {
   const points = reliabilityPoints(bins);
   const from = Math.floor(10 * Math.min(...points.map(({ confidence, low }) => Math.min(confidence, low)))) / 10;
   const text = {
     name: "reliability",
     title: "Reliability of confidence",
+    basis: basisOf({ truth, n }),
     description: `Accuracy against mean confidence in ${bins.length} equal-mass bins of ${n} held-out rows. Expected calibration error ${percent(ece.value)} (${percentInterval(ece)}).`,
   };
   return chart(text, (size) => ({

@@ -4,6 +4,7 @@ import * as Plot from "@observablehq/plot";
 import type { Target } from "../../records.ts";
 import { percent } from "../format.ts";
 import type { RiskCoverage } from "../report-data.ts";
+import { basisOf } from "../wording.ts";
 import { type Chart, chart } from "./draw.ts";
 import { axisX, axisY, gridX, gridY, legend, percentTick } from "./marks.ts";
 import { colours } from "./theme.ts";
@@ -17,6 +18,11 @@ export function allowedRisk(target: Target, mostRisk: number): readonly CurvePoi
   return steps.map((coverage) => ({ coverage, risk: at(coverage) })).filter(({ risk }) => risk <= mostRisk);
 }
 
+/** Of a handful of rows one mistake is a tower that dwarfs the rest of the curve; it begins where that has passed. */
+export function readable(points: readonly CurvePoint[]): readonly CurvePoint[] {
+  return points.filter(({ coverage }) => coverage >= 0.05);
+}
+
 /** At most `most` points, evenly spaced, ends kept: a drawing shows no more. */
 export function thinned<T>(points: readonly T[], most: number): readonly T[] {
   if (points.length <= most) return points;
@@ -24,11 +30,12 @@ export function thinned<T>(points: readonly T[], most: number): readonly T[] {
 }
 
 export function riskCoverageChart(curve: RiskCoverage, target: Target): Chart {
-  const points = thinned(curve.points, 300);
+  const points = thinned(readable(curve.points), 300);
   const mostRisk = Math.max(target.risk * 2, ...points.map(({ risk }) => risk)) * 1.08;
   const text = {
     name: "risk-coverage",
     title: "Risk and coverage",
+    basis: basisOf(curve),
     description: `Share of wrong answers among those given, against the share of traffic answered, on ${curve.n} held-out rows. ${describeChosen(curve)}`,
   };
   return chart(text, (size) => ({

@@ -5,7 +5,8 @@
 
 import * as Plot from "@observablehq/plot";
 import { decimal, percent, percentInterval, usd } from "../format.ts";
-import type { ThresholdRow } from "../report-data.ts";
+import type { RiskCoverage, ThresholdRow } from "../report-data.ts";
+import { basisOf } from "../wording.ts";
 import { type Chart, chart } from "./draw.ts";
 import { axisX, axisY, gridX, gridY, legend, percentTick } from "./marks.ts";
 import { colours } from "./theme.ts";
@@ -35,12 +36,13 @@ export function tradePoints(rows: readonly ThresholdRow[]): readonly TradePoint[
 export const isPriced = (rows: readonly ThresholdRow[]): boolean =>
   rows.every(({ perThousandUsd }) => perThousandUsd !== undefined);
 
-export function thresholdsChart(rows: readonly ThresholdRow[]): Chart {
+export function thresholdsChart(rows: readonly ThresholdRow[], curve: RiskCoverage): Chart {
   const points = tradePoints(rows);
   const priced = isPriced(rows);
   const text = {
     name: "thresholds",
     title: "Cost and accuracy by threshold",
+    basis: basisOf(curve),
     description: `Accuracy of what the student keeps against ${priced ? "cost per thousand requests" : "the share escalated"}, at ${points.length} thresholds.`,
   };
   return chart(text, (size, width) => ({
@@ -50,14 +52,14 @@ export function thresholdsChart(rows: readonly ThresholdRow[]): Chart {
     marginRight: 26,
     marginBottom: 46,
     x: { nice: true, insetLeft: 8, insetRight: 12 },
-    y: { domain: [Math.floor(20 * Math.min(...points.map(({ low }) => low))) / 20, 1], insetTop: 22 },
+    y: { domain: [Math.floor(50 * Math.min(...points.map(({ low }) => low))) / 50, 1], insetTop: 22 },
     marks: [
-      gridX({ ticks: 5 }),
+      gridX({ ticks: 4 }),
       gridY({ ticks: 5 }),
       axisX({
         label: priced ? "USD per thousand requests" : "share escalated",
         tickFormat: priced ? usd : percentTick,
-        ticks: 5,
+        ticks: 4,
       }),
       axisY({ tickFormat: percentTick, ticks: 5 }),
       Plot.line(
@@ -90,7 +92,7 @@ function pointMarks(points: readonly TradePoint[], chosen: boolean): Plot.Markis
 /** Above their points; left off where one would stand on another. The one in force is always named. */
 function labelMarks(points: readonly TradePoint[], width: number): Plot.Markish[] {
   const labels = spaced(points, width).map((point) => ({ ...point, label: decimal(point.threshold, 2) }));
-  const place = { x: "price", y: "accuracy", text: "label", dy: -12 } as const;
+  const place = { x: "price", y: "accuracy", text: "label", dy: -13, stroke: colours.surface, strokeWidth: 4 } as const;
   return [
     Plot.text(
       labels.filter(({ chosen }) => !chosen),

@@ -15,20 +15,18 @@ export function confidencePart({ calibration, policy }: ReportData): Html {
   return section(
     {
       ...title,
-      lead: html`A threshold is worth what confidence is worth. ${calibratorText(calibration.calibrator)} ${against(calibration.truth)}`,
+      lead: html`A threshold is worth what confidence is worth. Errors and losses: lower is better; AUROC: higher. ${calibratorText(calibration.calibrator)} ${against(calibration.truth)}`,
     },
     entries([
-      { name: "Expected calibration error (lower is better)", value: share(calibration.ece) },
-      { name: "Before calibration", value: share(calibration.eceBefore) },
-      { name: "Brier score (0 to 2, lower is better)", value: figureOf(calibration.brier) },
-      { name: "Log loss, nats (lower is better)", value: figureOf(calibration.nll) },
-      ...(calibration.auroc
-        ? [{ name: "AUROC of confidence (0.5: blind, 1: perfect)", value: figureOf(calibration.auroc) }]
-        : []),
+      { name: "Expected calibration error", value: share(calibration.ece) },
+      { name: "The same before calibration", value: share(calibration.eceBefore) },
+      { name: "Brier score (0 to 2)", value: figureOf(calibration.brier) },
+      { name: "Log loss, nats", value: figureOf(calibration.nll) },
+      ...(calibration.auroc ? [{ name: "AUROC of confidence (blind: 0.5)", value: figureOf(calibration.auroc) }] : []),
       ...(calibration.errorsInLeastConfident
         ? [
             {
-              name: "Errors among the least confident fifth (20 %: blind)",
+              name: "Errors in the least confident fifth",
               value: share(calibration.errorsInLeastConfident),
             },
           ]
@@ -36,7 +34,7 @@ export function confidencePart({ calibration, policy }: ReportData): Html {
     ]),
     html`<div class="figures">
 ${figure(reliabilityChart(calibration), { half: true, caption: "Equal-mass bins: as many rows in each.", numbers: binTable(calibration) })}
-${figure(confidenceChart(calibration.histogram, present(policy)?.threshold), { half: true, caption: `${count(calibration.n)} held-out rows; wrong ones stand on the axis.`, numbers: histogramTable(calibration) })}
+${figure(confidenceChart(calibration, present(policy)?.threshold), { half: true, caption: `${count(calibration.n)} held-out rows; wrong ones stand on the axis.`, numbers: histogramTable(calibration) })}
 </div>`,
   );
 }

@@ -2,7 +2,13 @@
 
 import { count, percent, plural, usd } from "../format.ts";
 import { type Html, html, none } from "../html.ts";
-import { isMissing, type LabelSection, type ReportData } from "../report-data.ts";
+import {
+  type AgreementSection,
+  isMissing,
+  type LabelSection,
+  type ReportData,
+  type TeacherAccuracy,
+} from "../report-data.ts";
 import { truthNames } from "../wording.ts";
 import { entries, figureOf, missing, partsBar, section, share, table } from "./parts.ts";
 
@@ -20,8 +26,7 @@ export function labelsPart({ labels, simulatedTeacher }: ReportData): Html {
       "How the labels in force came to be",
       labels.byBasis.map(({ basis, count: n }) => ({ name: basisNames[basis], count: n })),
     ),
-    teacherAccuracy(labels),
-    agreement(labels),
+    quality(labels),
     spend(labels, simulatedTeacher),
     failures(labels),
     classes(labels),
@@ -39,32 +44,42 @@ const basisNames = {
 const teachersOf = ({ teachers }: LabelSection): string =>
   teachers.map(({ id, simulated }) => (simulated ? `${id} (simulated)` : id)).join(", ") || "people";
 
-function teacherAccuracy({ teacherAccuracy: accuracy }: LabelSection): Html {
-  if (isMissing(accuracy)) return missing(accuracy);
-  const how = accuracy.method === "ppi++" ? "prediction-powered (PPI++)" : "exact (Clopper–Pearson)";
+function quality({ teacherAccuracy: accuracy, agreement }: LabelSection): Html {
   return html`
 ${entries([
-  { name: "Teacher accuracy, estimated", value: share(accuracy) },
-  { name: "Measured against", value: `${truthNames[accuracy.truth]}, ${how}` },
+  ...(isMissing(accuracy)
+    ? []
+    : [{ name: `Teacher accuracy, by ${truthNames[accuracy.truth]}`, value: share(accuracy) }]),
+  ...(isMissing(agreement)
+    ? []
+    : [
+        { name: "Passes 1 and 2 agree", value: share(agreement.observed) },
+        { name: "Corrected for chance (Cohen’s κ)", value: kappaOf(agreement) },
+      ]),
 ])}
-${accuracy.selected ? html`<p class="warning">These rulings are no uniform sample: the review queue prefers doubtful rows, so the teacher is probably better than this.</p>` : none}`;
+${isMissing(accuracy) ? missing(accuracy) : estimatedHow(accuracy)}
+${isMissing(agreement) ? missing(agreement) : agreementNote(agreement)}`;
 }
 
-function agreement({ agreement: section }: LabelSection): Html {
-  if (isMissing(section)) return missing(section);
-  return html`
-${entries([
-  { name: "Passes 1 and 2 agree", value: share(section.observed) },
-  {
-    name: "Corrected for chance (Cohen’s κ)",
-    value: section.kappa ? figureOf(section.kappa) : "not defined: one label only",
-  },
-])}
-<p class="${section.passesAlike ? "warning" : "lead"}">${
-    section.passesAlike
-      ? "The passes agree so often that they are not independent: they are likely to share their mistakes. Agreement says little here; use another model or another prompt for the second pass."
-      : "Agreement is not accuracy: two passes of one teacher may agree on the same mistake."
-  }</p>`;
+const kappaOf = ({ kappa }: AgreementSection): Html | string =>
+  kappa ? figureOf(kappa) : "not defined: one label only";
+
+function estimatedHow({ method, selected }: TeacherAccuracy): Html {
+  if (selected) {
+    return html`<p class="warning">The rulings behind the teacher’s accuracy are no uniform sample: the review queue prefers doubtful rows, so the teacher is probably better than this.</p>`;
+  }
+  const how =
+    method === "ppi++"
+      ? "prediction-powered (PPI++): n rows were judged, and agreement on the others helps"
+      : "exact (Clopper–Pearson)";
+  return html`<p class="lead">The interval of the teacher’s accuracy is ${how}.</p>`;
+}
+
+function agreementNote({ passesAlike }: AgreementSection): Html {
+  if (!passesAlike) {
+    return html`<p class="lead">Agreement is not accuracy: two passes of one teacher may agree on the same mistake.</p>`;
+  }
+  return html`<p class="warning">The passes agree so often that they are not independent: they are likely to share their mistakes. Agreement says little here; use another model or another prompt for the second pass.</p>`;
 }
 
 function spend(

@@ -89,6 +89,7 @@ export type Entry = { readonly name: Child; readonly value: Child };
 
 /** Names and values, one beneath the other. */
 export function entries(list: readonly Entry[]): Html {
+  if (list.length === 0) return none;
   return html`<dl class="entries">${list.map(({ name, value }) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
 }
 

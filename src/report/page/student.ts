@@ -48,10 +48,10 @@ ${entries([
     name: `Accuracy against ${truthNames[other]}`,
     value: share(accuracy),
   })),
-  { name: "Balanced accuracy (mean recall of the classes)", value: share(evaluation.balancedAccuracy) },
-  { name: "Matthews correlation (0: a constant answer)", value: figureOf(evaluation.mcc) },
-  { name: "Always the commonest class would score", value: percent(evaluation.constantAccuracy) },
-  { name: "Smaller differences mean nothing", value: `± ${percent(evaluation.resolution)}, ${sample(n)}` },
+  { name: "Balanced accuracy (mean recall)", value: share(evaluation.balancedAccuracy) },
+  { name: "Matthews correlation", value: figureOf(evaluation.mcc) },
+  { name: "Baseline: always the commonest class", value: percent(evaluation.constantAccuracy) },
+  { name: "Differences below this mean nothing", value: `± ${percent(evaluation.resolution)}, ${sample(n)}` },
 ])}
 <div class="figures">
 ${figure(confusionChart(evaluation), { half: evaluation.classes.length <= 8, caption: confusionCaption(evaluation), numbers: confusionTable(evaluation) })}

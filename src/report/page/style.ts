@@ -79,6 +79,8 @@ details caption { font-weight: 400; color: var(--muted); font-size: .85rem; }
 th, td { padding: .45rem .7rem; text-align: left; border-top: 1px solid var(--line); vertical-align: baseline; font-weight: 400; }
 thead th { color: var(--muted); font-size: .82rem; border-top: 0; white-space: nowrap; vertical-align: bottom; }
 td.words { min-width: 9.5rem; }
+tbody th { min-width: 5.5rem; }
+td code { white-space: nowrap; }
 .number .interval { display: block; }
 .number { text-align: right; }
 td.number { white-space: nowrap; }
@@ -110,7 +112,7 @@ th[aria-sort="descending"] button::after { content: " ↓"; }
 .examples { display: flex; flex-wrap: wrap; gap: .6rem; list-style: none; margin: 0; padding: 0; }
 .examples li { width: 5.6rem; font-size: .75rem; line-height: 1.35; color: var(--muted); }
 .examples li.words { width: 100%; }
-.examples img { display: block; width: 5.6rem; height: 5.6rem; object-fit: cover; border-radius: .4rem; background: var(--shade); }
+.examples img { display: block; margin-bottom: .3rem; width: 5.6rem; height: 5.6rem; object-fit: cover; border-radius: .4rem; background: var(--shade); }
 .examples blockquote { margin: 0; color: var(--ink); font-size: .85rem; border-left: 2px solid var(--line); padding-left: .6rem; white-space: pre-wrap; }
 .examples .source { display: block; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .assumptions { color: var(--muted); font-size: .9rem; padding-left: 1.2rem; }

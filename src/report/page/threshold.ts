@@ -22,7 +22,7 @@ export function thresholdPart({ policy }: ReportData): Html {
       : html`<p>Below, on the ${count(curve.n)} held-out rows. ${against(curve.truth)} Area under the risk–coverage curve (AURC, lower is better): ${figureOf(curve.aurc, 4)}</p>
 <div class="figures">
 ${figure(riskCoverageChart(curve, policy.target), { half: true, caption: allowedCaption(policy) })}
-${tradePoints(policy.thresholds).length > 0 ? figure(thresholdsChart(policy.thresholds), { half: true, caption: "Each point a threshold; accuracy is that of what stays with the student." }) : none}
+${tradePoints(policy.thresholds).length > 0 ? figure(thresholdsChart(policy.thresholds, curve), { half: true, caption: "Each point a threshold; accuracy is that of what stays with the student." }) : none}
 </div>
 ${thresholdTable(policy.thresholds)}`,
   );
