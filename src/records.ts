@@ -156,7 +156,10 @@ export type ModelCard = {
   readonly inputKind: Input["kind"];
   readonly classes: readonly LabelValue[];
   readonly parameters: number;
+  /** Of `model.onnx`. */
   readonly sizeBytes: number;
+  /** Of `model.onnx`, checked whenever it is loaded. 64 hex digits. */
+  readonly sha256?: string;
   readonly seed: string;
   /** Hash of the row ids, labels and weights trained on, and their count. */
   readonly dataHash: string;
