@@ -1,0 +1,230 @@
+/**
+ * @file One row's question, from the reservation of its cost to the recorded answer, with everything that may go wrong in
+ * between.
+ *
+ * The order is what makes it safe to kill: the cost is reserved durably before the request leaves, and the answer is
+ * recorded and the reservation settled in one transaction. A reservation without an answer is therefore in doubt, and is
+ * asked again under the same idempotency key; a provider that honours the key replays its answer at no charge.
+ */
+
+import {
+  type Clock,
+  type Teacher,
+  type TeacherAnswer,
+  TeacherError,
+  type TeacherInput,
+  type TeacherRequest,
+} from "../contracts.ts";
+import { FlywheelError } from "../errors.ts";
+import { fork, type Seed } from "../math/random.ts";
+import type { RowId, TeacherAnnotation } from "../records.ts";
+import type { Store } from "../store/contract.ts";
+import type { Task } from "../task.ts";
+import { idempotencyKeyOf, teacherAnnotationId } from "./annotation-id.ts";
+import type { Pace, Turn } from "./pace.ts";
+import { modelOfPass } from "./prompts.ts";
+import { LONGEST_WAIT_MS, outcomeOf, retryDelayMs } from "./retry.ts";
+
+export type AskContext = {
+  readonly store: Store;
+  readonly task: Task;
+  readonly teacher: Teacher;
+  /** One for everybody in this process who asks this teacher. */
+  readonly pace: Pace;
+  readonly clock: Clock;
+  readonly seed: Seed;
+};
+
+export type Ask = {
+  readonly rowId: RowId;
+  /** 1, 2 or 3. */
+  readonly pass: number;
+  /** Called when its turn has come, so that only what is under way is in memory. */
+  readonly loadInput: () => Promise<TeacherInput>;
+  /** No new attempt after this, but what is under way is waited for. */
+  readonly stop?: AbortSignal;
+  /** Aborts what is under way, after `stop`. The request may have been charged: it stays in doubt. */
+  readonly signal?: AbortSignal;
+};
+
+export type AskOutcome =
+  /** Recorded and settled. */
+  | { readonly kind: "answered"; readonly annotation: TeacherAnnotation }
+  /**
+   * This row will not get an answer. Its last charge is neither recorded nor settled yet: put the annotation, or settle
+   * the reservation of its id with its cost.
+   */
+  | { readonly kind: "failed"; readonly annotation: TeacherAnnotation; readonly error: TeacherError }
+  /** Every attempt failed for reasons that pass. Worth asking later, under the same key. */
+  | { readonly kind: "unavailable"; readonly error: TeacherError }
+  /** The teacher would refuse every row: wrong key, wrong model. */
+  | { readonly kind: "blocked"; readonly error: TeacherError }
+  /** The row's payload cannot be loaded; nothing was sent. */
+  | { readonly kind: "unreadable"; readonly error: FlywheelError }
+  /** The budget does not cover one more request beside those under way; nothing was sent. */
+  | { readonly kind: "over-budget" }
+  /** `stop` fired before an answer came. */
+  | { readonly kind: "stopped" };
+
+/**
+ * Asks until there is an answer, a final failure or `maxAttempts`.
+ * @throws whatever `signal` was aborted with
+ */
+export async function askTeacher(context: AskContext, ask: Ask): Promise<AskOutcome> {
+  const id = teacherAnnotationId({ rowId: ask.rowId, pass: ask.pass, promptVersion: context.teacher.promptVersion });
+  const question: OpenQuestion = { context, ask, id, uselessAnswers: 0, isInDoubt: false };
+  const { maxAttempts } = context.task.teacher;
+  for (let attempt = 1; ; attempt++) {
+    const step = await attemptOnce(question);
+    if (step.kind !== "retry") return step;
+    if (attempt >= maxAttempts || isHopeless(step.error)) return await giveUp(question, step.error);
+    if (!(await waitForRetry(question, step.error, attempt))) return await giveUpUnanswered(question);
+  }
+}
+
+type OpenQuestion = {
+  readonly context: AskContext;
+  readonly ask: Ask;
+  /** Of the annotation, the reservation and the first idempotency key. */
+  readonly id: string;
+  uselessAnswers: number;
+  /** A request left since the last certain reply, and nothing came back. */
+  isInDoubt: boolean;
+};
+
+type Step = AskOutcome | { readonly kind: "retry"; readonly error: TeacherError };
+
+async function attemptOnce(question: OpenQuestion): Promise<Step> {
+  const turn = await takeTurn(question);
+  if (!turn) return await giveUpUnanswered(question);
+  try {
+    const request = await prepare(question);
+    return "kind" in request ? request : await send(question, request, turn);
+  } finally {
+    // Ending a turn twice changes nothing: this one only serves what was never sent.
+    turn.giveBack();
+  }
+}
+
+async function takeTurn({ context, ask }: OpenQuestion): Promise<Turn | undefined> {
+  try {
+    return await context.pace.acquire(ask.stop);
+  } catch (thrown) {
+    if (ask.stop?.aborted) return undefined;
+    throw thrown;
+  }
+}
+
+async function prepare(question: OpenQuestion): Promise<TeacherRequest | AskOutcome> {
+  const { context, ask, id } = question;
+  const { store, task, teacher, clock } = context;
+  const input = await loaded(ask);
+  if (FlywheelError.isInstance(input)) return { kind: "unreadable", error: input };
+  const request = { input, pass: ask.pass, idempotencyKey: idempotencyKeyOf(id, question.uselessAnswers) };
+  const maxCostUsd = teacher.maxCostUsd(request);
+  const isReserved = await store.spend.reserve({ id, maxCostUsd, budgetUsd: task.budgetUsd, at: clock.now() });
+  return isReserved ? request : { kind: "over-budget" };
+}
+
+async function loaded({ loadInput }: Ask): Promise<TeacherInput | FlywheelError> {
+  try {
+    return await loadInput();
+  } catch (thrown) {
+    if (FlywheelError.isInstance(thrown)) return thrown;
+    throw thrown;
+  }
+}
+
+async function send(question: OpenQuestion, request: TeacherRequest, turn: Turn): Promise<Step> {
+  const { context, ask } = question;
+  try {
+    const answer = await context.teacher.ask(request, ask.signal);
+    turn.end({ kind: "answered", exhaustedForMs: answer.exhaustedForMs });
+    const annotation = toAnnotation(question, answer);
+    await context.store.annotations.put([annotation]);
+    return { kind: "answered", annotation };
+  } catch (thrown) {
+    // The reservation stays, in doubt.
+    if (ask.signal?.aborted) throw ask.signal.reason;
+    if (!(thrown instanceof TeacherError)) throw thrown;
+    turn.end(outcomeOf(thrown));
+    return await failed(question, thrown);
+  }
+}
+
+async function failed(question: OpenQuestion, error: TeacherError): Promise<Step> {
+  switch (error.code) {
+    case "teacher_off_schema":
+      question.isInDoubt = false;
+      return { kind: "retry", error };
+    case "teacher_refused":
+    case "teacher_bad_request":
+      return { kind: "failed", error, annotation: toFailure(question, error) };
+    case "teacher_unauthorised":
+    case "teacher_misconfigured":
+      await closeReservation(question);
+      return { kind: "blocked", error };
+    default:
+      question.isInDoubt ||= error.inDoubt;
+      return { kind: "retry", error };
+  }
+}
+
+const isHopeless = ({ retryable, retryAfterMs }: TeacherError): boolean =>
+  !retryable || (retryAfterMs ?? 0) > LONGEST_WAIT_MS;
+
+/** @returns false where `stop` fired */
+async function waitForRetry(question: OpenQuestion, error: TeacherError, attempt: number): Promise<boolean> {
+  const { context, ask, id } = question;
+  if (error.code === "teacher_off_schema") {
+    // Paid for and of no use. The next request has a key of its own, else it would be answered the same.
+    await context.store.spend.settle(id, error.costUsd, context.clock.now());
+    question.uselessAnswers++;
+  }
+  try {
+    const delayMs = retryDelayMs(error, attempt, fork(context.seed, id));
+    if (delayMs > 0) await context.clock.sleep(delayMs, ask.stop);
+    return true;
+  } catch (thrown) {
+    if (ask.stop?.aborted) return false;
+    throw thrown;
+  }
+}
+
+async function giveUp(question: OpenQuestion, error: TeacherError): Promise<AskOutcome> {
+  if (error.code === "teacher_off_schema") return { kind: "failed", error, annotation: toFailure(question, error) };
+  await closeReservation(question);
+  return { kind: "unavailable", error };
+}
+
+async function giveUpUnanswered(question: OpenQuestion): Promise<AskOutcome> {
+  await closeReservation(question);
+  return { kind: "stopped" };
+}
+
+/** Nothing was charged for certain: the reservation goes. In doubt it stays, and is asked again under the same key. */
+async function closeReservation({ context, id, isInDoubt }: OpenQuestion): Promise<void> {
+  if (!isInDoubt) await context.store.spend.settle(id, 0, context.clock.now());
+}
+
+function toAnnotation(question: OpenQuestion, answer: TeacherAnswer): TeacherAnnotation {
+  const { value, probabilities, usage, costUsd, latencyMs } = answer;
+  return { ...annotationBase(question), value, ...(probabilities && { probabilities }), usage, costUsd, latencyMs };
+}
+
+function toFailure(question: OpenQuestion, { code, message, usage, costUsd }: TeacherError): TeacherAnnotation {
+  return { ...annotationBase(question), failure: { code, message }, usage, costUsd, latencyMs: 0 };
+}
+
+function annotationBase({ context: { task, teacher, clock }, ask: { rowId, pass }, id }: OpenQuestion) {
+  return {
+    id,
+    rowId,
+    at: clock.now(),
+    annotator: "teacher" as const,
+    teacher: modelOfPass(task, pass),
+    simulated: teacher.simulated,
+    pass,
+    promptVersion: teacher.promptVersion,
+  };
+}

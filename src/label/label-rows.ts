@@ -1,0 +1,183 @@
+/**
+ * @file `flywheel label`: every row through pass 1 and 2, disagreements through pass 3, then labels. Can be killed and
+ * started again at any moment: what is recorded is not asked again, what was in flight is asked under the same key.
+ */
+
+import type { Clock, Progress, Teacher } from "../contracts.ts";
+import type { Seed } from "../math/random.ts";
+import type { Row, RowId } from "../records.ts";
+import type { Store } from "../store/contract.ts";
+import type { Task } from "../task.ts";
+import { type AskContext, askTeacher } from "./ask-teacher.ts";
+import { concurrently } from "./concurrently.ts";
+import { deriveLabels, type LabelCounts } from "./derive-labels.ts";
+import { type LabelRun, type RowFailure, startRun } from "./label-run.ts";
+import { createPace, type Pace } from "./pace.ts";
+import { countPasses, rowsToAsk } from "./passes.ts";
+import { createRunProgress, type RunProgress } from "./run-progress.ts";
+import { loadTeacherInput } from "./teacher-input.ts";
+
+export type LabelRowsOptions = {
+  readonly store: Store;
+  readonly task: Task;
+  readonly teacher: Teacher;
+  readonly clock: Clock;
+  readonly seed: Seed;
+  /** Shared where others in this process ask the same teacher. */
+  readonly pace?: Pace | undefined;
+  /** At most this many rows in each pass. */
+  readonly limit?: number | undefined;
+  /** Rows of this origin only; ingested ones by default, for traffic is asked as it comes. */
+  readonly origin?: Row["origin"] | undefined;
+  readonly progress?: Progress | undefined;
+  /** Stops taking rows; what is in flight has `GRACE_MS` to come home, since it is paid for. */
+  readonly signal?: AbortSignal | undefined;
+};
+
+export type LabelSummary = {
+  /** Absent where everything was asked. */
+  readonly stopped?: "interrupted" | "budget";
+  /** Answers by pass of this run; index 0 is pass 1. */
+  readonly answers: readonly number[];
+  /** Passes of rows that ended without an answer inside the schema, and the first of them. */
+  readonly failed: number;
+  readonly failures: readonly RowFailure[];
+  /** Passes that a passing trouble kept from an answer: run again. */
+  readonly deferred: number;
+  /** Requests found in doubt at the start: sent by a run that was killed, unanswered as far as we know. */
+  readonly inDoubt: { readonly requests: number; readonly maxCostUsd: number };
+  readonly simulated: boolean;
+  /** Of this run's answers; and of everything that the teacher was ever asked here. */
+  readonly costUsd: number;
+  readonly spentUsd: number;
+  readonly labels: LabelCounts;
+  readonly durationMs: number;
+};
+
+const GRACE_MS = 10_000;
+/** Rows that step aside between attempts keep no turn: some more than turns keep the teacher busy. */
+const SPARE_ROWS = 16;
+/** A pass goes once more over rows that a passing trouble deferred, while that helps. */
+const MOST_SWEEPS = 3;
+
+/**
+ * @throws TeacherError `teacher_unauthorised`, `teacher_misconfigured`, or whatever keeps every row from an answer; what
+ *   was labelled until then is kept, and labels are derived
+ */
+export async function labelRows(options: LabelRowsOptions): Promise<LabelSummary> {
+  const { store, task, clock, signal } = options;
+  const startedAt = clock.now();
+  const inDoubt = await store.spend.open();
+  const run = startRun(options);
+  using interruption = interruptible(run, { clock, signal });
+  const answers = await runPasses({ options, run, pace: paceOf(options), hardStop: interruption.signal });
+  await run.finish();
+  const labels = await deriveLabels({ store, task });
+  if (run.stopReason?.kind === "error") throw run.stopReason.error;
+  const { failed, failures, deferred, costUsd } = run.tally;
+  return {
+    ...(run.stopReason && { stopped: run.stopReason.kind }),
+    answers,
+    failed,
+    failures,
+    deferred,
+    inDoubt: { requests: inDoubt.length, maxCostUsd: inDoubt.reduce((sum, { maxCostUsd }) => sum + maxCostUsd, 0) },
+    simulated: options.teacher.simulated,
+    costUsd,
+    spentUsd: (await store.spend.totals()).spentUsd,
+    labels,
+    durationMs: clock.now() - startedAt,
+  };
+}
+
+function paceOf({ pace, clock, task }: LabelRowsOptions): Pace {
+  return pace ?? createPace({ clock, maxConcurrency: task.teacher.maxConcurrency });
+}
+
+/** The first signal stops the run; its grace over, what is still in flight is aborted and stays in doubt. */
+function interruptible(
+  run: LabelRun,
+  { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal | undefined },
+): Disposable & { readonly signal: AbortSignal } {
+  const hard = new AbortController();
+  const over = new AbortController();
+  const afterGrace = () => {
+    clock.sleep(GRACE_MS, over.signal).then(
+      () => hard.abort(),
+      () => undefined, // Everything came home in time.
+    );
+  };
+  const interrupt = () => run.stopFor({ kind: "interrupted" });
+  run.stop.addEventListener("abort", afterGrace, { once: true });
+  signal?.addEventListener("abort", interrupt, { once: true });
+  if (signal?.aborted) interrupt();
+  return {
+    signal: hard.signal,
+    [Symbol.dispose]() {
+      over.abort();
+      signal?.removeEventListener("abort", interrupt);
+    },
+  };
+}
+
+type Pass = {
+  readonly options: LabelRowsOptions;
+  readonly run: LabelRun;
+  readonly pace: Pace;
+  readonly hardStop: AbortSignal;
+};
+
+/** @returns answers by pass */
+async function runPasses(work: Pass): Promise<readonly number[]> {
+  const { options, run } = work;
+  const done = await countPasses(options);
+  const answers: number[] = [];
+  for (const pass of options.task.teacher.passes === 1 ? [1] : [1, 2, 3]) {
+    const before = run.tally.answered;
+    const total = done.toAsk(pass);
+    const progress = createRunProgress({ ...options, pass, total: limited(total, options.limit), run });
+    await runPass(work, pass, progress);
+    answers.push(run.tally.answered - before);
+  }
+  return answers;
+}
+
+const limited = (total: number | undefined, limit: number | undefined): number | undefined =>
+  total === undefined ? undefined : Math.min(total, limit ?? total);
+
+async function runPass(work: Pass, pass: number, progress: RunProgress): Promise<void> {
+  const { run, options } = work;
+  let left = options.limit ?? Number.POSITIVE_INFINITY;
+  for (let sweep = 1; sweep <= MOST_SWEEPS && !run.stopReason; sweep++) {
+    const before = run.tally;
+    const rows = rowsToAsk({ ...options, pass, limit: left });
+    await concurrently(rows, (row) => askOne(work, { row, pass, progress }), {
+      limit: options.task.teacher.maxConcurrency + SPARE_ROWS,
+      stop: run.stop,
+    });
+    const [answered, deferred] = [run.tally.answered - before.answered, run.tally.deferred - before.deferred];
+    left -= answered;
+    if (deferred === 0 || answered === 0 || left <= 0) return;
+  }
+}
+
+type Question = { readonly row: Row; readonly pass: number; readonly progress: RunProgress };
+
+async function askOne({ options, run, pace, hardStop }: Pass, { row, pass, progress }: Question): Promise<void> {
+  const context: AskContext = { ...options, pace };
+  const ask = {
+    rowId: row.id as RowId,
+    pass,
+    loadInput: () => loadTeacherInput(options.store, row),
+    stop: run.stop,
+    signal: hardStop,
+  };
+  try {
+    const outcome = await run.withinBudget(() => askTeacher(context, ask));
+    await run.record(row.id, pass, outcome);
+    progress.ended(outcome.kind);
+  } catch (thrown) {
+    // Its grace is over. The reservation stays, and the next run asks again.
+    if (!hardStop.aborted) throw thrown;
+  }
+}

@@ -1,0 +1,55 @@
+/** @file How a labelling run shows itself: rate, cost so far, time left. */
+
+import type { Clock, Progress } from "../contracts.ts";
+import type { AskOutcome } from "./ask-teacher.ts";
+import type { LabelRun } from "./label-run.ts";
+
+export type RunProgressOptions = {
+  readonly progress?: Progress | undefined;
+  readonly clock: Clock;
+  readonly run: LabelRun;
+  readonly pass: number;
+  /** Rows that this pass has to ask; absent while unknown. */
+  readonly total: number | undefined;
+};
+
+export type RunProgress = { ended(kind: AskOutcome["kind"]): void };
+
+/** Rates are over this long. */
+const WINDOW_MS = 10_000;
+/** Often enough for the eye. */
+const UPDATE_MS = 100;
+
+export function createRunProgress({ progress, clock, run, pass, total }: RunProgressOptions): RunProgress {
+  let done = 0;
+  let updatedAt = 0;
+  let since = { atMs: clock.now(), done: 0 };
+  const rate = (nowMs: number): number => ((done - since.done) * 1000) / Math.max(1, nowMs - since.atMs);
+  return {
+    ended(kind) {
+      if (kind !== "answered" && kind !== "failed") return;
+      done++;
+      const nowMs = clock.now();
+      if (!progress || (nowMs - updatedAt < UPDATE_MS && done !== total)) return;
+      updatedAt = nowMs;
+      const perSecond = rate(nowMs);
+      if (nowMs - since.atMs > WINDOW_MS)
+        since = { atMs: nowMs - WINDOW_MS / 2, done: done - (perSecond * WINDOW_MS) / 2000 };
+      progress({ stage: `label, pass ${pass}`, done, ...(total !== undefined && { total }), details: details() });
+      function details() {
+        const left = total === undefined || perSecond === 0 ? undefined : (total - done) / perSecond;
+        return {
+          rate: `${perSecond.toFixed(1)}/s`,
+          cost: `$${run.tally.costUsd.toFixed(run.tally.costUsd < 1 ? 4 : 2)}`,
+          ...(left !== undefined && { left: duration(left) }),
+        };
+      }
+    },
+  };
+}
+
+function duration(seconds: number): string {
+  if (seconds < 90) return `${Math.ceil(seconds)} s`;
+  if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
+  return `${(seconds / 3600).toFixed(1)} h`;
+}

@@ -1,0 +1,274 @@
+/**
+ * @file The teacher: one question, one request, one answer or one coded error. It knows prompts, providers and prices;
+ * it does not wait, retry or remember, which is the business of `pace.ts`, `ask-teacher.ts` and the store.
+ */
+
+import { generateText, jsonSchema, type ModelMessage, NoObjectGeneratedError, Output } from "ai";
+import { systemClock } from "../clock.ts";
+import {
+  type Clock,
+  type Teacher,
+  type TeacherAnswer,
+  TeacherError,
+  type TeacherInput,
+  type TeacherRequest,
+} from "../contracts.ts";
+import type { LabelValue, Usage } from "../records.ts";
+import { promptVersion, type Task } from "../task.ts";
+import { answerSchema, readAnswer } from "./answer.ts";
+import { labelProbabilities } from "./logprobs.ts";
+import { costOf, type Price, requirePrice } from "./prices.ts";
+import { modelOfPass, type Question, questionOf } from "./prompts.ts";
+import { type Environment, type Fetch, openModel, type ProviderModel } from "./provider.ts";
+import { exhaustedForMs, type ResponseHeaders } from "./retry-after.ts";
+import { type FailureContext, timedOut, toTeacherError } from "./teacher-errors.ts";
+import { MAX_OUTPUT_TOKENS, maxInputTokens, textOf } from "./tokens.ts";
+
+export type OpenTeacherOptions = {
+  readonly task: Task;
+  /** Holds the key; `process.env` at the doors. */
+  readonly env: Environment;
+  readonly fetch?: Fetch;
+  readonly clock?: Clock;
+};
+
+/** A server that only plays the teacher says so in this header of every response. */
+export const SIMULATED_HEADER = "x-flywheel-simulated";
+
+/**
+ * The task's teacher. No request is sent yet.
+ * @throws FlywheelError `teacher_key_missing`, `teacher_base_url_missing`, `unknown_provider`, `price_unknown`
+ */
+export function openTeacher({ task, env, fetch, clock = systemClock }: OpenTeacherOptions): Teacher {
+  // The SDK warns about every request that a model cannot take literally, a hundred thousand times if need be.
+  globalThis.AI_SDK_LOG_WARNINGS ??= false;
+  const open = (id: string): Desk => ({
+    task,
+    clock,
+    ...openModel({ task, id, env, ...(fetch && { fetch }) }),
+    price: requirePrice(task, id),
+    offers: { logprobs: true },
+  });
+  const first = open(task.teacher.model);
+  const second = task.teacher.secondModel === undefined ? first : open(task.teacher.secondModel);
+  const deskOf = (pass: number): Desk => (modelOfPass(task, pass) === second.id ? second : first);
+  let isSimulated = [first, second].some(({ id }) => id.startsWith("compatible/simulated/"));
+  const version = promptVersion(task);
+  return {
+    id: first.id,
+    promptVersion: version,
+    get simulated() {
+      return isSimulated;
+    },
+    maxCostUsd: (request) => maxCostUsd(deskOf(request.pass), request),
+    async ask(request, signal) {
+      const { answer, headers } = await ask(deskOf(request.pass), request, signal);
+      isSimulated ||= headers[SIMULATED_HEADER] !== undefined;
+      return answer;
+    },
+  };
+}
+
+/** One model with what is needed to ask it. */
+type Desk = ProviderModel & {
+  readonly task: Task;
+  readonly clock: Clock;
+  /** Absent where nobody knows; costs are then counted as 0, and no budget can be set. */
+  readonly price: Price | undefined;
+  /** What this server has not yet refused to give. */
+  readonly offers: { logprobs: boolean };
+};
+
+function maxCostUsd({ id, task, price }: Desk, request: TeacherRequest): number {
+  if (!price) return 0;
+  const { system, user } = questionOf(task, request.pass, request.idempotencyKey);
+  const inputTokens = maxInputTokens(id, `${system}\n${user}`, request.input);
+  return costOf({ inputTokens, outputTokens: MAX_OUTPUT_TOKENS }, price);
+}
+
+type Asked = { readonly answer: TeacherAnswer; readonly headers: ResponseHeaders };
+
+async function ask(desk: Desk, request: TeacherRequest, signal: AbortSignal | undefined): Promise<Asked> {
+  const startedAt = desk.clock.now();
+  const question = questionOf(desk.task, request.pass, request.idempotencyKey);
+  const reply = await send(desk, { request, question }, signal);
+  return { answer: toAnswer({ desk, question, reply, startedAt }), headers: reply.headers };
+}
+
+/** What came back, before it is read. */
+type Reply = {
+  readonly text: string;
+  readonly finishReason: string | undefined;
+  readonly usage: { readonly inputTokens: number | undefined; readonly outputTokens: number | undefined };
+  readonly logprobs: unknown;
+  readonly headers: ResponseHeaders;
+};
+
+type Letter = { readonly request: TeacherRequest; readonly question: Question };
+
+async function send(desk: Desk, letter: Letter, signal: AbortSignal | undefined): Promise<Reply> {
+  const deadline = withDeadline(desk.task.teacher.timeoutMs, signal);
+  try {
+    return await generate(desk, letter, deadline.signal);
+  } catch (thrown) {
+    signal?.throwIfAborted();
+    if (deadline.hasPassed()) throw timedOut(desk.id, desk.task.teacher.timeoutMs);
+    const error = toTeacherError(thrown, contextOf(desk));
+    if (!refusesLogprobs(desk, error)) throw error;
+    desk.offers.logprobs = false;
+    return await send(desk, letter, signal);
+  } finally {
+    deadline.clear();
+  }
+}
+
+const contextOf = ({ id, apiKey, apiKeyEnv, clock }: Desk): FailureContext => ({
+  model: id,
+  apiKey,
+  apiKeyEnv,
+  nowMs: clock.now(),
+});
+
+/** Some compatible servers reject a request for log-probabilities instead of ignoring it. Uncharged: asked once more. */
+function refusesLogprobs({ offers }: Desk, error: TeacherError): boolean {
+  return offers.logprobs && error.code === "teacher_bad_request" && /logprob/i.test(error.message);
+}
+
+async function generate(desk: Desk, { request, question }: Letter, signal: AbortSignal): Promise<Reply> {
+  const options = desk.offers.logprobs ? desk.logprobOptions : undefined;
+  try {
+    const result = await generateText({
+      model: desk.model,
+      maxRetries: 0,
+      maxOutputTokens: MAX_OUTPUT_TOKENS,
+      temperature: question.temperature,
+      output: Output.object({ schema: jsonSchema(answerSchema(question.labels)), name: "answer" }),
+      instructions: question.system,
+      messages: [messageOf(question, request.input)],
+      headers: { "Idempotency-Key": request.idempotencyKey },
+      abortSignal: signal,
+      ...(desk.hasReasoningSetting && { reasoning: "none" as const }),
+      ...(options && { providerOptions: cloneOptions(options) }),
+    });
+    const { providerMetadata: metadata, response } = result.finalStep;
+    return {
+      text: result.text,
+      finishReason: result.finishReason,
+      usage: result.usage,
+      logprobs: metadata?.["openai"]?.["logprobs"] ?? metadata?.["compatible"]?.["logprobs"],
+      headers: response.headers ?? {},
+    };
+  } catch (thrown) {
+    // It answered, but not in JSON. What it says is judged by `readAnswer`, which also knows what it cost.
+    if (!NoObjectGeneratedError.isInstance(thrown)) throw thrown;
+    const { text = "", finishReason, usage } = thrown;
+    return {
+      text,
+      finishReason,
+      usage: usage ?? { inputTokens: undefined, outputTokens: undefined },
+      logprobs: undefined,
+      headers: thrown.response?.headers ?? {},
+    };
+  }
+}
+
+/** The SDK's types want mutable records. */
+function cloneOptions(options: NonNullable<ProviderModel["logprobOptions"]>) {
+  return Object.fromEntries(Object.entries(options).map(([provider, values]) => [provider, { ...values }]));
+}
+
+function messageOf({ user }: Question, input: TeacherInput): ModelMessage {
+  const asked = { type: "text" as const, text: user };
+  if (input.kind !== "image") return { role: "user", content: [asked, { type: "text", text: textOf(input) }] };
+  const file = { type: "file" as const, data: input.bytes, mediaType: input.mediaType };
+  return { role: "user", content: [asked, file] };
+}
+
+function toAnswer({
+  desk,
+  question,
+  reply,
+  startedAt,
+}: {
+  readonly desk: Desk;
+  readonly question: Question;
+  readonly reply: Reply;
+  readonly startedAt: number;
+}): TeacherAnswer {
+  const usage = usageOf(reply, question);
+  const costUsd = desk.price ? costOf(usage, desk.price) : 0;
+  const value = readAnswer(desk.task, reply.text);
+  if (value === undefined || isCutShort(reply)) throw useless(desk, reply, { usage, costUsd });
+  const probabilities = probabilitiesOf(reply, question.labels);
+  const nowMs = desk.clock.now();
+  const usedUpForMs = exhaustedForMs(reply.headers, nowMs);
+  return {
+    value,
+    usage,
+    costUsd,
+    latencyMs: nowMs - startedAt,
+    ...(probabilities && { probabilities }),
+    ...(usedUpForMs !== undefined && { exhaustedForMs: usedUpForMs }),
+  };
+}
+
+/** Cut off at the token limit, a label may be the beginning of another. */
+const isCutShort = ({ finishReason }: Reply): boolean => finishReason === "length";
+
+function probabilitiesOf(reply: Reply, labels: readonly LabelValue[]) {
+  return reply.logprobs === undefined ? undefined : labelProbabilities(reply.logprobs, labels);
+}
+
+/** Servers that count no tokens are local ones; an estimate keeps the report meaningful. */
+function usageOf({ usage, text }: Reply, { system, user }: Question): Usage {
+  return {
+    inputTokens: usage.inputTokens ?? Math.ceil((system.length + user.length) / 4),
+    outputTokens: usage.outputTokens ?? Math.ceil(text.length / 4),
+  };
+}
+
+function useless(
+  { id }: Desk,
+  { text, finishReason }: Reply,
+  charge: { readonly usage: Usage; readonly costUsd: number },
+): TeacherError {
+  if (finishReason === "content-filter") {
+    return new TeacherError("teacher_refused", `${id} withheld its answer (content filter)`, {
+      ...charge,
+      hint: "have a person label it: flywheel review export",
+    });
+  }
+  const shown = text.length > 80 ? `${text.slice(0, 80)}…` : text;
+  return new TeacherError(
+    "teacher_off_schema",
+    `${id} answered ${JSON.stringify(shown)}, which is none of the labels`,
+    {
+      ...charge,
+      retryable: true,
+      hint: "if it means a label, add that spelling to the choice's synonyms",
+    },
+  );
+}
+
+type Deadline = { readonly signal: AbortSignal; hasPassed(): boolean; clear(): void };
+
+/** On the real clock: it guards a real socket, half-open ones included. */
+function withDeadline(timeoutMs: number, signal: AbortSignal | undefined): Deadline {
+  const controller = new AbortController();
+  let passed = false;
+  const timer = setTimeout(() => {
+    passed = true;
+    controller.abort();
+  }, timeoutMs);
+  const forward = () => controller.abort(signal?.reason);
+  if (signal?.aborted) forward();
+  signal?.addEventListener("abort", forward);
+  return {
+    signal: controller.signal,
+    hasPassed: () => passed,
+    clear() {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", forward);
+    },
+  };
+}
