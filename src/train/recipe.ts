@@ -23,3 +23,60 @@ export type Recipe = {
   /** Epochs without a lower held-out loss after which training stops. */
   readonly patience: number;
 };
+
+/** The original proof of concept's, but for what is said below. */
+const usual = {
+  batchSize: 32,
+  warmUp: 0.1,
+  optimiser: "adamw",
+  weightDecay: 0.01,
+  labelSmoothing: 0.05,
+  clipNorm: 1,
+  averageDecay: 0.98,
+} as const;
+
+const fromPretrained = { ...usual, epochs: 8, learningRate: 3e-4, batchNormalisation: "frozen" } as const;
+
+/** Without pretrained weights there is more to learn, and statistics of the network's own to be gathered. */
+const fromScratch = { ...usual, epochs: 15, learningRate: 2e-3, batchNormalisation: "batch" } as const;
+
+/** Plain SGD takes steps of another size. */
+const sgdFactor = 30;
+
+export function recipeFor(student: StudentOptions, isPretrained: boolean): Recipe {
+  const base = isPretrained ? fromPretrained : fromScratch;
+  const optimiser = student.optimiser ?? base.optimiser;
+  const epochs = student.epochs ?? base.epochs;
+  return {
+    ...base,
+    epochs,
+    optimiser,
+    batchSize: student.batchSize ?? base.batchSize,
+    learningRate: student.learningRate ?? base.learningRate * (optimiser === "sgd" ? sgdFactor : 1),
+    weightDecay: student.weightDecay ?? base.weightDecay,
+    labelSmoothing: student.labelSmoothing ?? base.labelSmoothing,
+    augmentation: student.augment ? photoAugmentation : undefined,
+    patience: Math.max(3, Math.ceil(epochs / 4)),
+  };
+}
+
+/** Rows a class from which the backbone is unfrozen (SCIENCE §6). */
+const ROWS_TO_UNFREEZE = 50;
+
+/** Whether the backbone is trained as well as the head. A network from scratch has nothing worth freezing. */
+export function trainsBackbone(
+  student: StudentOptions,
+  { isPretrained, rows, classes }: { readonly isPretrained: boolean; readonly rows: number; readonly classes: number },
+): boolean {
+  if (!isPretrained) return true;
+  switch (student.finetune) {
+    case "head":
+      return false;
+    case "all":
+      return true;
+    case "auto":
+      return rows / classes >= ROWS_TO_UNFREEZE;
+    default:
+      return student.finetune satisfies never;
+  }
+}

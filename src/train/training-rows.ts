@@ -39,15 +39,38 @@ const MOST_PROPENSITY_WEIGHT = 10;
  */
 export async function readTrainingSet(store: Store, task: Task, filter: RowsFilter = () => true): Promise<TrainingSet> {
   const classes = classesOf(task);
-  const found: TrainingRow[] = [];
-  for await (const { row, label } of store.labels.list({ split: "train", kind: "image" })) {
+  const rows = await readRows(store, { split: "train", classes, filter });
+  checkRows(rows, task);
+  return { rows, classes, hash: hashOf(rows, classes) };
+}
+
+/** Fewer cannot tell one epoch from the next. */
+const FEWEST_VALIDATION_ROWS = 50;
+
+/**
+ * Labelled uniform rows of the calibrate split, for early stopping: they may choose an epoch, as they will choose a
+ * calibrator; what certifies is never looked at. None where they are too few to tell epochs apart.
+ */
+export async function readValidationRows(store: Store, task: Task): Promise<readonly TrainingRow[]> {
+  const filter: RowsFilter = (row) => row.uniform;
+  const rows = await readRows(store, { split: "calibrate", classes: classesOf(task), filter });
+  return rows.length < FEWEST_VALIDATION_ROWS ? [] : rows;
+}
+
+type ReadOptions = {
+  readonly split: "train" | "calibrate";
+  readonly classes: readonly LabelValue[];
+  readonly filter: RowsFilter;
+};
+
+async function readRows(store: Store, { split, classes, filter }: ReadOptions): Promise<readonly TrainingRow[]> {
+  const rows: TrainingRow[] = [];
+  for await (const { row, label } of store.labels.list({ split, kind: "image" })) {
     if (row.input.kind !== "image" || !filter(row, label)) continue;
     const weight = label.weight * Math.min(1 / row.propensity, MOST_PROPENSITY_WEIGHT);
-    found.push({ id: row.id, blob: row.input.blob, weight, ...targetOf(label, classes) });
+    rows.push({ id: row.id, blob: row.input.blob, weight, ...targetOf(label, classes) });
   }
-  checkRows(found, task);
-  const rows = withMeanWeight(found);
-  return { rows, classes, hash: hashOf(rows, classes) };
+  return withMeanWeight(rows);
 }
 
 function targetOf(label: Label, classes: readonly LabelValue[]): Pick<TrainingRow, "target" | "classIndex"> {

@@ -1,0 +1,90 @@
+/**
+ * @file What a model says of the rows that it was not trained on: those of calibrate and certify that anybody has judged.
+ * Rows that it has spoken of already are left alone, so that it can be run again whenever new labels have come.
+ */
+
+import type { Progress } from "../contracts.ts";
+import type { ModelCard, Prediction, Row, RowId, Split } from "../records.ts";
+import type { Store } from "../store/contract.ts";
+import type { Task } from "../task.ts";
+import { type ImageStudent, loadStudent } from "./load-student.ts";
+import { threadsOf } from "./threads.ts";
+
+export type PredictHeldOutOptions = {
+  readonly store: Pick<Store, "rows" | "blobs" | "annotations" | "labels" | "predictions">;
+  readonly task: Task;
+  readonly card: ModelCard;
+  /** `store.models.folder(card.id)` */
+  readonly folder: string;
+  readonly threads?: number | undefined;
+  readonly progress?: Progress | undefined;
+  readonly signal?: AbortSignal | undefined;
+};
+
+/** Rows predicted and written at once: what is lost if the process is killed. */
+const CHUNK = 64;
+
+/** Writes the missing held-out predictions of `card`, and returns how many there were. */
+export async function predictHeldOut(options: PredictHeldOutOptions): Promise<number> {
+  const { store, card, folder, progress, signal } = options;
+  const rows = await missingRows(options);
+  if (rows.length === 0) return 0;
+  await using student = await loadStudent(folder, { threads: threadsOf(options) });
+  for (let first = 0; first < rows.length; first += CHUNK) {
+    const chunk = rows.slice(first, first + CHUNK);
+    const logits = await predictRows(student, chunk, options);
+    await store.predictions.put(
+      chunk.map(
+        (row, index): Prediction => ({
+          modelId: card.id,
+          rowId: row.id,
+          basis: "held-out",
+          logits: logits.slice(index * card.classes.length, (index + 1) * card.classes.length),
+        }),
+      ),
+    );
+    signal?.throwIfAborted();
+    progress?.({ stage: "predict", done: first + chunk.length, total: rows.length });
+  }
+  return rows.length;
+}
+
+const heldOutSplits: readonly Split[] = ["calibrate", "certify"];
+
+async function missingRows({ store, card }: PredictHeldOutOptions): Promise<readonly Row[]> {
+  const done = new Set<RowId>();
+  for await (const { rowId } of store.predictions.ofModel(card.id, "held-out")) done.add(rowId);
+  const judged = await judgedIds(store);
+  const rows: Row[] = [];
+  for (const split of heldOutSplits) {
+    for await (const row of store.rows.list({ split, kind: "image" })) {
+      if (judged.has(row.id) && !done.has(row.id)) rows.push(row);
+    }
+  }
+  return rows;
+}
+
+/** Rows of any split that have a label in force, or that a teacher or a person has spoken of. */
+async function judgedIds({ annotations, labels }: PredictHeldOutOptions["store"]): Promise<ReadonlySet<RowId>> {
+  const ids = new Set<RowId>();
+  for (const split of heldOutSplits) {
+    for await (const { row } of labels.list({ split })) ids.add(row.id);
+  }
+  for await (const { rowId } of annotations.byRow()) ids.add(rowId);
+  return ids;
+}
+
+async function predictRows(
+  student: ImageStudent,
+  rows: readonly Row[],
+  { store, signal }: PredictHeldOutOptions,
+): Promise<Float32Array> {
+  const inputs = await Promise.all(
+    rows.flatMap(({ input }) => {
+      if (input.kind !== "image") return [];
+      const { blob, mediaType } = input;
+      return [store.blobs.get(blob).then((bytes) => ({ kind: "image" as const, bytes, mediaType }))];
+    }),
+  );
+  return await student.predictLogits(inputs, signal);
+}

@@ -1,0 +1,152 @@
+/**
+ * @file The network that training starts from, whatever it is: one of ours from scratch or with pretrained weights, or any
+ * ONNX file under a new head. From here on they are all the same: images in, features, a linear head, logits.
+ */
+
+import { readFile } from "node:fs/promises";
+import { basename } from "node:path";
+import { z } from "zod";
+import { FlywheelError, messageOf } from "../errors.ts";
+import type { Seed } from "../math/random.ts";
+import { foldBatchNormalisation } from "../onnx/fold-batch-normalisation.ts";
+import { type Model, onlyInput } from "../onnx/model.ts";
+import { readOnnx } from "../onnx/proto.ts";
+import { headParameters, withClassifierHead } from "../onnx/surgery.ts";
+import type { ImagePreprocessing } from "../records.ts";
+import type { StudentOptions } from "../task.ts";
+import { architectureOf, buildNetwork, featuresName } from "./build-network.ts";
+import { sha256OfFile } from "./download.ts";
+import type { HubOptions } from "./hub.ts";
+import { withImageInput } from "./image-input.ts";
+import { seededInitialiser } from "./initialise.ts";
+import { applyWeights, readWeights, resolveWeights } from "./weights.ts";
+
+export type StartingNetwork = {
+  /** For the model card: `mobilenet-v3-small`, `onnx:mobilenet-v2-1.0-224`. */
+  readonly trainer: string;
+  /** `images` `[N, 3, size, size]` → `logits` `[N, classes]`. */
+  readonly model: Model;
+  /** Names of the head's parameters, `[classes, width]` and `[classes]`. */
+  readonly head: { readonly weight: string; readonly bias: string };
+  /** The value `[N, width]` that the head reads. */
+  readonly features: string;
+  readonly isPretrained: boolean;
+  readonly preprocessing: ImagePreprocessing;
+  /** Of the weights file. */
+  readonly weightsSha256?: string | undefined;
+};
+
+export type StartOptions = HubOptions & {
+  readonly student: StudentOptions;
+  readonly classes: number;
+  readonly seed: Seed;
+};
+
+/** Of ImageNet; what timm's and torchvision's weights were trained with, and as good as any from scratch. */
+const imagenet = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] } as const;
+
+/** Side of the input where the task does not say: what the pretrained networks were made for. */
+const usualSize = 224;
+
+/** How the student's network is cut to small photographs: strides left out so that the last map keeps some extent. */
+export function skippedStridesFor(imageSize: number): number {
+  if (imageSize <= 40) return 2;
+  return imageSize <= 80 ? 1 : 0;
+}
+
+/**
+ * @throws FlywheelError `unknown_trainer`, `weights_…` (see `resolveWeights`, `applyWeights`), `unknown_preprocessing`,
+ *   `student_bad_option`, and what reading an ONNX file throws
+ */
+export async function startingNetwork(options: StartOptions): Promise<StartingNetwork> {
+  return options.student.trainer === "onnx" ? await fromOnnxFile(options) : await fromArchitecture(options);
+}
+
+async function fromArchitecture(options: StartOptions): Promise<StartingNetwork> {
+  const { student, classes, seed } = options;
+  const { trainer, weights, imageSize = usualSize } = student;
+  const skippedStrides = weights === undefined ? skippedStridesFor(imageSize) : 0;
+  const fresh = buildNetwork(architectureOf(trainer), { classes, skippedStrides, initialise: seededInitialiser(seed) });
+  const path = weights === undefined ? undefined : await resolveWeights(weights, options);
+  // Pretrained statistics stay as they are, so they can disappear into the convolutions before training.
+  const model = path === undefined ? fresh : foldBatchNormalisation(applyWeights(fresh, await readWeights(path)));
+  return {
+    trainer,
+    model: withImageInput(model, imageSize),
+    head: { weight: "classifier.weight", bias: "classifier.bias" },
+    features: featuresName,
+    isPretrained: path !== undefined,
+    preprocessing: preprocessingOf(imageSize, student.normalisation ?? imagenet),
+    weightsSha256: path === undefined ? undefined : await sha256OfFile(path),
+  };
+}
+
+async function fromOnnxFile(options: StartOptions): Promise<StartingNetwork> {
+  const { student, classes, seed } = options;
+  if (student.weights === undefined) {
+    throw new FlywheelError("student_bad_option", 'trainer "onnx" has no `weights`', {
+      hint: "give the path of an .onnx classifier or backbone, or a hub name that ends in .onnx",
+    });
+  }
+  const path = await resolveWeights(student.weights, options);
+  const file = readOnnx(await readModelFile(path));
+  const size = student.imageSize ?? declaredSize(file) ?? usualSize;
+  const headed = await withClassifierHead(foldBatchNormalisation(withImageInput(file, size)), { classes, seed });
+  const [weight, bias] = headParameters;
+  return {
+    trainer: `onnx:${basename(path, ".onnx")}`,
+    model: headed,
+    head: { weight, bias },
+    features: readerOf(headed, weight),
+    isPretrained: true,
+    preprocessing: preprocessingOf(size, student.normalisation ?? declaredNormalisation(file, path)),
+    weightsSha256: await sha256OfFile(path),
+  };
+}
+
+async function readModelFile(path: string): Promise<Uint8Array> {
+  try {
+    return await readFile(path);
+  } catch (cause) {
+    throw new FlywheelError("weights_not_found", `cannot read ${path}: ${messageOf(cause)}`, {
+      hint: "check `weights` in the task's student options; relative paths start at the workspace",
+      cause,
+    });
+  }
+}
+
+/** What the layer with this weight reads. */
+function readerOf({ graph }: Model, weight: string): string {
+  const layer = graph.nodes.find((node) => node.inputs[1] === weight);
+  if (layer) return layer.inputs[0]!;
+  throw new FlywheelError("onnx_unknown_name", `no layer of "${graph.name}" has the weight "${weight}"`);
+}
+
+function preprocessingOf(size: number, { mean, std }: Pick<ImagePreprocessing, "mean" | "std">): ImagePreprocessing {
+  return { size, resize: size, mean, std };
+}
+
+// ── what a file says of itself ──────────────────────────────────────────────────────────────────────────────────────
+
+/** The side that an ONNX file fixes for its input. */
+function declaredSize(model: Model): number | undefined {
+  const side = onlyInput(model).dims?.[3];
+  return typeof side === "number" ? side : undefined;
+}
+
+const Normalisation = z.object({
+  mean: z.tuple([z.number(), z.number(), z.number()]),
+  std: z.tuple([z.number().positive(), z.number().positive(), z.number().positive()]),
+});
+
+/** From our own metadata, or Ultralytics' (pixels divided by 255 and nothing else). */
+function declaredNormalisation({ metadata }: Model, path: string): Pick<ImagePreprocessing, "mean" | "std"> {
+  const ours = metadata["flywheel.preprocessing"];
+  if (ours !== undefined) return Normalisation.parse(JSON.parse(ours));
+  if (metadata["names"] !== undefined && metadata["imgsz"] !== undefined) return { mean: [0, 0, 0], std: [1, 1, 1] };
+  throw new FlywheelError("unknown_preprocessing", `${path} does not say how its pixels are to be normalised`, {
+    hint:
+      "set student.normalisation: { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] } for networks from PyTorch, " +
+      "{ mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] } for those from TensorFlow, as a rule",
+  });
+}

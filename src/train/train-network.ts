@@ -1,0 +1,148 @@
+/**
+ * @file From a starting network and rows to a trained one: photos decoded once, head on frozen features, then the whole.
+ *
+ * Out-of-fold logits come from five heads on penultimate features, each fitted without a fold. With a pretrained backbone
+ * the features are those from *before* it was unfrozen: nothing in them has seen any row, so these logits are out of fold
+ * in full (of the probe, which is weaker than the student that serves). A network from scratch has no such features: the
+ * backbone has seen every row and only the head is out of fold, which flatters; good enough to rank suspicious labels by,
+ * not to measure with. Calibrate and certify rows measure.
+ */
+
+import { join } from "node:path";
+import type { Clock, Progress } from "../contracts.ts";
+import { foldBatchNormalisation } from "../onnx/fold-batch-normalisation.ts";
+import type { Model } from "../onnx/model.ts";
+import { withParameters } from "../onnx/parameters.ts";
+import { cutAt } from "../onnx/surgery.ts";
+import { floats } from "../onnx/tensor.ts";
+import type { BlobStore } from "../store/contract.ts";
+import type { EpochRecord } from "./checkpoint.ts";
+import { fit } from "./fit.ts";
+import { type ChosenHead, chooseHead, type Head, meanLogLoss } from "./head.ts";
+import { writePhotoFile } from "./photo-file.ts";
+import type { Recipe } from "./recipe.ts";
+import { runOverPhotos } from "./run-over-photos.ts";
+import type { StartingNetwork } from "./starting-network.ts";
+import type { TrainingRow, TrainingSet } from "./training-rows.ts";
+import { unfrozenParameters } from "./unfrozen-parameters.ts";
+
+export type TrainNetworkOptions = {
+  readonly network: StartingNetwork;
+  readonly set: TrainingSet;
+  /** Calibrate rows for early stopping; none: every epoch runs. */
+  readonly validation: readonly TrainingRow[];
+  readonly recipe: Recipe;
+  readonly trainsBackbone: boolean;
+  readonly blobs: BlobStore;
+  /** Where photos and checkpoint live until training is over. */
+  readonly workFolder: string;
+  readonly threads: number;
+  readonly seed: string;
+  readonly clock: Clock;
+  readonly progress?: Progress | undefined;
+  readonly signal?: AbortSignal | undefined;
+};
+
+export type TrainedNetwork = {
+  /** Ready to serve: batch norm folded into the convolutions. */
+  readonly model: Model;
+  readonly history: readonly EpochRecord[];
+  /** `[rows, classes]`, in the order of the training set. */
+  readonly outOfFold: Float32Array;
+};
+
+export async function trainNetwork(options: TrainNetworkOptions): Promise<TrainedNetwork> {
+  await writePhotos(options, options.set.rows, trainPhotos);
+  return options.network.isPretrained ? await fromPretrained(options) : await fromScratch(options);
+}
+
+const trainPhotos = "train-photos.bin";
+const validationPhotos = "validation-photos.bin";
+
+async function fromPretrained(options: TrainNetworkOptions): Promise<TrainedNetwork> {
+  const { network, trainsBackbone } = options;
+  const { head, outOfFold } = await headOn(network.model, options);
+  const headed = withHead(network, head);
+  if (!trainsBackbone) return { model: headed, history: [], outOfFold };
+  const { model, history } = await fitOn(headed, options);
+  return { model, history, outOfFold };
+}
+
+async function fromScratch(options: TrainNetworkOptions): Promise<TrainedNetwork> {
+  const { model: trained, history } = await fitOn(options.network.model, options);
+  const model = foldBatchNormalisation(trained);
+  const { outOfFold } = await headOn(model, options);
+  return { model, history, outOfFold };
+}
+
+async function headOn(model: Model, options: TrainNetworkOptions): Promise<ChosenHead> {
+  const { network, set, seed } = options;
+  const backbone = cutAt(model, network.features);
+  const count = set.rows.length;
+  const features = await runOver(backbone, options, { photos: trainPhotos, count, stage: "features" });
+  const data = { features, width: features.length / count, classes: set.classes.length, rows: set.rows };
+  return chooseHead(data, seed);
+}
+
+function withHead({ model, head }: StartingNetwork, { weights, bias }: Head): Model {
+  const classes = bias.length;
+  const values = new Map([
+    [head.weight, floats(weights, [classes, weights.length / classes])],
+    [head.bias, floats(bias)],
+  ]);
+  return withParameters(model, values);
+}
+
+async function fitOn(forward: Model, options: TrainNetworkOptions) {
+  const { network, set, recipe, validation, workFolder } = options;
+  if (validation.length > 0) await writePhotos(options, validation, validationPhotos);
+  return await fit({
+    ...options,
+    forward,
+    parameters: network.isPretrained ? await unfrozenParameters(forward, network.preprocessing.size) : undefined,
+    rows: set.rows,
+    photosPath: join(workFolder, trainPhotos),
+    preprocessing: network.preprocessing,
+    recipe,
+    checkpointPath: join(workFolder, "checkpoint.safetensors"),
+    validate: validation.length > 0 ? (model) => validationLoss(model, options) : undefined,
+  });
+}
+
+async function validationLoss(model: Model, options: TrainNetworkOptions): Promise<number> {
+  const { validation: rows, set } = options;
+  const served = foldBatchNormalisation(model);
+  const logits = await runOver(served, options, { photos: validationPhotos, count: rows.length, stage: "validate" });
+  return meanLogLoss({ rows, classes: set.classes.length }, logits);
+}
+
+type Run = { readonly photos: string; readonly count: number; readonly stage: string };
+
+function runOver(model: Model, options: TrainNetworkOptions, { photos, count, stage }: Run): Promise<Float32Array> {
+  const { network, workFolder, threads, progress, signal } = options;
+  const { preprocessing } = network;
+  return runOverPhotos({
+    model,
+    photosPath: join(workFolder, photos),
+    count,
+    preprocessing,
+    threads,
+    stage,
+    progress,
+    signal,
+  });
+}
+
+function writePhotos(options: TrainNetworkOptions, rows: readonly TrainingRow[], name: string): Promise<void> {
+  const { network, blobs, workFolder, threads, progress, signal } = options;
+  const { preprocessing } = network;
+  return writePhotoFile({
+    path: join(workFolder, name),
+    rows,
+    blobs,
+    preprocessing,
+    concurrency: 2 * threads,
+    progress,
+    signal,
+  });
+}
