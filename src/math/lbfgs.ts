@@ -75,7 +75,8 @@ function search(objective: Objective, { x, gradient, value }: Point, direction: 
     const next = Float64Array.from(x);
     addScaled(next, direction, length);
     const candidate = evaluate(objective, next);
-    if (candidate.value <= value + SUFFICIENT_DECREASE * length * slope) return candidate;
+    // Near the minimum the decrease asked for is lost in rounding: without any decrease at all there is nowhere to go.
+    if (candidate.value < value && candidate.value <= value + SUFFICIENT_DECREASE * length * slope) return candidate;
   }
   return undefined;
 }

@@ -1,0 +1,104 @@
+/** @file Writes up a policy from its evidence. Pure. */
+
+import { type Estimate, proportionEstimate } from "../math/estimate.ts";
+import { createRng, fork, type Seed } from "../math/random.ts";
+import type { Certificate, Policy, TruthBound } from "../records.ts";
+import { chooseThreshold } from "./choose-threshold.ts";
+import { type Role, type Scores, scoresOf } from "./evidence.ts";
+import { fitCalibrator } from "./fit-calibrator.ts";
+import { rulingsOn } from "./judged-rows.ts";
+import { evidenceFrom, type HeldOut } from "./load-rows.ts";
+import { dataHash, type PolicySource } from "./policy-id.ts";
+import { thresholdGrid } from "./threshold-grid.ts";
+import { truthBound } from "./truth-bound.ts";
+import type { Verdict } from "./verdict.ts";
+import { rankingWarnings, splitWarnings } from "./warnings.ts";
+
+export type PolicyParts = Omit<PolicySource, "spending"> & {
+  readonly id: Policy["id"];
+  readonly heldOut: { readonly [R in Role]: HeldOut };
+  /** δ to spend on the certificate. */
+  readonly delta: number;
+  readonly seed: Seed;
+  readonly at: number;
+};
+
+export function buildPolicy(parts: PolicyParts): Policy {
+  const { id, task, card, promptVersion, judged, at } = parts;
+  const calibrate = evidenceFrom("calibrate", judged.calibrate, card.classes);
+  const calibrator = fitCalibrator(calibrate);
+  const fitted = scoresOf(calibrator, calibrate);
+  const certify = scoresOf(calibrator, evidenceFrom("certify", judged.certify, card.classes));
+  const verdict = certifyScores(fitted, certify, parts);
+  const rng = createRng(fork(parts.seed, "calibrate", "ranking"));
+  return {
+    id,
+    modelId: card.id,
+    promptVersion,
+    classes: card.classes,
+    calibrator,
+    target: task.target,
+    reference: task.reference,
+    ...standingOf(verdict, parts),
+    ...sharesOf(verdict, certify.score.length),
+    warnings: [...splitWarnings(parts.heldOut, judged.calibrate.length), ...rankingWarnings(fitted, rng)],
+    createdAt: at,
+  };
+}
+
+function certifyScores(fitted: Scores<"calibrate">, certify: Scores<"certify">, { task, delta }: PolicyParts): Verdict {
+  return chooseThreshold({ certify, grid: thresholdGrid(fitted), target: task.target, delta });
+}
+
+type Standing = Pick<Policy, "threshold" | "certificate" | "noCertificate" | "truth">;
+
+function standingOf(verdict: Verdict, parts: PolicyParts): Standing {
+  if (verdict.kind === "none") {
+    const { reason, moreRowsNeeded, tested } = verdict;
+    const missing = moreRowsNeeded === undefined ? {} : { moreRowsNeeded };
+    return { noCertificate: { reason, ...missing, ...(tested && { deltaSpent: parts.delta }) } };
+  }
+  const certificate = certificateOf(verdict, parts);
+  const truth = truthOf(certificate, parts);
+  return { threshold: verdict.threshold, certificate, ...(truth && { truth }) };
+}
+
+function certificateOf(verdict: Extract<Verdict, { readonly kind: "certified" }>, parts: PolicyParts): Certificate {
+  const { task, card, promptVersion, judged, delta, at } = parts;
+  return {
+    target: task.target,
+    deltaSpent: delta,
+    reference: task.reference,
+    bound: verdict.bound,
+    n: judged.certify.length,
+    accepted: verdict.accepted,
+    errors: verdict.errors,
+    dataHash: dataHash(judged.certify),
+    modelId: card.id,
+    promptVersion,
+    issuedAt: at,
+  };
+}
+
+/** Fewer rulings bound the teacher's error at nothing that anyone would want to read. */
+const LEAST_RULINGS = 30;
+/** Of the target's δ, spent on top of the certificate's own: the truth bound says what both cost. */
+const RULINGS_SHARE = 0.5;
+
+function truthOf(certificate: Certificate, { task, heldOut }: PolicyParts): TruthBound | undefined {
+  if (certificate.reference !== "teacher" || certificate.target.kind !== "regret") return undefined;
+  const rulings = rulingsOn(heldOut.certify.rows);
+  if (rulings.rulings < LEAST_RULINGS) return undefined;
+  return truthBound(certificate, rulings, RULINGS_SHARE * task.target.delta);
+}
+
+/** Says nothing, and says that it does: n is 0. */
+const NOTHING_SEEN: Estimate = { value: 0, low: 0, high: 1, n: 0 };
+
+function sharesOf(verdict: Verdict, n: number): Pick<Policy, "coverage" | "selectiveRisk"> {
+  const { accepted, errors } = verdict.kind === "certified" ? verdict : { accepted: 0, errors: 0 };
+  return {
+    coverage: n > 0 ? proportionEstimate(accepted, n) : NOTHING_SEEN,
+    selectiveRisk: accepted > 0 ? proportionEstimate(errors, accepted) : NOTHING_SEEN,
+  };
+}

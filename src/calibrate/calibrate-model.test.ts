@@ -1,0 +1,254 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, onTestFinished, test } from "vitest";
+import type { Clock } from "../contracts.ts";
+import { createRng } from "../math/random.ts";
+import {
+  type Annotation,
+  type LabelValue,
+  type ModelCard,
+  modelId,
+  type Prediction,
+  type Row,
+  rowId,
+} from "../records.ts";
+import type { Store } from "../store/contract.ts";
+import { openSqliteStore } from "../store/sqlite.ts";
+import { hex, sampleAnnotation, sampleRow } from "../store/testing/samples.ts";
+import { auditPosition, defineTask, promptVersion, splitOf, type TaskDefinition } from "../task.ts";
+import { calibrateModel } from "./calibrate-model.ts";
+
+const classes = ["apple", "pear", "plum"];
+const define = (changes: Partial<TaskDefinition> = {}) =>
+  defineTask({
+    name: "fruit",
+    input: "image",
+    instructions: "Which?",
+    output: { kind: "choice", choices: classes },
+    teacher: { model: "google/gemini-2.5-flash" },
+    ...changes,
+  });
+const task = define();
+const version = promptVersion(task);
+const clock: Clock = { now: () => 1_700_000_000_000, sleep: async () => {} };
+const model = modelId(hex("model"));
+
+async function openStore(): Promise<Store> {
+  const directory = await mkdtemp(join(tmpdir(), "flywheel-calibrate-"));
+  const store = await openSqliteStore({ directory });
+  onTestFinished(async () => {
+    await store[Symbol.asyncDispose]();
+    await rm(directory, { recursive: true });
+  });
+  return store;
+}
+
+const card = (id = model): ModelCard => ({
+  id,
+  trainer: "mobilenet-v3-small",
+  inputKind: "image",
+  classes,
+  parameters: 1,
+  sizeBytes: 1,
+  seed: "1",
+  dataHash: hex("data"),
+  trainingRows: 1,
+  options: {},
+  history: [],
+  codeVersion: "0.1.0",
+  createdAt: 1,
+  trainingMs: 1,
+});
+
+const ruling = (row: Row, value: LabelValue): Annotation => ({
+  id: hex(`${row.id} ruling`),
+  rowId: row.id,
+  at: 5,
+  annotator: "person",
+  person: "anna",
+  value,
+});
+
+type World = {
+  readonly rows: readonly Row[];
+  readonly truth: ReadonlyMap<Row, LabelValue>;
+};
+
+/** `n` uniform rows with a student that errs where it is unsure, and a teacher wrong on `teacherErrs` of them. */
+async function fill(store: Store, { n, teacherErrs }: { n: number; teacherErrs: number }): Promise<World> {
+  const rng = createRng(`world/${n}`);
+  const truth = new Map<Row, LabelValue>();
+  const [annotations, predictions]: [Annotation[], Prediction[]] = [[], []];
+  for (let index = 0; index < n; index++) {
+    const id = rowId(hex(`row ${index}`));
+    const row = sampleRow(`row ${index}`, { id, split: splitOf(id, task.splits) });
+    const right = rng.integer(3);
+    truth.set(row, classes[right]!);
+    const said = rng.next() < teacherErrs ? (right + 1) % 3 : right;
+    annotations.push(sampleAnnotation(row, 1, { promptVersion: version, value: classes[said]! }));
+    const logits = Float32Array.from(classes, (_, c) => 2 * (rng.normal() + (c === right ? 3 : 0)));
+    predictions.push({ modelId: model, rowId: id, basis: "held-out", logits });
+  }
+  await store.rows.put([...truth.keys()]);
+  await store.annotations.put(annotations);
+  await store.models.put(card());
+  await store.predictions.put(predictions);
+  return { rows: [...truth.keys()], truth };
+}
+
+const run = (store: Store, changes: Partial<Parameters<typeof calibrateModel>[0]> = {}) =>
+  calibrateModel({ store, task, modelId: model, clock, seed: 1, spending: "each", ...changes });
+
+describe("calibrateModel", () => {
+  test("certifies against the teacher, writes the policy, and its counts are those of the certify rows", async () => {
+    const store = await openStore();
+    const { rows } = await fill(store, { n: 1200, teacherErrs: 0 });
+    const policy = await run(store);
+    const held = rows.filter((row) => row.split === "certify").length;
+    expect(policy.certificate).toMatchObject({
+      target: task.target,
+      deltaSpent: 0.1,
+      reference: "teacher",
+      n: held,
+      modelId: model,
+      promptVersion: version,
+    });
+    expect(policy.certificate!.bound).toBeLessThan(0.03);
+    expect(policy.coverage.value).toBeCloseTo(policy.certificate!.accepted / held, 12);
+    expect(policy.coverage.value).toBeGreaterThan(0.7);
+    expect(policy.threshold).toBeGreaterThan(0);
+    expect(policy.warnings).toEqual([]);
+    expect(await store.policies.get(policy.id)).toEqual(policy);
+  });
+
+  test("run twice, it is the same policy, and δ is spent once; other evidence costs again, and less is left", async () => {
+    const store = await openStore();
+    const { rows, truth } = await fill(store, { n: 1200, teacherErrs: 0 });
+    const first = await run(store, { spending: "ever" });
+    expect(await run(store, { spending: "ever", seed: 2 })).toEqual(first);
+    expect(first.certificate!.deltaSpent).toBeCloseTo((0.1 * 6) / Math.PI ** 2, 12);
+    const conflict = rows.find((row) => row.split === "certify")!;
+    const other = classes.find((value) => value !== truth.get(conflict))!;
+    await store.annotations.put(
+      [2, 3].map((pass) => sampleAnnotation(conflict, pass, { promptVersion: version, value: other })),
+    );
+    const second = await run(store, { spending: "ever" });
+    expect(second.id).not.toBe(first.id);
+    expect(second.certificate!.deltaSpent).toBeCloseTo((0.1 * 6) / Math.PI ** 2 / 4, 12);
+  });
+
+  test("too few rows: no threshold, the number missing, no δ spent, nothing thrown", async () => {
+    const store = await openStore();
+    const { rows } = await fill(store, { n: 80, teacherErrs: 0 });
+    const held = rows.filter((row) => row.split === "certify").length;
+    const policy = await run(store);
+    expect(policy.threshold).toBeUndefined();
+    expect(policy.noCertificate).toEqual({ reason: expect.stringContaining("needs 200"), moreRowsNeeded: 200 - held });
+    expect(policy.coverage).toMatchObject({ value: 0, n: held });
+    expect(policy.selectiveRisk.n).toBe(0);
+    expect(policy.warnings[0]).toMatch(/only \d+ calibrate rows have a label/);
+  });
+
+  test("an empty workspace has a policy that answers nothing", async () => {
+    const store = await openStore();
+    await store.models.put(card());
+    const policy = await run(store);
+    expect(policy.coverage.n).toBe(0);
+    expect(policy.noCertificate).toMatchObject({ moreRowsNeeded: 200 });
+  });
+
+  test("answers of another prompt version are not this teacher's", async () => {
+    const store = await openStore();
+    await fill(store, { n: 1000, teacherErrs: 0 });
+    const policy = await run(store, { task: define({ instructions: "Which fruit?" }) });
+    expect(policy.noCertificate?.reason).toMatch(/^0 certify rows/);
+  });
+
+  test("rows that are not uniform, or that trained the model, certify nothing", async () => {
+    const store = await openStore();
+    await fill(store, { n: 1200, teacherErrs: 0 });
+    const before = await run(store);
+    const extra = sampleRow("escalated", { uniform: false, split: "certify" });
+    const fitted = sampleRow("fitted", { split: "certify" });
+    await store.rows.put([extra, fitted]);
+    await store.annotations.put([extra, fitted].map((row) => sampleAnnotation(row, 1, { promptVersion: version })));
+    const logits = Float32Array.of(9, 0, 0);
+    await store.predictions.put([
+      { modelId: model, rowId: extra.id, basis: "held-out", logits },
+      { modelId: model, rowId: fitted.id, basis: "fitted", logits },
+    ]);
+    expect((await run(store)).id).toBe(before.id);
+  });
+
+  test("the truth is bounded by what people say of the teacher, on rows in audit order alone", async () => {
+    const store = await openStore();
+    const { rows, truth } = await fill(store, { n: 1200, teacherErrs: 0.05 });
+    const ordered = rows
+      .filter((row) => row.split === "certify")
+      .toSorted((a, b) => auditPosition(a.id) - auditPosition(b.id));
+    // 150 in order, and some that were picked from the end because they looked wrong.
+    const ruled = [...ordered.slice(0, 150), ...ordered.slice(-20)];
+    await store.annotations.put(ruled.map((row) => ruling(row, truth.get(row)!)));
+    const { certificate, truth: bound } = await run(store, {
+      task: define({ target: { kind: "regret", risk: 0.08 } }),
+    });
+    expect(bound).toMatchObject({ rulings: 150 });
+    expect(bound!.bound).toBeGreaterThan(certificate!.bound + bound!.teacherErrors / 150);
+    expect(bound!.delta).toBeCloseTo(0.15, 12);
+  });
+
+  test("against people, only the uniform sample of rulings counts", async () => {
+    const store = await openStore();
+    const { rows, truth } = await fill(store, { n: 1200, teacherErrs: 0.05 });
+    const held = rows.filter((row) => row.split !== "train");
+    await store.annotations.put(held.map((row) => ruling(row, truth.get(row)!)));
+    const people = define({ reference: "person" });
+    const policy = await run(store, { task: people });
+    expect(policy.certificate).toMatchObject({
+      reference: "person",
+      n: rows.filter((row) => row.split === "certify").length,
+    });
+    expect(policy.truth).toBeUndefined();
+    expect((await run(store)).certificate).not.toEqual(policy.certificate);
+  });
+
+  test("a teacher that gave no valid answer, and rows without prediction, are told of", async () => {
+    const store = await openStore();
+    await fill(store, { n: 1200, teacherErrs: 0 });
+    const [silent, late] = [sampleRow("silent", { split: "certify" }), sampleRow("late", { split: "certify" })];
+    await store.rows.put([silent, late]);
+    const { value: _, ...unanswered } = sampleAnnotation(silent, 1, { promptVersion: version });
+    await store.annotations.put([{ ...unanswered, failure: { code: "teacher_off_schema", message: "no" } }]);
+    await store.predictions.put([
+      { modelId: model, rowId: silent.id, basis: "held-out", logits: Float32Array.of(1, 0, 0) },
+    ]);
+    const { warnings } = await run(store);
+    expect(warnings).toEqual([
+      expect.stringMatching(/^1 held-out rows have no prediction/),
+      expect.stringMatching(/^on 1 certify rows the teacher gave no valid answer/),
+    ]);
+  });
+
+  test("selective targets certify through the grid of the calibrate rows", async () => {
+    const store = await openStore();
+    await fill(store, { n: 1200, teacherErrs: 0 });
+    const policy = await run(store, { task: define({ target: { kind: "selective", risk: 0.05 } }) });
+    expect(policy.certificate).toMatchObject({ target: { kind: "selective" }, bound: 0.05 });
+    expect(policy.selectiveRisk.value).toBeLessThan(0.05);
+  });
+
+  test("unknown models and models without predictions are errors that say what to do", async () => {
+    const store = await openStore();
+    await expect(run(store)).rejects.toMatchObject({ code: "model_missing", hint: expect.stringContaining("train") });
+    await store.models.put(card());
+    await store.rows.put([sampleRow("a", { split: "certify" })]);
+    await expect(run(store)).rejects.toMatchObject({ code: "predictions_missing" });
+  });
+
+  test("stops when told to", async () => {
+    const store = await openStore();
+    await fill(store, { n: 100, teacherErrs: 0 });
+    await expect(run(store, { signal: AbortSignal.abort() })).rejects.toThrow(/abort/i);
+  });
+});

@@ -1,0 +1,105 @@
+/** @file Reads what the store knows of a model on the two splits that it was not trained on. */
+
+import { FlywheelError } from "../errors.ts";
+import type { LabelValue, ModelCard, RowId } from "../records.ts";
+import type { Store } from "../store/contract.ts";
+import { type Evidence, evidence, type Role } from "./evidence.ts";
+import { wordsOf } from "./reference.ts";
+
+/** A uniform row of one split: what the student, the teacher and people say of it. */
+export type HeldOutRow = {
+  readonly id: RowId;
+  readonly logits: Float32Array;
+  /** Whether the teacher was asked under this prompt version or any person ruled. */
+  readonly isJudged: boolean;
+  readonly teacher: LabelValue | undefined;
+  readonly person: LabelValue | undefined;
+};
+
+export type HeldOut = {
+  /** In id order, which is that of a hash: any prefix and any stride is a uniform sample. */
+  readonly rows: readonly HeldOutRow[];
+  /** Uniform rows of the split for which the model left no prediction. */
+  readonly withoutPrediction: number;
+};
+
+export type CalibrationStore = Pick<Store, "rows" | "annotations" | "models" | "predictions" | "policies">;
+
+type Query = { readonly card: ModelCard; readonly promptVersion: string; readonly signal?: AbortSignal | undefined };
+
+/** @throws FlywheelError `predictions_missing` if the model left none on either split */
+export async function loadHeldOut(store: CalibrationStore, query: Query): Promise<{ readonly [R in Role]: HeldOut }> {
+  const [calibrate, certify] = [await uniformIds(store, "calibrate"), await uniformIds(store, "certify")];
+  const logits = await heldOutLogits(store, new Set([...calibrate, ...certify]), query);
+  const words = await judgements(store, logits, query);
+  const heldOut = (ids: readonly RowId[]): HeldOut => ({
+    rows: ids.flatMap((id) => {
+      const predicted = logits.get(id);
+      const said = words.get(id) ?? { isJudged: false, teacher: undefined, person: undefined };
+      return predicted ? [{ id, logits: predicted, ...said }] : [];
+    }),
+    withoutPrediction: ids.filter((id) => !logits.has(id)).length,
+  });
+  return { calibrate: heldOut(calibrate), certify: heldOut(certify) };
+}
+
+async function uniformIds(store: CalibrationStore, split: Role): Promise<readonly RowId[]> {
+  const ids: RowId[] = [];
+  for await (const { id } of store.rows.list({ split, uniform: true })) ids.push(id);
+  return ids;
+}
+
+async function heldOutLogits(
+  store: CalibrationStore,
+  wanted: ReadonlySet<RowId>,
+  { card, signal }: Query,
+): Promise<ReadonlyMap<RowId, Float32Array>> {
+  const logits = new Map<RowId, Float32Array>();
+  for await (const prediction of store.predictions.ofModel(card.id, "held-out")) {
+    signal?.throwIfAborted();
+    if (wanted.has(prediction.rowId)) logits.set(prediction.rowId, prediction.logits);
+  }
+  if (logits.size > 0 || wanted.size === 0) return logits;
+  throw new FlywheelError(
+    "predictions_missing",
+    `model ${card.id} left no predictions on ${wanted.size} held-out rows`,
+    {
+      hint: "train it again: training ends by predicting the calibrate and certify rows",
+    },
+  );
+}
+
+type Judgement = Pick<HeldOutRow, "isJudged" | "teacher" | "person">;
+
+async function judgements(
+  store: CalibrationStore,
+  wanted: { has(id: RowId): boolean },
+  { promptVersion, signal }: Query,
+): Promise<ReadonlyMap<RowId, Judgement>> {
+  const words = new Map<RowId, Judgement>();
+  for await (const { rowId, annotations } of store.annotations.byRow()) {
+    signal?.throwIfAborted();
+    if (!wanted.has(rowId)) continue;
+    const isJudged = annotations.some((one) => one.annotator === "person" || one.promptVersion === promptVersion);
+    words.set(rowId, { isJudged, ...wordsOf(annotations, promptVersion) });
+  }
+  return words;
+}
+
+/** Evidence from the rows that have a reference; a reference outside the student's classes becomes −1. */
+export function evidenceFrom<R extends Role>(
+  role: R,
+  rows: readonly { readonly row: HeldOutRow; readonly reference: LabelValue }[],
+  classes: readonly LabelValue[],
+): Evidence<R> {
+  const logits = new Float32Array(rows.length * classes.length);
+  rows.forEach(({ row }, place) => {
+    logits.set(row.logits, place * classes.length);
+  });
+  return evidence(role, {
+    rowIds: rows.map(({ row }) => row.id),
+    k: classes.length,
+    logits,
+    reference: Int32Array.from(rows, ({ reference }) => classes.indexOf(reference)),
+  });
+}

@@ -1,0 +1,41 @@
+/** @file What a reader of a policy should know before trusting it. Each sentence carries its numbers and what to do. */
+
+import type { Rng } from "../math/random.ts";
+import type { Role, Scores } from "./evidence.ts";
+import { LEAST_CALIBRATE_ROWS } from "./fit-calibrator.ts";
+import type { HeldOut } from "./load-rows.ts";
+import { usefulMiddle } from "./useful-middle.ts";
+
+/** Of the rows: too few, unpredicted, or without a verdict of the teacher. */
+export function splitWarnings(heldOut: { readonly [R in Role]: HeldOut }, calibrateLabels: number): string[] {
+  const few = calibrateLabels;
+  const unpredicted = heldOut.calibrate.withoutPrediction + heldOut.certify.withoutPrediction;
+  const silent = heldOut.certify.rows.filter(({ isJudged, teacher, person }) => isJudged && !teacher && !person).length;
+  return [
+    ...(few < LEAST_CALIBRATE_ROWS
+      ? [
+          `only ${few} calibrate rows have a label: confidence is the plain softmax, not calibrated (${LEAST_CALIBRATE_ROWS} would do)`,
+        ]
+      : []),
+    ...(unpredicted > 0
+      ? [
+          `${unpredicted} held-out rows have no prediction by this model and were left out: they came after it was trained`,
+        ]
+      : []),
+    ...(silent > 0
+      ? [`on ${silent} certify rows the teacher gave no valid answer: the certificate covers the rows on which it does`]
+      : []),
+  ];
+}
+
+/** Of the ranking: whether any threshold can part right from wrong (SCIENCE D1). */
+export function rankingWarnings(scores: Scores<"calibrate">, rng: Rng): string[] {
+  const middle = usefulMiddle(scores, { rng });
+  if (middle.kind !== "no-useful-middle") return [];
+  const { auroc, errorShareInLeastConfident } = middle;
+  const share = Math.round(100 * errorShareInLeastConfident.value);
+  return [
+    `no useful middle: confidence barely tells right from wrong (AUROC ${auroc.value.toFixed(2)}, wants 0.75; ${share} % of ` +
+      "the errors are among the least confident fifth, wants 35 %): improve the student before routing by it",
+  ];
+}
