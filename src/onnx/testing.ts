@@ -7,6 +7,7 @@ import { createGraphBuilder, type GraphBuilder, type Value } from "./builder.ts"
 import { differentiate } from "./differentiate.ts";
 import { inferTypes } from "./infer-types.ts";
 import { lower } from "./lower/lower.ts";
+import { portableTarget } from "./lower/target.ts";
 import type { Model } from "./model.ts";
 import { openSession } from "./session.ts";
 import { elementCount, floats, type TensorOf } from "./tensor.ts";
@@ -48,7 +49,7 @@ export function modelOf({ inputs, build }: GradientCase): Model {
 
 /** `lower` in the variant under test. */
 export type Lowering = (model: Model, types: Awaited<ReturnType<typeof inferTypes>>) => Model;
-const portable: Lowering = (model, types) => lower(model, { types });
+const portable: Lowering = (model, types) => lower(model, { types, target: portableTarget });
 
 /** Gradients of Σ cotangent · y with respect to every input, by differentiating the graph. */
 export async function gradientsOf(c: GradientCase, lowering: Lowering = portable): Promise<Record<string, Floats>> {

@@ -22,6 +22,7 @@
 
 import { FlywheelError } from "../errors.ts";
 import { createRng, fork, type Seed } from "../math/random.ts";
+import { detectTarget } from "./lower/target.ts";
 import type { Model } from "./model.ts";
 import { parameterNames, parameterOf, withParameters } from "./parameters.ts";
 import type { NumericTensor, Safetensors } from "./safetensors.ts";
@@ -107,7 +108,8 @@ export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
   const parameters = trainedNames(options);
   const prepared = await prepareForTraining(forward, { parameters, batchSize, batchNormalisation });
   const layouts = layoutsOf(parameters, prepared);
-  const model = buildStepGraph({ prepared, ...layouts, loss, optimiser, clipNorm });
+  const target = await detectTarget();
+  const model = buildStepGraph({ prepared, ...layouts, loss, optimiser, clipNorm, target });
   const session = await openSession(model, { threads, spin: true });
   return trainerOver({ ...options, prepared, ...layouts, session });
 }

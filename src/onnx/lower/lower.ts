@@ -3,47 +3,117 @@
  * training graph can run faster than as written, by operators that ONNX Runtime has. Results are the same up to rounding.
  */
 
-import { createGraphBuilder, type GraphBuilder, type Value } from "../builder.ts";
-import type { Geometry } from "../convolution-geometry.ts";
+import { createGraphBuilder, type Value } from "../builder.ts";
+import { type Geometry, geometryOf } from "../convolution-geometry.ts";
 import type { Types } from "../infer-types.ts";
-import { intAttribute, intsAttribute, type Model, type Node } from "../model.ts";
+import { consumersOf, intAttribute, intsAttribute, type Model, type Node } from "../model.ts";
+import { prune } from "../prune.ts";
 import { ownDomain } from "../rules/convolution.ts";
-import { type ConvGradient, portableInputGradient, portableWeightGradient } from "./portable-convolution.ts";
+import { numbersOf } from "../tensor.ts";
+import { depthwiseStrategy, isBlockedDepthwise } from "./depthwise.ts";
+import type { ConvShapes, ConvStrategy, FusedActivation, Lowering, Target } from "./lowering.ts";
+import { isDense, patchesStrategy } from "./patches.ts";
+import { isPointwise, pointwiseStrategy } from "./pointwise.ts";
+import { portableInputGradient, portableWeightGradient } from "./portable-convolution.ts";
 
 export type LowerOptions = {
   readonly types: Types;
+  readonly target: Target;
 };
 
 /** The same model in ONNX Runtime's operators only. Input, output and parameter names stay. */
-export function lower(model: Model, options: LowerOptions): Model {
+export function lower(model: Model, { types, target }: LowerOptions): Model {
   const { graph } = model;
   const reserved = graph.nodes.flatMap((node) => node.outputs);
   const g = createGraphBuilder(graph.name, { from: { ...graph, nodes: [] }, reserved });
   const renamed = new Map<string, string>();
-  for (const original of graph.nodes) {
-    const node = { ...original, inputs: original.inputs.map((name) => renamed.get(name) ?? name) };
-    const result = lowerNode(g, node, options);
-    if (result === undefined) g.node(node);
-    else renamed.set(node.outputs[0]!, result.name);
+  const emitted = new Map<string, Value>();
+  const lowering: Lowering = { g, target, once: (key, make) => emitted.get(key) ?? remember(emitted, key, make()) };
+  for (const { node, activation } of withFusedActivations(model)) {
+    const current = { ...node, inputs: node.inputs.map((name) => renamed.get(name) ?? name) };
+    const result = lowerNode(lowering, current, types, activation?.fused);
+    if (result) renamed.set((activation?.node ?? node).outputs[0]!, result.name);
+    else for (const kept of [current, ...(activation ? [activation.node] : [])]) g.node(kept);
   }
   for (const { name, dtype, dims } of graph.outputs) g.output(name, { name: renamed.get(name) ?? name }, dtype, dims);
-  return { ...g.build({ metadata: model.metadata, producer: model.producer }), irVersion: model.irVersion };
+  const built = g.build({ metadata: model.metadata, producer: model.producer });
+  const outputs = built.graph.outputs.map((output) => output.name);
+  return { ...built, irVersion: model.irVersion, graph: prune(built.graph, outputs) };
+}
+
+function remember(emitted: Map<string, Value>, key: string, value: Value): Value {
+  emitted.set(key, value);
+  return value;
+}
+
+type Activation = { readonly node: Node; readonly fused: FusedActivation };
+
+/** Nodes in order; an activation that alone reads a convolution is taken out and travels with it. */
+function withFusedActivations({ graph }: Model): readonly { node: Node; activation: Activation | undefined }[] {
+  const consumers = consumersOf(graph);
+  const outputs = new Set(graph.outputs.map((output) => output.name));
+  const taken = new Set<Node>();
+  const paired = graph.nodes.map((node) => {
+    const [only, ...others] =
+      node.opType === "Conv" && !outputs.has(node.outputs[0]!) ? (consumers.get(node.outputs[0]!) ?? []) : [];
+    const fused = only && others.length === 0 ? fusedActivation(only, graph.initialisers) : undefined;
+    if (!only || !fused) return { node, activation: undefined };
+    taken.add(only);
+    return { node, activation: { node: only, fused } };
+  });
+  return paired.filter(({ node }) => !taken.has(node));
+}
+
+function fusedActivation(node: Node, initialisers: Model["graph"]["initialisers"]): FusedActivation | undefined {
+  if (node.opType === "Relu") return { name: "Relu", parameters: [] };
+  if (node.opType !== "Clip") return undefined;
+  const bounds = node.inputs.slice(1).map((name) => initialisers.get(name));
+  if (bounds.length !== 2 || bounds.some((bound) => bound === undefined)) return undefined;
+  return { name: "Clip", parameters: bounds.map((bound) => numbersOf(bound!)[0]!) };
 }
 
 /** What replaces the node's only output, or `undefined` to keep the node. */
-function lowerNode(g: GraphBuilder, node: Node, _: LowerOptions): Value | undefined {
-  if (node.domain !== ownDomain) return undefined;
-  const [first, second] = node.inputs.map((name) => ({ name })) as [Value, Value]; // both operators have two
-  const gradient = convGradientOf(g, node);
-  return node.opType === "ConvInputGradient"
-    ? portableInputGradient(gradient, first, second)
-    : portableWeightGradient(gradient, first, second);
+function lowerNode(l: Lowering, node: Node, types: Types, activation: FusedActivation | undefined): Value | undefined {
+  const [first, second, third] = node.inputs.map((name) => ({ name }));
+  if (!first || !second) return undefined;
+  if (node.domain === ownDomain) return lowerGradient(l, node, first, second);
+  if (node.domain !== "" || node.opType !== "Conv") return undefined;
+  const shapes = forwardShapes(node, types);
+  return (
+    shapes && strategyOf(shapes, l.target)?.forward?.(l, shapes, { x: first, weight: second, bias: third, activation })
+  );
 }
 
-function convGradientOf(g: GraphBuilder, node: Node): ConvGradient {
+function lowerGradient(l: Lowering, node: Node, first: Value, second: Value): Value {
+  const shapes = gradientShapes(node);
+  const strategy = strategyOf(shapes, l.target);
+  const portable = { g: l.g, ...shapes };
+  if (node.opType === "ConvInputGradient") {
+    const fast = strategy?.inputGradient(l, shapes, { dy: first, weight: second });
+    return fast ?? portableInputGradient(portable, first, second);
+  }
+  const fast = strategy?.weightGradient(l, shapes, { x: first, dy: second });
+  return fast ?? portableWeightGradient(portable, first, second);
+}
+
+/** The fast way for a geometry on this machine, if there is one. */
+function strategyOf(shapes: ConvShapes, { blockSize }: Target): ConvStrategy | undefined {
+  if (isPointwise(shapes)) return pointwiseStrategy(shapes);
+  if (blockSize !== undefined && isBlockedDepthwise(shapes)) return depthwiseStrategy(blockSize);
+  return isDense(shapes) ? patchesStrategy : undefined;
+}
+
+/** Shapes of a forward convolution; `undefined` unless it is float32, as the fast ways require. */
+function forwardShapes(node: Node, types: Types): ConvShapes | undefined {
+  const [x, weight, y] = [node.inputs[0], node.inputs[1], node.outputs[0]].map((name) => types.get(name ?? ""));
+  if (!x || !weight || !y || x.dtype !== "float32") return undefined;
+  const dims = { inputDims: x.dims, weightDims: weight.dims, outputDims: y.dims };
+  return { ...dims, geometry: geometryOf({ node, ...dims, kernel: weight.dims.slice(2) }) };
+}
+
+function gradientShapes(node: Node): ConvShapes {
   const ints = (name: string): readonly number[] => intsAttribute(node, name, []);
-  const kernel = ints("kernel_shape");
-  const pads = ints("pads");
+  const [kernel, pads] = [ints("kernel_shape"), ints("pads")];
   const geometry: Geometry = {
     kernel,
     strides: ints("strides"),
@@ -52,11 +122,5 @@ function convGradientOf(g: GraphBuilder, node: Node): ConvGradient {
     padEnds: pads.slice(kernel.length),
     group: intAttribute(node, "group", 1),
   };
-  return {
-    g,
-    geometry,
-    inputDims: ints("input_dims"),
-    weightDims: ints("weight_dims"),
-    outputDims: ints("output_dims"),
-  };
+  return { geometry, inputDims: ints("input_dims"), weightDims: ints("weight_dims"), outputDims: ints("output_dims") };
 }

@@ -10,20 +10,9 @@
 import type { GraphBuilder, Value } from "../builder.ts";
 import { type Geometry, geometryAttributes, reachOf } from "../convolution-geometry.ts";
 import { elementCount } from "../tensor.ts";
+import { type ConvShapes, reshape } from "./lowering.ts";
 
-export type ConvGradient = {
-  readonly g: GraphBuilder;
-  readonly geometry: Geometry;
-  /** `[N, C, ...in]` */
-  readonly inputDims: readonly number[];
-  /** `[O, C / group, ...kernel]` */
-  readonly weightDims: readonly number[];
-  /** `[N, O, ...out]` */
-  readonly outputDims: readonly number[];
-};
-
-const reshape = (g: GraphBuilder, value: Value, dims: readonly number[]): Value =>
-  g.op("Reshape", [value, g.shape(dims)]);
+export type ConvGradient = ConvShapes & { readonly g: GraphBuilder };
 
 /** Reverses the spatial axes of `[a, b, ...kernel]`. */
 export function flipKernel(g: GraphBuilder, weight: Value, dims: readonly number[]): Value {

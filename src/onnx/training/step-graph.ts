@@ -7,6 +7,7 @@ import { FlywheelError } from "../../errors.ts";
 import { createGraphBuilder, type GraphBuilder, type Value } from "../builder.ts";
 import { differentiate } from "../differentiate.ts";
 import { lower } from "../lower/lower.ts";
+import type { Target } from "../lower/lowering.ts";
 import { type Model, onlyOutput } from "../model.ts";
 import type { Layout } from "./layout.ts";
 import { appendLoss, type Loss } from "./loss.ts";
@@ -37,6 +38,7 @@ export type StepGraphOptions = {
   readonly optimiser: Optimiser;
   /** Largest allowed L2 norm of the whole gradient; `undefined` leaves it alone. */
   readonly clipNorm: number | undefined;
+  readonly target: Target;
 };
 
 /** Protects the division by the gradient's norm; PyTorch's value. */
@@ -54,7 +56,7 @@ export function logitsShape({ model, types }: Prepared): readonly [number, numbe
 }
 
 export function buildStepGraph(options: StepGraphOptions): Model {
-  const { prepared, parameters, statistics } = options;
+  const { prepared, parameters, statistics, target } = options;
   const { graph } = prepared.model;
   const variable = new Set([...parameters.slots, ...statistics.slots].map((slot) => slot.name));
   const initialisers = new Map([...graph.initialisers].filter(([name]) => !variable.has(name)));
@@ -67,7 +69,7 @@ export function buildStepGraph(options: StepGraphOptions): Model {
   );
   appendOptimiser(g, options, clipped(g, flat, options.clipNorm));
   appendStatistics(g, options);
-  return lower(g.build(), { types: prepared.types });
+  return lower(g.build(), { types: prepared.types, target });
 }
 
 function appendBackward(g: GraphBuilder, { prepared, parameters, loss }: StepGraphOptions): Map<string, Value> {
