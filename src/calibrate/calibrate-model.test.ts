@@ -240,7 +240,7 @@ describe("calibrateModel", () => {
 
   test("unknown models and models without predictions are errors that say what to do", async () => {
     const store = await openStore();
-    await expect(run(store)).rejects.toMatchObject({ code: "model_missing", hint: expect.stringContaining("train") });
+    await expect(run(store)).rejects.toMatchObject({ code: "model_unknown", hint: expect.stringContaining("train") });
     await store.models.put(card());
     await store.rows.put([sampleRow("a", { split: "certify" })]);
     await expect(run(store)).rejects.toMatchObject({ code: "predictions_missing" });

@@ -33,7 +33,7 @@ export type CalibrateOptions = {
 
 /**
  * Calibrates and certifies. The same model on the same evidence gives the policy that is already stored, and spends nothing.
- * @throws FlywheelError `model_missing`, `predictions_missing`
+ * @throws FlywheelError `model_unknown`, `predictions_missing`
  */
 export async function calibrateModel(options: CalibrateOptions): Promise<Policy> {
   const { store, task, modelId, clock, seed, spending = "ever", signal } = options;
@@ -56,7 +56,7 @@ export async function calibrateModel(options: CalibrateOptions): Promise<Policy>
 async function cardOf(store: CalibrationStore, modelId: ModelId): Promise<ModelCard> {
   const card = await store.models.get(modelId);
   if (card) return card;
-  throw new FlywheelError("model_missing", `no model ${modelId} in this workspace`, {
+  throw new FlywheelError("model_unknown", `no model ${modelId} in this workspace`, {
     hint: "run `flywheel train`, or name one of the models that `flywheel status` lists",
   });
 }

@@ -1,6 +1,6 @@
 /** @file Which rows may count against which reference. */
 
-import type { LabelValue, Reference } from "../records.ts";
+import type { LabelValue, Reference, RowId } from "../records.ts";
 import { auditPosition } from "../task.ts";
 import type { HeldOutRow } from "./load-rows.ts";
 import type { Rulings } from "./truth-bound.ts";
@@ -18,22 +18,27 @@ export function calibrateRows(rows: readonly HeldOutRow[], reference: Reference)
  */
 export function certifyRows(rows: readonly HeldOutRow[], reference: Reference): readonly JudgedRow[] {
   if (reference === "teacher") return rows.flatMap((row) => withReference(row, row.teacher));
-  return uniformlyRuled(rows).flatMap((row) => withReference(row, row.person));
+  return uniformlyRuled(rows, hasRuling).flatMap((row) => withReference(row, row.person));
 }
 
 /** Rows ruled on from the front of the audit order, to the first gap: a uniform sample, whatever else was ruled on. */
-export function uniformlyRuled(rows: readonly HeldOutRow[]): readonly HeldOutRow[] {
+export function uniformlyRuled<T extends { readonly id: RowId }>(
+  rows: readonly T[],
+  isRuled: (row: T) => boolean,
+): readonly T[] {
   const ordered = rows
     .map((row) => ({ row, position: auditPosition(row.id) }))
     .toSorted((a, b) => a.position - b.position)
     .map(({ row }) => row);
-  const gap = ordered.findIndex(({ person }) => person === undefined);
+  const gap = ordered.findIndex((row) => !isRuled(row));
   return gap < 0 ? ordered : ordered.slice(0, gap);
 }
 
+const hasRuling = ({ person }: HeldOutRow): boolean => person !== undefined;
+
 /** How often people contradict the teacher on the uniform sample. */
 export function rulingsOn(rows: readonly HeldOutRow[]): Rulings {
-  const both = uniformlyRuled(rows).filter(({ teacher }) => teacher !== undefined);
+  const both = uniformlyRuled(rows, hasRuling).filter(({ teacher }) => teacher !== undefined);
   const teacherErrors = both.filter(({ teacher, person }) => teacher !== person).length;
   return { rulings: both.length, teacherErrors };
 }
