@@ -28,7 +28,7 @@ export type CalibrateOptions = {
   /** For the intervals in warnings; neither calibrator nor threshold is random. */
   readonly seed: Seed;
   readonly spending?: Spending;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 };
 
 /**
