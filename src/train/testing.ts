@@ -1,10 +1,18 @@
 /** @file Helpers that only tests of this folder import. */
 
-import { writeFile } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import sharp from "sharp";
 import { createRng } from "../math/random.ts";
 import { createGraphBuilder } from "../onnx/builder.ts";
 import type { Model } from "../onnx/model.ts";
-import { blobId, type ImagePreprocessing, rowId } from "../records.ts";
+import { writeOnnx } from "../onnx/proto.ts";
+import { blobId, type ImagePreprocessing, type Row, rowId, Split } from "../records.ts";
+import type { Store } from "../store/contract.ts";
+import { openSqliteStore } from "../store/sqlite.ts";
+import { sampleAnnotation, sampleRow } from "../store/testing/samples.ts";
+import { defineTask, type Task, type TaskDefinition } from "../task.ts";
 import { seededInitialiser } from "./initialise.ts";
 import { activate, convolution, linear, normalise } from "./layers.ts";
 import type { TrainingRow } from "./training-rows.ts";
@@ -47,4 +55,66 @@ export async function writeTintedPhotos(path: string, count: number, seed: strin
   const pixels = rows.map(({ classIndex }, index) => tintedPixels(classIndex, `${seed}/${index}`));
   await writeFile(path, Buffer.concat(pixels));
   return rows;
+}
+
+export type World = AsyncDisposable & {
+  readonly store: Store;
+  readonly directory: string;
+  /** A tiny ONNX classifier of three other classes, to be given a new head. */
+  readonly weights: string;
+};
+
+/** A store with `perSplit` labelled photos of two classes in each split, each with a teacher's annotation. */
+export async function openWorld(counts: Readonly<Record<Split, number>>): Promise<World> {
+  const directory = await mkdtemp(join(tmpdir(), "flywheel-train-"));
+  const store = await openSqliteStore({ directory });
+  for (const split of Split) await addPhotos(store, split, counts[split]);
+  const weights = join(directory, "tiny.onnx");
+  await writeFile(weights, writeOnnx(tinyNetwork(3)));
+  return {
+    store,
+    directory,
+    weights,
+    async [Symbol.asyncDispose]() {
+      await store[Symbol.asyncDispose]();
+      await rm(directory, { recursive: true });
+    },
+  };
+}
+
+export async function addPhotos(store: Store, split: Split, count: number): Promise<readonly Row[]> {
+  const rows: Row[] = [];
+  for (let index = 0; index < count; index++) {
+    const name = `${split}-${index}`;
+    const raw = { width: 16, height: 16, channels: 3 } as const;
+    const png = await sharp(tintedPixels(index % 2, name), { raw })
+      .png()
+      .toBuffer();
+    const input = {
+      kind: "image",
+      blob: await store.blobs.put(png),
+      width: 16,
+      height: 16,
+      mediaType: "image/png",
+    } as const;
+    rows.push(sampleRow(name, { input, split }));
+  }
+  await store.rows.put(rows);
+  const values = rows.map((_, index) => (index % 2 === 0 ? "red" : "green"));
+  await store.annotations.put(rows.map((row, index) => sampleAnnotation(row, 1, { value: values[index]! })));
+  await store.labels.put(
+    rows.map(({ id }, index) => ({ rowId: id, value: values[index]!, weight: 0.8, basis: "agreed", at: 1 }) as const),
+  );
+  return rows;
+}
+
+export function tintTask(student: TaskDefinition["student"] = {}): Task {
+  return defineTask({
+    name: "tint",
+    input: "image",
+    instructions: "Which tint has the noise?",
+    output: { kind: "choice", choices: ["red", "green"] },
+    teacher: { model: "compatible/simulated" },
+    student,
+  });
 }
