@@ -48,8 +48,9 @@ export function openAccount(id: string, { store, task, clock }: AccountOptions):
     },
     async charge(error) {
       isInDoubt ||= error.inDoubt;
-      if (error.code !== "teacher_off_schema") return;
-      uselessAnswers += 1;
+      if (error.code === "teacher_off_schema") uselessAnswers += 1;
+      if (error.costUsd === 0) return;
+      // A charge is an answer: what was in doubt under this key is no more.
       isInDoubt = false;
       await settle(error.costUsd);
     },

@@ -1,0 +1,108 @@
+/**
+ * @file The HTTP surface, without a socket: `server.ts` gives it one. Each handler parses, calls the router or the store,
+ * and encodes.
+ */
+
+import { randomUUID } from "node:crypto";
+import {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  fastify,
+  LogController,
+} from "fastify";
+import type { Store } from "../store/contract.ts";
+import { createKeyCheck } from "./api-keys.ts";
+import { createDecisionHandler, type DecisionHandlerOptions } from "./decision-handler.ts";
+import { listModels, requireModel } from "./models.ts";
+import { readQueued } from "./queued.ts";
+import { readiness } from "./readiness.ts";
+import { errorBody, RequestError, toRequestError } from "./request-error.ts";
+
+export type AppOptions = DecisionHandlerOptions & {
+  readonly store: Store;
+  readonly apiKeys: readonly string[];
+  readonly bodyLimitBytes: number;
+  /** Of a whole request; longer than the router's own deadline, which comes first and degrades. */
+  readonly timeoutMs: number;
+  readonly log: FastifyBaseLogger;
+  readonly isDraining: () => boolean;
+};
+
+export function createApp(options: AppOptions): FastifyInstance {
+  const app = fastify({
+    loggerInstance: options.log,
+    logController: new LogController({ disableRequestLogging: true }),
+    bodyLimit: options.bodyLimitBytes,
+    // A socket that dribbles its request is cut; a handler that outlasts its own deadline is answered for.
+    requestTimeout: options.timeoutMs,
+    handlerTimeout: options.timeoutMs,
+    forceCloseConnections: "idle",
+    // The caller does not choose the id: the audit draw hangs on it.
+    requestIdHeader: false,
+    genReqId: () => `req_${randomUUID()}`,
+  });
+  app.removeContentTypeParser("text/plain");
+  app.addHook("onRequest", async (request, reply) => void reply.header("x-request-id", request.id));
+  app.setErrorHandler((thrown, request, reply) => sendError(thrown, request, reply));
+  app.setNotFoundHandler((request, reply) => sendError(notFound(request), request, reply));
+  addOpenRoutes(app, options);
+  addGuardedRoutes(app, options);
+  return app;
+}
+
+/** For whoever starts, stops and balances servers: no key, and nothing that would need one. */
+function addOpenRoutes(app: FastifyInstance, { store, router, isDraining }: AppOptions): void {
+  app.get("/healthz", async () => ({ status: "ok" }));
+  app.get("/readyz", async (_, reply) => {
+    const state = await readiness(store, router, isDraining());
+    return await reply.code(state.status === "ready" ? 200 : 503).send(state);
+  });
+}
+
+function addGuardedRoutes(app: FastifyInstance, options: AppOptions): void {
+  const { task, store, router, metrics } = options;
+  const mayPass = createKeyCheck(options.apiKeys);
+  const requireKey = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+    if (mayPass(request.headers.authorization)) return;
+    reply.header("www-authenticate", "Bearer");
+    throw new RequestError(401, "invalid_api_key", "no valid API key was given", {
+      hint: "send Authorization: Bearer KEY, with one of the keys in the server's FLYWHEEL_API_KEYS",
+    });
+  };
+  const guarded = { onRequest: requireKey };
+  const decisions = createDecisionHandler(options);
+
+  app.post("/v1/decisions", { ...guarded, onResponse: decisions.measure }, decisions.handle);
+  app.get<{ Params: { id: string } }>("/v1/decisions/:id", guarded, async ({ params: { id } }, reply) => {
+    const body = await readQueued(id, store, task);
+    if (!body) throw new RequestError(404, "decision_not_found", `no request ${id} was queued`, { param: "id" });
+    return await reply.code(body.status === "queued" ? 202 : 200).send(body);
+  });
+  app.get("/v1/models", guarded, async () => listModels(task, router));
+  app.get<{ Params: { "*": string } }>("/v1/models/*", guarded, async ({ params }) => {
+    requireModel(params["*"], task);
+    return listModels(task, router).data[0];
+  });
+  app.get("/metrics", guarded, async (_, reply) => {
+    const { contentType, text } = await metrics.expose();
+    return await reply.type(contentType).send(text);
+  });
+}
+
+async function sendError(thrown: unknown, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  const error = toRequestError(thrown);
+  if (error.status >= 500) request.log.error({ err: error.cause ?? error, code: error.code }, "request failed");
+  if (error.retryAfterMs !== undefined) {
+    reply.header("retry-after", String(Math.ceil(error.retryAfterMs / 1_000)));
+    reply.header("retry-after-ms", String(Math.ceil(error.retryAfterMs)));
+  }
+  await reply.code(error.status).send(errorBody(error));
+}
+
+function notFound({ method, url }: FastifyRequest): RequestError {
+  return new RequestError(404, "not_found", `no such route: ${method} ${url.split("?")[0]}`, {
+    hint: "there are POST /v1/decisions, GET /v1/decisions/ID, /v1/models, /healthz, /readyz and /metrics",
+  });
+}

@@ -1,0 +1,101 @@
+/**
+ * @file `POST /v1/decisions` as the official client sends it (openai 7.x, `resources/decisions`). Unknown fields are
+ * ignored, as OpenAI does; a field that we know and cannot honour is an error that names it.
+ */
+
+import { z } from "zod";
+import { RequestError } from "./request-error.ts";
+
+const MAX_QUESTIONS = 400;
+const MAX_CHOICES = 255;
+
+const Instructions = z.union([z.string(), z.array(z.looseObject({ type: z.string() }))]);
+const Choice = z.object({ value: z.union([z.string(), z.boolean()]), description: z.string().nullish() });
+
+const Question = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("predicate"), name: z.string().nullish(), instructions: Instructions }),
+  z.object({
+    type: z.literal("choice"),
+    name: z.string().nullish(),
+    instructions: Instructions,
+    choices: z.array(Choice).min(2).max(MAX_CHOICES),
+  }),
+  z.object({ type: z.literal("score"), name: z.string().nullish(), instructions: Instructions }),
+]);
+export type Question = z.output<typeof Question>;
+
+const Part = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("input_text"), text: z.string() }),
+  z.object({ type: z.literal("input_image"), image_url: z.string() }),
+  z.object({ type: z.literal("input_json"), data: z.unknown() }),
+]);
+export type Part = z.output<typeof Part>;
+
+const UserMessage = z.object({
+  role: z.literal("user"),
+  type: z.literal("message").optional(),
+  // Parts are parsed one by one, so that an error names the one at fault and not the list.
+  content: z.union([z.string(), z.array(z.unknown())]),
+});
+
+const Body = z.object({
+  model: z.string(),
+  input: z.union([z.string(), z.array(z.looseObject({ role: z.string().optional() })).min(1)]),
+  questions: z.array(Question).min(1).max(MAX_QUESTIONS),
+});
+
+/** One piece of the input, and where it stands. */
+export type InputPart = { readonly part: Part; readonly param: string };
+
+export type DecisionRequest = {
+  readonly model: string;
+  readonly parts: readonly InputPart[];
+  readonly questions: readonly Question[];
+};
+
+/** @throws RequestError 400, with the field at fault */
+export function parseDecisionRequest(body: unknown): DecisionRequest {
+  const { model, input, questions } = parse(Body, body, "");
+  return { model, parts: partsOf(input), questions };
+}
+
+function partsOf(input: z.output<typeof Body>["input"]): readonly InputPart[] {
+  if (typeof input === "string") return [{ part: { type: "input_text", text: input }, param: "input" }];
+  return input.flatMap((item, index) => partsOfItem(item, `input[${index}]`));
+}
+
+function partsOfItem(item: { readonly role?: string | undefined }, param: string): readonly InputPart[] {
+  // Leaving out what a developer or an assistant said would answer another request than the one that was made.
+  if (item.role !== "user") {
+    throw new RequestError(400, "unsupported_input", `${param} is no user message`, {
+      param,
+      hint: "the student reads one input; put instructions into the task, and send a single user message",
+    });
+  }
+  const { content } = parse(UserMessage, item, param);
+  if (typeof content === "string") return [{ part: { type: "input_text", text: content }, param: `${param}.content` }];
+  return content.map((part, index) => toInputPart(part, `${param}.content[${index}]`));
+}
+
+function toInputPart(part: unknown, param: string): InputPart {
+  return { part: parse(Part, part, param), param };
+}
+
+function parse<T extends z.ZodType>(schema: T, value: unknown, where: string): z.output<T> {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  const param = pathOf(issue?.path ?? [], where);
+  throw new RequestError(400, "invalid_value", `${param || "the body"}: ${issue?.message ?? "invalid"}`, {
+    ...(param === "" ? {} : { param }),
+    cause: parsed.error,
+  });
+}
+
+/** `["questions", 0, "choices"]` → `questions[0].choices`. */
+function pathOf(path: readonly PropertyKey[], where: string): string {
+  return path.reduce<string>((before, key) => {
+    if (typeof key === "number") return `${before}[${key}]`;
+    return before === "" ? String(key) : `${before}.${String(key)}`;
+  }, where);
+}

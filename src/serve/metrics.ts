@@ -1,0 +1,150 @@
+/**
+ * @file Prometheus metrics, of two kinds. What this process did (requests, durations, escalations) is counted here, and
+ * summed over replicas. What the store knows (money, backlog, the monitor) is read from it at each scrape: every replica
+ * says the same, so take the maximum over them, not the sum.
+ */
+
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import type { Clock } from "../contracts.ts";
+import type { Routed } from "../route/routed.ts";
+import type { Router } from "../route/router.ts";
+import type { Store } from "../store/contract.ts";
+import type { Task } from "../task.ts";
+import { readMonitor } from "./monitor.ts";
+
+export type Metrics = {
+  /** One finished request; `routed` where it got as far as a decision. */
+  observe(request: FinishedRequest): void;
+  /** The text format, with what the store says now. */
+  expose(): Promise<{ readonly contentType: string; readonly text: string }>;
+};
+
+export type FinishedRequest = {
+  readonly status: number;
+  readonly durationMs: number;
+  /** Without the student and the teacher. */
+  readonly overheadMs: number;
+  readonly routed?: Routed | undefined;
+};
+
+export type MetricsOptions = {
+  readonly task: Task;
+  readonly store: Store;
+  readonly router: Pick<Router, "serving" | "backlog">;
+  readonly clock: Pick<Clock, "now">;
+};
+
+const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+
+export function createMetrics(options: MetricsOptions): Metrics {
+  const registry = new Registry();
+  const task = options.task.name;
+  const own = ownMetrics(registry);
+  const stored = storedMetrics(registry);
+  return {
+    observe({ status, durationMs, overheadMs, routed }) {
+      const route = routed?.decision.route ?? "none";
+      const version = routed?.championVersion;
+      own.requests.inc({ task, route, model_version: version === undefined ? "none" : `v${version}`, status });
+      own.durations.observe({ task, route }, durationMs / 1_000);
+      own.overheads.observe({ task, route }, overheadMs / 1_000);
+      const reason = routed?.decision.reason;
+      if (reason) own.escalations.inc({ task, reason });
+    },
+    async expose() {
+      await stored.refresh(options);
+      return { contentType: registry.contentType, text: await registry.metrics() };
+    },
+  };
+}
+
+function ownMetrics(registry: Registry) {
+  const registers = [registry];
+  return {
+    requests: new Counter({
+      name: "flywheel_requests_total",
+      help: "Requests for decisions, by how they were routed. route=none: never routed. model_version: of the champion.",
+      labelNames: ["task", "route", "model_version", "status"],
+      registers,
+    }),
+    durations: new Histogram({
+      name: "flywheel_request_duration_seconds",
+      help: "From the request's first byte to the answer.",
+      labelNames: ["task", "route"],
+      buckets: SECONDS,
+      registers,
+    }),
+    overheads: new Histogram({
+      name: "flywheel_overhead_seconds",
+      help: "The share of the duration that is neither student nor teacher: parsing, decoding, routing, recording.",
+      labelNames: ["task", "route"],
+      buckets: SECONDS,
+      registers,
+    }),
+    escalations: new Counter({
+      name: "flywheel_escalations_total",
+      help: "Requests that the student did not answer, by reason; degraded ones included.",
+      labelNames: ["task", "reason"],
+      registers,
+    }),
+  };
+}
+
+function storedMetrics(registry: Registry) {
+  const registers = [registry];
+  const task = ["task"] as const;
+  const upper = gauge(
+    "flywheel_audit_disagreement_upper",
+    "95 % upper bound on the champion's risk, from uniform audits.",
+  );
+  const target = gauge("flywheel_target_risk", "The risk that the task promises not to exceed.");
+  const depth = gauge("flywheel_queue_depth", "Audits and queued requests that wait for the teacher.");
+  const cost = counter("flywheel_cost_usd_total", "Spent on the teacher, labelling included.", ["provider"]);
+  const saved = counter(
+    "flywheel_saved_usd_total",
+    "Answers of the student at the mean cost of a recent escalation.",
+    task,
+  );
+
+  function gauge(name: string, help: string) {
+    return new Gauge({ name, help: `${help} From the store: take max over replicas.`, labelNames: task, registers });
+  }
+  function counter<L extends string>(name: string, help: string, labelNames: readonly L[]) {
+    return new Counter({ name, help: `${help} From the store: take max over replicas.`, labelNames, registers });
+  }
+
+  return {
+    async refresh({ task, store, router, clock }: MetricsOptions): Promise<void> {
+      const labels = { task: task.name };
+      const policy = router.serving.pair?.policy;
+      const reading = policy && (await readMonitor(store, policy));
+      upper.reset();
+      if (reading?.riskUpper !== undefined) upper.set(labels, reading.riskUpper);
+      target.set(labels, policy?.target.risk ?? task.target.risk);
+      depth.set(labels, await router.backlog.depth());
+      cost.reset();
+      cost.inc({ provider: providerOf(task) }, (await store.spend.totals()).spentUsd);
+      saved.reset();
+      saved.inc(labels, await savedUsd(store, clock));
+    },
+  };
+}
+
+function providerOf({ teacher }: Task): string {
+  return teacher.model.slice(0, teacher.model.indexOf("/"));
+}
+
+const RECENT_MS = 24 * 3_600_000;
+const MAX_RECENT = 1_000;
+
+/** What the answers of the student alone would have cost; 0 until an escalation has shown what one costs. */
+async function savedUsd(store: Store, clock: Pick<Clock, "now">): Promise<number> {
+  let [paid, costUsd] = [0, 0];
+  for await (const decision of store.decisions.list({ route: "escalated", since: clock.now() - RECENT_MS })) {
+    if (decision.costUsd === 0) continue;
+    costUsd += decision.costUsd;
+    paid += 1;
+    if (paid === MAX_RECENT) break;
+  }
+  return paid === 0 ? 0 : (costUsd / paid) * (await store.decisions.count({ route: "answered" }));
+}

@@ -1,0 +1,230 @@
+/**
+ * @file Starts and stops the server: composes the router with a task's student, teacher and store, opens the door, watches
+ * the certificate, and drains on the way out.
+ */
+
+import type { AddressInfo } from "node:net";
+import type { FastifyBaseLogger, FastifyInstance } from "fastify";
+import { pino } from "pino";
+import { calibrateRow } from "../calibrate/calibrator.ts";
+import { systemClock } from "../clock.ts";
+import type { Clock, Student, Teacher } from "../contracts.ts";
+import { FlywheelError, messageOf } from "../errors.ts";
+import { loadTeacherInput } from "../label/teacher-input.ts";
+import type { Seed } from "../math/random.ts";
+import { aborted, startDeadline } from "../route/deadline.ts";
+import { createRouter, type Router, type RouterEvents, type RouterTimes } from "../route/router.ts";
+import type { Store } from "../store/contract.ts";
+import type { Task } from "../task.ts";
+import { requireKeysBeyondLoopback } from "./api-keys.ts";
+import { createApp } from "./app.ts";
+import { createMetrics } from "./metrics.ts";
+import { enforceMonitor, type MonitorReading } from "./monitor.ts";
+
+export type ServerOptions = RouterTimes & {
+  readonly task: Task;
+  /** Stays open when the server closes. */
+  readonly store: Store;
+  /** Absent: what the student may not answer is handled as while the teacher is down. */
+  readonly teacher?: Teacher | undefined;
+  /** From a model's folder. */
+  readonly loadStudent: (folder: string) => Promise<Student>;
+  /** 127.0.0.1 by default; any other but loopback needs keys. */
+  readonly host?: string | undefined;
+  /** 8080 by default; 0 for a free one. */
+  readonly port?: number | undefined;
+  /** `apiKeysFrom(process.env)`. */
+  readonly apiKeys?: readonly string[] | undefined;
+  /** Hosts from which an image may be fetched; none by default. */
+  readonly imageHosts?: readonly string[] | undefined;
+  /** Of a request, image included. 20 MiB by default. */
+  readonly bodyLimitBytes?: number | undefined;
+  /** Of the audit draws; the same on every replica. */
+  readonly seed?: Seed | undefined;
+  /** How often the certificate is looked at. 30 s by default. */
+  readonly monitorPollMs?: number | undefined;
+  /** How long requests, audits and their answers may take to finish once the server closes. 30 s by default. */
+  readonly drainTimeoutMs?: number | undefined;
+  /** Silent where absent. */
+  readonly log?: FastifyBaseLogger | undefined;
+  readonly clock?: Clock | undefined;
+  /** Closes the server, as `close()`. */
+  readonly signal?: AbortSignal | undefined;
+};
+
+export type Server = AsyncDisposable & {
+  /** `http://127.0.0.1:8080`; the OpenAI client's base URL is this with `/v1`. */
+  readonly url: string;
+  /** Follows the store at once: a promotion, a rollback, a void. */
+  reload(): Promise<void>;
+  /** Looks at the certificate at once, and voids it where it alarms. */
+  checkMonitor(): Promise<MonitorReading | undefined>;
+  /** Asks the teacher about what it owes at once. */
+  workOffBacklog(): Promise<void>;
+  /** Lets requests and audits under way finish, then lets go of the student. Calling it again waits for the same. */
+  close(): Promise<void>;
+  /** Resolves when the server has closed, for whatever reason. */
+  readonly closed: Promise<void>;
+};
+
+const DEFAULT_PORT = 8080;
+const DEFAULT_BODY_LIMIT_BYTES = 20 * 2 ** 20;
+const DEFAULT_DEADLINE_MS = 30_000;
+/** Beyond the router's deadline: reading the request, decoding the image, recording the decision. */
+const TIMEOUT_MARGIN_MS = 10_000;
+
+/**
+ * @throws FlywheelError `api_keys_required`, `unsupported_input_kind`, `port_in_use`, `port_forbidden`, `host_unavailable`
+ */
+export async function startServer(options: ServerOptions): Promise<Server> {
+  const { host = "127.0.0.1", port = DEFAULT_PORT, apiKeys = [], task } = options;
+  requireKeysBeyondLoopback(host, apiKeys);
+  requireImages(task);
+  const running = await compose({ ...options, apiKeys });
+  try {
+    await running.app.listen({ host, port });
+  } catch (thrown) {
+    await running.close();
+    throw toListenError(thrown, `${host}:${port}`);
+  }
+  return toServer(running, options);
+}
+
+function requireImages({ name, input }: Task): void {
+  if (input === "image") return;
+  throw new FlywheelError("unsupported_input_kind", `task "${name}" reads ${input}s; the server answers about images`, {
+    hint: "text and record tasks are not served yet",
+  });
+}
+
+type Running = {
+  readonly app: FastifyInstance;
+  readonly router: Router;
+  checkMonitor(): Promise<MonitorReading | undefined>;
+  close(): Promise<void>;
+};
+
+async function compose(options: ServerOptions & { readonly apiKeys: readonly string[] }): Promise<Running> {
+  const { store, teacher, clock = systemClock, log = pino({ level: "silent" }) } = options;
+  const router = await openRouter(options, clock, log);
+  const stop = new AbortController();
+  const app = createApp({
+    ...options,
+    teacher,
+    router,
+    log,
+    metrics: createMetrics({ ...options, router, clock }),
+    images: { imageHosts: options.imageHosts ?? [], maxImageBytes: bodyLimitOf(options) },
+    bodyLimitBytes: bodyLimitOf(options),
+    timeoutMs: (options.deadlineMs ?? DEFAULT_DEADLINE_MS) + TIMEOUT_MARGIN_MS,
+    isDraining: () => stop.signal.aborted,
+  });
+
+  const checkMonitor = async (): Promise<MonitorReading | undefined> => {
+    const { pair, barrier } = router.serving;
+    if (!pair || barrier) return undefined;
+    const reading = await enforceMonitor(store, pair.policy, clock.now());
+    if (reading?.verdict.kind !== "alarm") return reading;
+    log.warn({ policyId: pair.policy.id, why: reading.verdict.why }, "the monitor voided the policy");
+    await router.reload();
+    return reading;
+  };
+  const monitoring = repeat(checkMonitor, { clock, log, everyMs: options.monitorPollMs ?? 30_000 }, stop.signal);
+
+  const shutDown = async (): Promise<void> => {
+    stop.abort();
+    using drain = startDeadline(clock, options.drainTimeoutMs ?? 30_000);
+    const closing = app.close();
+    await Promise.race([closing, aborted(drain.signal)]);
+    app.server.closeAllConnections();
+    await closing;
+    await router.close(drain.signal);
+    await monitoring;
+  };
+  let closed: Promise<void> | undefined;
+  return { app, router, checkMonitor, close: () => (closed ??= shutDown()) };
+}
+
+function bodyLimitOf({ bodyLimitBytes = DEFAULT_BODY_LIMIT_BYTES }: ServerOptions): number {
+  return bodyLimitBytes;
+}
+
+function openRouter(options: ServerOptions, clock: Clock, log: FastifyBaseLogger): Promise<Router> {
+  const { store, loadStudent, seed = 0, deadlineMs = DEFAULT_DEADLINE_MS } = options;
+  return createRouter({
+    ...options,
+    clock,
+    seed,
+    deadlineMs,
+    loadStudent: ({ modelId }) => loadStudent(store.models.folder(modelId)),
+    calibrate: calibrateRow,
+    loadTeacherInput: (row) => loadTeacherInput(store, row),
+    events: logEvents(log),
+  });
+}
+
+function logEvents(log: FastifyBaseLogger): RouterEvents {
+  return {
+    onServingSwapped: ({ pair, barrier }) =>
+      log.info({ version: pair?.champion.version, modelId: pair?.champion.modelId, barrier }, "serving"),
+    onServingTrouble: (err) => log.error({ err }, "the champion cannot be followed"),
+    onStudentFailed: (err) => log.error({ err }, "the student failed"),
+    onTeacherFailed: ({ code, message }) => log.warn({ code, reason: message }, "the teacher failed"),
+    onBacklogTrouble: (err) => log.error({ err }, "the backlog cannot be worked off"),
+  };
+}
+
+type Repeated = { readonly clock: Clock; readonly log: FastifyBaseLogger; readonly everyMs: number };
+
+async function repeat(
+  job: () => Promise<unknown>,
+  { clock, log, everyMs }: Repeated,
+  stop: AbortSignal,
+): Promise<void> {
+  while (!stop.aborted) {
+    // Rejected by the signal alone, which ends the loop.
+    await clock.sleep(everyMs, stop).catch(() => undefined);
+    if (!stop.aborted) await job().catch((err: unknown) => log.error({ err }, "the monitor cannot read the store"));
+  }
+}
+
+function toServer({ app, router, checkMonitor, close }: Running, { signal }: ServerOptions): Server {
+  const closed = Promise.withResolvers<void>();
+  const closeOnce = async (): Promise<void> => {
+    await close();
+    closed.resolve();
+  };
+  if (signal) void aborted(signal).then(closeOnce).catch(closed.reject);
+  return {
+    url: urlOf(app.server.address()),
+    reload: () => router.reload(),
+    checkMonitor,
+    workOffBacklog: () => router.backlog.round(),
+    close: closeOnce,
+    closed: closed.promise,
+    [Symbol.asyncDispose]: closeOnce,
+  };
+}
+
+function urlOf(address: string | AddressInfo | null): string {
+  if (address === null || typeof address === "string") return String(address);
+  const { family, address: host, port } = address;
+  return `http://${family === "IPv6" ? `[${host}]` : host}:${port}`;
+}
+
+function toListenError(thrown: unknown, where: string): unknown {
+  const code = thrown instanceof Error && "code" in thrown ? thrown.code : undefined;
+  const listenErrors: Readonly<Record<string, readonly [string, string, string]>> = {
+    EADDRINUSE: ["port_in_use", "another program listens there", "choose another with --port, or stop the other"],
+    EACCES: ["port_forbidden", "this user may not listen there", "choose a port from 1024 on with --port"],
+    EADDRNOTAVAIL: ["host_unavailable", "this machine has no such address", "check --host"],
+    ENOTFOUND: ["host_unavailable", "there is no such host", "check --host"],
+  };
+  const known = typeof code === "string" ? listenErrors[code] : undefined;
+  if (!known) return thrown;
+  const [ours, reason, hint] = known;
+  return new FlywheelError(ours, `cannot listen on ${where}: ${reason} (${messageOf(thrown)})`, {
+    hint,
+    cause: thrown,
+  });
+}
