@@ -21,7 +21,7 @@ import { createTokenBucket, type TokenBucket } from "./token-bucket.ts";
 
 export type SimulatedTeacherOptions = FaultRates & {
   /** Label by `contentHash`; looked up at every request, so rows may be added while it runs. */
-  readonly gold: ReadonlyMap<string, LabelValue>;
+  readonly gold: Pick<ReadonlyMap<string, LabelValue>, "get">;
   readonly classes: readonly LabelValue[];
   /** Answers by gold label; `errorRate` and `pairs` make one where absent. */
   readonly confusion?: Confusion;
