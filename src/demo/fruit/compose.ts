@@ -29,11 +29,11 @@ type Habit = {
 
 /** Mushrooms mostly lie: from above, an upright cap is a ball like any other. */
 const habits: { readonly [L in FruitLabel]: Habit } = {
-  apple: { grow: apple, upright: 0.6 },
-  mushroom: { grow: mushroom, upright: 0.35 },
+  apple: { grow: apple, upright: 0.75 },
+  mushroom: { grow: mushroom, upright: 0.55 },
   orange: { grow: orange, upright: 0.6 },
-  pear: { grow: pear, upright: 0.55 },
-  sweet_pepper: { grow: sweetPepper, upright: 0.5 },
+  pear: { grow: pear, upright: 0.75 },
+  sweet_pepper: { grow: sweetPepper, upright: 0.78 },
 };
 
 export type Composition = { readonly scene: Scene; readonly lens: Lens };
@@ -61,7 +61,7 @@ export function compose(label: FruitLabel, rng: Rng): Composition {
 function lay(label: FruitLabel, at: Vector, size: number, rng: Rng): Placed {
   const { grow, upright } = habits[label];
   const pose = rng.next();
-  const tilt = pose < upright ? between(0, 0.4, rng) : pose < 0.9 ? between(1.1, 1.9, rng) : between(0, Math.PI, rng);
+  const tilt = pose < upright ? between(0, 0.4, rng) : pose < 0.97 ? between(1, 1.8, rng) : between(0, Math.PI, rng);
   return put(grow(rng), { at, size, tilt }, rng);
 }
 
@@ -77,7 +77,7 @@ function lift(placed: Placed, rng: Rng, isSubject: boolean): Placed {
 }
 
 function siblings(label: FruitLabel, rng: Rng): Placed[] {
-  const count = rng.next() < 0.45 ? 0 : 1 + rng.integer(4);
+  const count = rng.next() < 0.6 ? 0 : 1 + rng.integer(3);
   const first = between(0, 7, rng);
   return Array.from({ length: count }, (_, index) => {
     const size = between(0.85, 1.1, rng);
@@ -89,18 +89,18 @@ function siblings(label: FruitLabel, rng: Rng): Placed[] {
 function strangers(label: FruitLabel, rng: Rng): Placed[] {
   const place = () => onRing(between(-2.4, -0.7, rng), between(2.8, 4.2, rng));
   const size = between(0.6, 1, rng);
-  const things = rng.next() < 0.4 ? [put(prop(rng), { at: place(), size, tilt: between(0, 0.4, rng) }, rng)] : [];
+  const things = rng.next() < 0.3 ? [put(prop(rng), { at: place(), size, tilt: between(0, 0.4, rng) }, rng)] : [];
   const others = FruitLabel.filter((other) => other !== label);
-  return rng.next() < 0.1 ? [...things, lay(pick(others, rng), place(), size, rng)] : things;
+  return rng.next() < 0.05 ? [...things, lay(pick(others, rng), place(), size, rng)] : things;
 }
 
 const onRing = (angle: number, radius: number): Vector => [radius * Math.cos(angle), 0, radius * Math.sin(angle)];
 
 /** Something between the lens and the fruit, to one side, so that it hides a part. */
 function obstacles(camera: Camera, centre: Vector, rng: Rng): Placed[] {
-  if (rng.next() >= 0.35) return [];
+  if (rng.next() >= 0.2) return [];
   const near = add(centre, unit(add(camera.at, centre, -1)), between(1.5, 2.6, rng));
-  const aside = between(0.55, 1.2, rng) * (rng.next() < 0.5 ? -1 : 1);
+  const aside = between(0.75, 1.35, rng) * (rng.next() < 0.5 ? -1 : 1);
   const body = prop(rng);
   const turn = turnBy(between(0, 7, rng), between(0, 1.2, rng), between(0, 7, rng));
   const at = add(add(near, camera.right, aside), camera.up, between(-0.9, 0.5, rng));
@@ -110,10 +110,10 @@ function obstacles(camera: Camera, centre: Vector, rng: Rng): Placed[] {
 function drawCamera(centre: Vector, rng: Rng): Camera {
   const zoom = between(1.8, 4.5, rng);
   /** Share of the picture's half side that one unit of the fruit spans. */
-  const span = between(0.38, 0.78, rng);
+  const span = between(0.58, 0.88, rng);
   const distance = zoom / span + 1;
-  const aside: Vector = [between(-0.45, 0.45, rng), between(-0.3, 0.45, rng), 0];
-  const [elevation, roll] = [between(0.1, 1.25, rng), 0.12 * rng.normal()];
+  const aside: Vector = [between(-0.22, 0.22, rng), between(-0.15, 0.25, rng), 0];
+  const [elevation, roll] = [between(0.12, 0.8, rng), 0.07 * rng.normal()];
   return lookAt({ target: add(centre, aside), distance, elevation, roll, zoom });
 }
 

@@ -24,18 +24,18 @@ export type Lens = {
 };
 
 export function drawLens(focus: number, rng: Rng): Lens {
-  const exposure = 2 ** between(-0.75, 0.55, rng);
-  const warmth = between(-0.16, 0.2, rng);
+  const exposure = 2 ** between(-0.5, 0.4, rng);
+  const warmth = between(-0.1, 0.12, rng);
   const green = between(-0.05, 0.05, rng);
   return {
     focus,
-    falloff: between(0.02, 0.22, rng),
+    falloff: between(0.01, 0.12, rng),
     blur: between(0.01, 0.05, rng),
-    shake: rng.next() < 0.25 ? between(0.2, 0.9, rng) : 0,
+    shake: rng.next() < 0.15 ? between(0.2, 0.6, rng) : 0,
     gain: [exposure * (1 + warmth), exposure * (1 + green), exposure * (1 - warmth)],
     vignette: between(0, 0.35, rng),
-    saturation: between(0.6, 1.15, rng),
-    grain: rng.next() < 0.25 ? between(4, 11, rng) : between(0.5, 3.5, rng),
+    saturation: between(0.75, 1.15, rng),
+    grain: rng.next() < 0.2 ? between(4, 9, rng) : between(0.5, 3, rng),
   };
 }
 

@@ -28,21 +28,21 @@ const brown = ["8a6536", "a37b3f", "77552c"].map(hex);
 const bark = hex("4a3420");
 
 export function apple(rng: Rng): Body {
-  const lookAlike = rng.next() < 0.1;
+  const lookAlike = rng.next() < 0.06;
   const neck = lookAlike ? between(0.16, 0.34, rng) : between(-0.12, 0.12, rng);
   return pome(neck, appleSkin(rng), between(0.25, 0.5, rng), rng);
 }
 
 export function pear(rng: Rng): Body {
-  const lookAlike = rng.next() < 0.14;
-  const neck = lookAlike ? between(0.2, 0.4, rng) : between(0.55, 1.05, rng);
+  const lookAlike = rng.next() < 0.08;
+  const neck = lookAlike ? between(0.2, 0.4, rng) : between(0.62, 1.1, rng);
   return pome(neck, pearSkin(rng), between(0.35, 0.75, rng), rng);
 }
 
 function appleSkin(rng: Rng): Skin {
   const kind = rng.next();
-  const ground = kind < 0.45 ? draw(yellow, rng) : draw(green, rng);
-  const cover = kind < 0.3 ? between(0.85, 1.1, rng) : kind < 0.65 ? between(0.35, 0.75, rng) : between(0, 0.12, rng);
+  const ground = kind < 0.6 ? draw(yellow, rng) : draw(green, rng);
+  const cover = kind < 0.55 ? between(0.85, 1.1, rng) : kind < 0.9 ? between(0.4, 0.75, rng) : between(0, 0.12, rng);
   return {
     ground,
     blush: draw(red, rng),
@@ -56,7 +56,7 @@ function appleSkin(rng: Rng): Skin {
 
 function pearSkin(rng: Rng): Skin {
   const ground = rng.next() < 0.25 ? draw(brown, rng) : rng.next() < 0.5 ? draw(yellow, rng) : draw(green, rng);
-  const cover = rng.next() < 0.3 ? between(0.25, 0.6, rng) : rng.next() < 0.08 ? 1 : 0;
+  const cover = rng.next() < 0.25 ? between(0.2, 0.5, rng) : rng.next() < 0.04 ? 1 : 0;
   return {
     ground,
     blush: draw(red, rng),

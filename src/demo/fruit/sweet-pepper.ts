@@ -11,6 +11,8 @@ import { noise, smoothstep } from "./noise.ts";
 const palettes: readonly (readonly Colour[])[] = [
   ["b5161a", "96101a", "c8281c"].map(hex),
   ["3f7d20", "2f661c", "5a9430"].map(hex),
+  ["b5161a", "96101a", "c8281c"].map(hex),
+  ["3f7d20", "2f661c", "5a9430"].map(hex),
   ["e2b01a", "d99c12"].map(hex),
   ["d9741a", "cf5f14"].map(hex),
 ];
@@ -27,8 +29,8 @@ type Shape = {
 export function sweetPepper(rng: Rng): Body {
   const shape: Shape = {
     lobes: 3 + rng.integer(2),
-    depth: between(0.1, 0.24, rng),
-    height: between(0.85, 1.5, rng),
+    depth: between(0.14, 0.3, rng),
+    height: between(1.05, 1.55, rng),
     taper: between(0.05, 0.42, rng),
     turn: between(0, 6, rng),
   };
@@ -40,9 +42,9 @@ export function sweetPepper(rng: Rng): Body {
   const top = 0.62 * shape.height;
   const stem = stick({
     from: [0, top, 0],
-    to: [lean, shape.height + between(0.15, 0.5, rng), lean * between(-1, 1, rng)],
+    to: [lean, shape.height + between(0.3, 0.65, rng), lean * between(-1, 1, rng)],
     bend: [-0.3 * lean, 0, 0.2 * lean],
-    thickness: [0.22, 0.11],
+    thickness: [0.28, 0.13],
     material: stalkSkin,
   });
   return {

@@ -1,0 +1,151 @@
+/**
+ * @file Annotated tasks of Label Studio back into rulings: its JSON export, old (`completions`) and new (`annotations`),
+ * with any number of annotators a task. Cancelled annotations are skipped.
+ */
+
+import { readFile } from "node:fs/promises";
+import { z } from "zod";
+import type { Clock } from "../contracts.ts";
+import { messageOf } from "../errors.ts";
+import { type LabelValue, type RowId, rowId } from "../records.ts";
+import type { Store } from "../store/contract.ts";
+import { classesOf, type Task } from "../task.ts";
+import {
+  type ImportProblem,
+  type ReviewImport,
+  readLabel,
+  unknownLabel,
+  unknownRow,
+  unreadable,
+} from "./import-problem.ts";
+import { controlName, withoutControls } from "./label-studio-config.ts";
+import { type Ruling, recordRulings } from "./rulings.ts";
+
+const Result = z.looseObject({
+  from_name: z.string().optional(),
+  type: z.string().optional(),
+  value: z.looseObject({ choices: z.array(z.string()).optional() }).optional(),
+});
+const Annotator = z.union([
+  z.number(),
+  z.string(),
+  z.looseObject({ id: z.number().optional(), email: z.string().optional() }),
+]);
+const Annotation = z.looseObject({
+  result: z.array(Result).default([]),
+  was_cancelled: z.boolean().nullish(),
+  skipped: z.boolean().nullish(),
+  completed_by: Annotator.nullish(),
+  created_at: z.union([z.string(), z.number()]).nullish(),
+  updated_at: z.union([z.string(), z.number()]).nullish(),
+});
+type Annotation = z.output<typeof Annotation>;
+const AnnotatedTask = z.looseObject({
+  data: z.looseObject({ row: z.string() }),
+  annotations: z.array(Annotation).nullish(),
+  completions: z.array(Annotation).nullish(),
+});
+
+/**
+ * Takes the rulings of a JSON export. People are named `label-studio:<e-mail or id>`; the time is Label Studio's own. Where
+ * somebody annotated a task more than once, their latest annotation counts. Importing again changes nothing.
+ * @throws FlywheelError `review_file_unreadable` where it is no list of tasks; single tasks are reported, not thrown
+ */
+export async function importLabelStudio(options: {
+  readonly store: Store;
+  readonly task: Task;
+  readonly path: string;
+  /** Who ruled where an annotation does not say. */
+  readonly person: string;
+  readonly clock: Clock;
+}): Promise<ReviewImport> {
+  const { store, path, clock } = options;
+  const outcomes: TaskOutcome[] = [];
+  for (const [index, given] of (await readTasks(path)).entries()) {
+    outcomes.push(await readTask(`task ${index + 1}`, given, options));
+  }
+  return {
+    ...(await recordRulings(store, latestOfEach(outcomes.flatMap(({ rulings }) => rulings)), clock)),
+    blank: outcomes.filter(({ rulings, problems }) => rulings.length + problems.length === 0).length,
+    problems: outcomes.flatMap(({ problems }) => problems),
+  };
+}
+
+async function readTasks(path: string): Promise<readonly unknown[]> {
+  try {
+    return z.array(z.unknown()).parse(JSON.parse(await readFile(path, "utf8")));
+  } catch (cause) {
+    throw unreadable(path, `is no JSON list of tasks (${messageOf(cause)})`, cause);
+  }
+}
+
+type TaskOutcome = { readonly rulings: readonly Ruling[]; readonly problems: readonly ImportProblem[] };
+type Context = { readonly store: Store; readonly task: Task; readonly person: string };
+
+const failed = (problem: ImportProblem): TaskOutcome => ({ rulings: [], problems: [problem] });
+
+async function readTask(where: string, given: unknown, context: Context): Promise<TaskOutcome> {
+  const parsed = AnnotatedTask.safeParse(given);
+  if (!parsed.success) return failed({ where, code: "malformed", message: z.prettifyError(parsed.error) });
+  const { data, annotations, completions } = parsed.data;
+  const row = await context.store.rows.get(rowId(data.row));
+  if (!row) return failed(unknownRow(where, data.row));
+  const open = (annotations ?? completions ?? []).filter((one) => !one.was_cancelled && !one.skipped);
+  const outcomes = open.map((annotation) => readAnnotation(where, row.id, annotation, context));
+  const rulings = outcomes.filter((outcome) => outcome !== undefined).filter((outcome) => "value" in outcome);
+  const problems = outcomes.filter((outcome) => outcome !== undefined).filter((outcome) => "code" in outcome);
+  return { rulings, problems };
+}
+
+/** Nothing where the annotator has chosen nothing. */
+function readAnnotation(
+  where: string,
+  row: RowId,
+  annotation: Annotation,
+  { task, person }: Context,
+): Ruling | ImportProblem | undefined {
+  const chosen = choicesOf(annotation);
+  if (chosen.length > 1)
+    return { where, code: "several_labels", message: `chooses ${chosen.join(", ")}; one is asked for` };
+  if (chosen[0] === undefined) return undefined;
+  const value = labelNamed(task, chosen[0]);
+  if (value === undefined) return unknownLabel(where, chosen[0], task);
+  const at = timeOf(annotation);
+  return { rowId: row, value, person: personOf(annotation) ?? person, ...(at !== undefined && { at }) };
+}
+
+/** Of our own control, else of the only choice control that there is: projects are renamed. */
+function choicesOf({ result }: Annotation): readonly string[] {
+  const choices = result.filter((one) => one.value?.choices !== undefined);
+  const ours = choices.filter((one) => one.from_name === controlName);
+  const names = new Set(choices.map((one) => one.from_name));
+  const read = ours.length > 0 || names.size !== 1 ? ours : choices;
+  return [...new Set(read.flatMap((one) => one.value?.choices ?? []))];
+}
+
+function labelNamed(task: Task, choice: string): LabelValue | undefined {
+  return classesOf(task).find((label) => withoutControls(label) === choice) ?? readLabel(task, choice);
+}
+
+function personOf({ completed_by: by }: Annotation): string | undefined {
+  if (by === undefined || by === null) return undefined;
+  const name = typeof by === "object" ? (by.email ?? by.id) : by;
+  return name === undefined ? undefined : `label-studio:${name}`;
+}
+
+/** Milliseconds. Old exports give seconds since the epoch. */
+function timeOf({ updated_at: updated, created_at: created }: Annotation): number | undefined {
+  const given = updated ?? created;
+  const at = typeof given === "number" ? given * 1000 : Date.parse(given ?? "");
+  return Number.isFinite(at) ? Math.round(at) : undefined;
+}
+
+/** One row may be in several tasks. Of annotations without a time the last in the file counts. */
+function latestOfEach(rulings: readonly Ruling[]): readonly Ruling[] {
+  const latest = new Map<string, Ruling>();
+  for (const ruling of rulings) {
+    const key = `${ruling.rowId} ${ruling.person}`;
+    if ((ruling.at ?? Infinity) >= (latest.get(key)?.at ?? -Infinity)) latest.set(key, ruling);
+  }
+  return [...latest.values()];
+}

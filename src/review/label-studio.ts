@@ -1,0 +1,100 @@
+/**
+ * @file The review queue as Label Studio tasks. Our row id travels in the task's `data`; the results of predictions name
+ * the controls of `labelStudioConfig`.
+ */
+
+import { createHash } from "node:crypto";
+import type { LabelValue, ModelId, Row } from "../records.ts";
+import type { Store } from "../store/contract.ts";
+import type { Task } from "../task.ts";
+import { controlName, shownName, withoutControls } from "./label-studio-config.ts";
+import type { ReviewItem, SuspectItem } from "./review-item.ts";
+
+export type LabelStudioPrediction = {
+  /** `teacher <provider/model>` or `student <model id>`. */
+  readonly model_version: string;
+  /** Confidence in [0, 1]; absent where the teacher gave none. */
+  readonly score?: number;
+  readonly result: readonly [
+    {
+      readonly id: string;
+      readonly from_name: typeof controlName;
+      readonly to_name: typeof shownName;
+      readonly type: "choices";
+      readonly value: { readonly choices: readonly [string] };
+    },
+  ];
+};
+
+export type LabelStudioTask = {
+  /** What is shown (`image`, `text` or `record`), our `row`, and why it is shown. */
+  readonly data: Readonly<Record<string, unknown>>;
+  /** None for audits: an answer that is shown is an answer that is confirmed. */
+  readonly predictions: readonly LabelStudioPrediction[];
+};
+
+/** `embedded`: as a data URI, works anywhere; else the row's path after `prefix`, e.g. `/data/local-files/?d=`. */
+export type ImageLinks = "embedded" | { readonly prefix: string };
+
+/** The queue as the tasks that Label Studio imports; write them as one JSON array. */
+export async function toLabelStudioTasks(options: {
+  readonly store: Store;
+  readonly task: Task;
+  readonly items: readonly ReviewItem[];
+  readonly images?: ImageLinks;
+}): Promise<readonly LabelStudioTask[]> {
+  const { store, task, items, images = "embedded" } = options;
+  const tasks: LabelStudioTask[] = [];
+  for (const item of items) {
+    const data = {
+      ...(await shownData(store, item.row, images)),
+      row: item.row.id,
+      priority: item.priority,
+      reasons: item.reasons.join(" "),
+    };
+    tasks.push({ data, predictions: item.kind === "suspect" ? predictionsOf(item, task) : [] });
+  }
+  return tasks;
+}
+
+async function shownData(store: Store, row: Row, images: ImageLinks): Promise<Record<string, unknown>> {
+  const { input } = row;
+  switch (input.kind) {
+    case "image":
+      return {
+        image:
+          images === "embedded" ? await dataUri(store, input) : `${images.prefix}${encodeURIComponent(row.source)}`,
+      };
+    case "text":
+      return { text: input.text };
+    case "record":
+      return { record: input.fields };
+    default:
+      return input satisfies never;
+  }
+}
+
+async function dataUri(store: Store, { blob, mediaType }: Extract<Row["input"], { kind: "image" }>): Promise<string> {
+  const bytes = await store.blobs.get(blob);
+  return `data:${mediaType};base64,${Buffer.from(bytes).toString("base64")}`;
+}
+
+/** The label in force as the teacher's, and the student's where there is one. */
+function predictionsOf(item: SuspectItem, task: Task): LabelStudioPrediction[] {
+  const { suggestion, suggestionShare, student } = item;
+  const teacher = item.votes[0]?.teacher ?? task.teacher.model;
+  return [
+    ...(suggestion === undefined ? [] : [prediction(item.row, `teacher ${teacher}`, suggestion, suggestionShare)]),
+    ...(student ? [prediction(item.row, studentVersion(student.modelId), student.value, student.confidence)] : []),
+  ];
+}
+
+const studentVersion = (id: ModelId): string => `student ${id.slice(0, 12)}`;
+
+function prediction(row: Row, version: string, value: LabelValue, score: number | undefined): LabelStudioPrediction {
+  // Ids of results must be unique over all tasks of a project.
+  const id = createHash("sha256").update(`${row.id} ${version}`).digest("base64url").slice(0, 12);
+  const choices = [withoutControls(value)] as const;
+  const result = { id, from_name: controlName, to_name: shownName, type: "choices", value: { choices } } as const;
+  return { model_version: version, ...(score !== undefined && { score }), result: [result] };
+}
