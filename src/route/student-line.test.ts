@@ -1,7 +1,8 @@
 import { describe, expect, test, vi } from "vitest";
 import type { Champion } from "../records.ts";
 import { createFakeClock } from "./testing/fake-clock.ts";
-import { createTestStudent, fruitTask, hashOf, openTestStore, promote, type TestStudent } from "./testing/fixtures.ts";
+import { createTestStudent, fruitTask, openTestStore, promote, type TestStudent } from "./testing/fixtures.ts";
+import { hashOf } from "./testing/names.ts";
 import { ask, openWorld } from "./testing/world.ts";
 
 /** A student a model; the first waits for `gate` in every prediction. */

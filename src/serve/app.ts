@@ -45,6 +45,8 @@ export function createApp(options: AppOptions): FastifyInstance {
   });
   app.removeContentTypeParser("text/plain");
   app.addHook("onRequest", async (request, reply) => void reply.header("x-request-id", request.id));
+  // A connection that stayed open for the next request would hold up the drain.
+  app.addHook("onSend", async (_, reply) => void (options.isDraining() && reply.header("connection", "close")));
   app.setErrorHandler((thrown, request, reply) => sendError(thrown, request, reply));
   app.setNotFoundHandler((request, reply) => sendError(notFound(request), request, reply));
   addOpenRoutes(app, options);

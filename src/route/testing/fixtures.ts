@@ -3,7 +3,6 @@
  * 0.9), a teacher that does as it is told, and a store with a champion.
  */
 
-import { createHash } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -16,8 +15,7 @@ import { openSqliteStore } from "../../store/sqlite.ts";
 import { defineTask, promptVersion, type Task, type TaskDefinition } from "../../task.ts";
 import type { RouterInput } from "../content.ts";
 import type { Calibrated } from "../guess.ts";
-
-export const classes = ["apple", "pear"] as const;
+import { classes, hashOf } from "./names.ts";
 
 export function fruitTask(changes: Partial<TaskDefinition> = {}): Task {
   return defineTask({
@@ -32,8 +30,6 @@ export function fruitTask(changes: Partial<TaskDefinition> = {}): Task {
 }
 
 const freeOfCharge = { inputPerMillionUsd: 0, outputPerMillionUsd: 0 };
-
-export const hashOf = (text: string): string => createHash("sha256").update(text).digest("hex");
 
 /** `textInput("pear", 0.9)`: the student calls it a pear at confidence 0.9. */
 export function textInput(label: string, confidence: number, nth = 0): RouterInput {

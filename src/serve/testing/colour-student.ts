@@ -11,7 +11,7 @@ import type { Model } from "../../onnx/model.ts";
 import { openSession } from "../../onnx/session.ts";
 import { floats } from "../../onnx/tensor.ts";
 import { type LabelValue, modelId } from "../../records.ts";
-import { classes, hashOf } from "../../route/testing/fixtures.ts";
+import { classes, hashOf } from "../../route/testing/names.ts";
 
 const SIDE = 8;
 /** Nats per unit of colour: one step of a byte moves the logit by 0.04. */

@@ -17,28 +17,10 @@ import {
   startSimulatedTeacher,
 } from "../../simulate/teacher-server.ts";
 import type { Store } from "../../store/contract.ts";
-import { classesOf, defineTask, type Task, type TaskDefinition } from "../../task.ts";
+import { classesOf, type Task } from "../../task.ts";
 import { type Server, type ServerOptions, startServer } from "../server.ts";
 import { dataUrl, openColourStudent, photo } from "./colour-student.ts";
-
-export type TaskChanges = Partial<Omit<TaskDefinition, "teacher">> & {
-  readonly teacher?: Partial<TaskDefinition["teacher"]>;
-};
-
-/** A dollar for a thousand tokens or so: sums that one can read. */
-const price = { inputPerMillionUsd: 1_000, outputPerMillionUsd: 1_000 };
-
-export function fruitPhotoTask(baseUrl: string, { teacher, ...changes }: TaskChanges = {}): Task {
-  return defineTask({
-    name: "fruit",
-    input: "image",
-    instructions: "Which fruit is it?",
-    output: { kind: "choice", choices: ["apple", { value: "pear", synonyms: ["Birne"] }] },
-    audit: { uniformRate: 0, rate: 0 },
-    ...changes,
-    teacher: { model: "compatible/fruit", baseUrl, price, timeoutMs: 5_000, ...teacher },
-  });
-}
+import { fruitPhotoTask, type TaskChanges } from "./task.ts";
 
 /** Gold labels that a test fills; what is not in it the teacher cannot know. */
 export type Gold = Map<string, LabelValue>;
