@@ -24,8 +24,8 @@ export type Cifar100Options = {
   readonly sha256?: string;
   /** Side of the enlarged photos, pixels; 224 by default. */
   readonly side?: number;
-  readonly progress?: Progress;
-  readonly signal?: AbortSignal;
+  readonly progress?: Progress | undefined;
+  readonly signal?: AbortSignal | undefined;
 };
 
 /**

@@ -19,8 +19,8 @@ export type FruitPhotosOptions = {
   readonly from?: number;
   /** Pixels; 96 by default. */
   readonly side?: number;
-  readonly progress?: Progress;
-  readonly signal?: AbortSignal;
+  readonly progress?: Progress | undefined;
+  readonly signal?: AbortSignal | undefined;
 };
 
 /** Enough to keep the encoder's threads busy while the next photo is rendered. */

@@ -3,7 +3,7 @@
  * sorted, or be deleted but for the column `row`.
  */
 
-import { readFile, rename, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { parse } from "csv-parse/sync";
 import { stringify } from "csv-stringify/sync";
 import type { Clock } from "../contracts.ts";
@@ -23,6 +23,7 @@ import {
 } from "./import-problem.ts";
 import type { ReviewItem } from "./review-item.ts";
 import { recordRulings } from "./rulings.ts";
+import { writeWhole } from "./write-whole.ts";
 
 const columns = ["row", "file", "priority", "reasons", "suggested", "label", "reviewer", "note"] as const;
 type Column = (typeof columns)[number];
@@ -41,8 +42,7 @@ export async function exportReviewCsv(options: {
   const { store, items, path } = options;
   const lines = items.map((item) => lineOf(store, item));
   const content = stringify(lines, { header: true, columns: [...columns], bom: true, escape_formulas: true });
-  await writeFile(`${path}.part`, content);
-  await rename(`${path}.part`, path);
+  await writeWhole(path, content);
 }
 
 function lineOf(store: Store, item: ReviewItem): Line {

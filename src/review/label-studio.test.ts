@@ -1,12 +1,13 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
+import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { modelId, type Row } from "../records.ts";
 import type { Store } from "../store/contract.ts";
 import { defineTask, type Task } from "../task.ts";
-import { type LabelStudioTask, toLabelStudioTasks } from "./label-studio.ts";
+import { exportLabelStudio, type LabelStudioTask, toLabelStudioTasks } from "./label-studio.ts";
 import { escapeXml, labelStudioConfig } from "./label-studio-config.ts";
 import { importLabelStudio } from "./label-studio-import.ts";
 import type { ReviewItem } from "./review-item.ts";
@@ -79,6 +80,25 @@ describe("toLabelStudioTasks", () => {
     expect(embedded?.data["image"]).toBe(`data:image/png;base64,${Buffer.from("pixels").toString("base64")}`);
     const [linked] = await toLabelStudioTasks({ store, task, items, images: { prefix: "/data/local-files/?d=" } });
     expect(linked?.data["image"]).toBe("/data/local-files/?d=my%20photos%2F%C3%BC%201.png");
+  });
+});
+
+describe("exportLabelStudio", () => {
+  test("writes tasks and configuration; large photos are reduced", async () => {
+    await using store = await openTemporaryStore();
+    const photo = await sharp({ create: { width: 1300, height: 650, channels: 3, background: "red" } })
+      .png()
+      .toBuffer();
+    const blob = await store.blobs.put(photo);
+    const input = { kind: "image", blob, width: 1300, height: 650, mediaType: "image/png" } as const;
+    const items = [suspectItem(textRow("x", { input }), "glad")];
+    const [tasks, config] = await exportLabelStudio({ store, task, items, path: join(folder, "tasks.json") });
+    expect(await readFile(config, "utf8")).toBe(labelStudioConfig(task));
+    expect(config).toBe(join(folder, "tasks.xml"));
+    const [exported] = JSON.parse(await readFile(tasks, "utf8"));
+    const [head, body] = exported.data.image.split(",");
+    expect(head).toBe("data:image/jpeg;base64");
+    expect(await sharp(Buffer.from(body, "base64")).metadata()).toMatchObject({ width: 1024, height: 512 });
   });
 });
 

@@ -4,11 +4,13 @@
  */
 
 import { createHash } from "node:crypto";
-import type { LabelValue, ModelId, Row } from "../records.ts";
+import { thumbnail } from "../image/thumbnail.ts";
+import type { ImageInput, LabelValue, ModelId, Row } from "../records.ts";
 import type { Store } from "../store/contract.ts";
 import type { Task } from "../task.ts";
-import { controlName, shownName, withoutControls } from "./label-studio-config.ts";
+import { controlName, labelStudioConfig, shownName, withoutControls } from "./label-studio-config.ts";
 import type { ReviewItem, SuspectItem } from "./review-item.ts";
+import { writeWhole } from "./write-whole.ts";
 
 export type LabelStudioPrediction = {
   /** `teacher <provider/model>` or `student <model id>`. */
@@ -33,10 +35,27 @@ export type LabelStudioTask = {
   readonly predictions: readonly LabelStudioPrediction[];
 };
 
-/** `embedded`: as a data URI, works anywhere; else the row's path after `prefix`, e.g. `/data/local-files/?d=`. */
+/** `embedded`: as a data URI, works anywhere, larger ones reduced; else the row's path after `prefix`, e.g. `/data/local-files/?d=`. */
 export type ImageLinks = "embedded" | { readonly prefix: string };
 
-/** The queue as the tasks that Label Studio imports; write them as one JSON array. */
+/**
+ * Writes the tasks to `path` (JSON) and the labelling configuration beside it (XML). Returns both paths.
+ */
+export async function exportLabelStudio(options: {
+  readonly store: Store;
+  readonly task: Task;
+  readonly items: readonly ReviewItem[];
+  readonly images?: ImageLinks;
+  readonly path: string;
+}): Promise<readonly [tasks: string, config: string]> {
+  const { path, task } = options;
+  const configPath = `${path.replace(/\.json$/i, "")}.xml`;
+  await writeWhole(path, `${JSON.stringify(await toLabelStudioTasks(options), null, 1)}\n`);
+  await writeWhole(configPath, labelStudioConfig(task));
+  return [path, configPath];
+}
+
+/** The queue as the tasks that Label Studio imports, as one JSON array. */
 export async function toLabelStudioTasks(options: {
   readonly store: Store;
   readonly task: Task;
@@ -74,10 +93,17 @@ async function shownData(store: Store, row: Row, images: ImageLinks): Promise<Re
   }
 }
 
-async function dataUri(store: Store, { blob, mediaType }: Extract<Row["input"], { kind: "image" }>): Promise<string> {
-  const bytes = await store.blobs.get(blob);
-  return `data:${mediaType};base64,${Buffer.from(bytes).toString("base64")}`;
+/** Pixels; enough to see what a person needs to see, and a list of photos stays one that a browser can load. */
+const embeddedSide = 1024;
+
+async function dataUri(store: Store, input: ImageInput): Promise<string> {
+  const bytes = await store.blobs.get(input.blob);
+  if (Math.max(input.width, input.height) <= embeddedSide) return toDataUri(bytes, input.mediaType);
+  return toDataUri(await thumbnail(bytes, embeddedSide), "image/jpeg");
 }
+
+const toDataUri = (bytes: Uint8Array, mediaType: string): string =>
+  `data:${mediaType};base64,${Buffer.from(bytes).toString("base64")}`;
 
 /** The label in force as the teacher's, and the student's where there is one. */
 function predictionsOf(item: SuspectItem, task: Task): LabelStudioPrediction[] {

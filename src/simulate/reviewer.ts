@@ -22,6 +22,8 @@ export async function simulateReview(options: {
   readonly store: Store;
   readonly task: Task;
   readonly items: readonly ReviewItem[];
+  /** The store's by default. */
+  readonly gold?: ReadonlyMap<RowId, LabelValue>;
   /** Share of rulings that equal gold, in [0, 1]; 1 by default. Wrong ones are spread evenly over the other labels. */
   readonly accuracy?: number;
   readonly seed: Seed;
@@ -31,7 +33,7 @@ export async function simulateReview(options: {
   if (!(accuracy >= 0 && accuracy <= 1)) {
     throw new FlywheelError("invalid_accuracy", `accuracy ${accuracy}`, { hint: "a share in [0, 1]" });
   }
-  const gold = await store.gold.all();
+  const gold = options.gold ?? (await store.gold.all());
   const judged = items.flatMap(({ row }) => ({ rowId: row.id, value: gold.get(row.id) }));
   const rulings = judged.flatMap(({ rowId, value }) =>
     value === undefined

@@ -60,15 +60,19 @@ function developPixel(
   const green = light[3 * pixel + 1]! * lens.gain[1] * fade;
   const blue = light[3 * pixel + 2]! * lens.gain[2] * fade;
   const grey = 0.25 * red + 0.65 * green + 0.1 * blue;
-  rgb[3 * pixel] = sensed(grey + (red - grey) * lens.saturation, lens, rng);
-  rgb[3 * pixel + 1] = sensed(grey + (green - grey) * lens.saturation, lens, rng);
-  rgb[3 * pixel + 2] = sensed(grey + (blue - grey) * lens.saturation, lens, rng);
+  // One draw for the three channels: places in the table that are far apart are as good as independent.
+  const noise = rng.integer(normals.length);
+  rgb[3 * pixel] = sensed(grey + (red - grey) * lens.saturation, lens.grain * normalAt(noise));
+  rgb[3 * pixel + 1] = sensed(grey + (green - grey) * lens.saturation, lens.grain * normalAt(noise + 1367));
+  rgb[3 * pixel + 2] = sensed(grey + (blue - grey) * lens.saturation, lens.grain * normalAt(noise + 2731));
 }
 
-function sensed(light: number, { grain }: Lens, rng: Rng): number {
-  const value = tones[clamp(Math.floor(light * tonesPerUnit), 0, tones.length - 1)]!;
-  return clamp(Math.round(value + grain * normals[rng.integer(normals.length)]!), 0, 255);
+function sensed(light: number, noise: number): number {
+  const tone = tones[clamp(Math.floor(light * tonesPerUnit), 0, tones.length - 1)]!;
+  return clamp(Math.round(tone + noise), 0, 255);
 }
+
+const normalAt = (place: number): number => normals[place % normals.length]!;
 
 const tonesPerUnit = 2048;
 /** Film-like: linear light to sRGB steps with a soft shoulder (x(1 + x/w²)/(1 + x), Reinhard 2002, w = 2.4, rescaled). */
@@ -87,10 +91,11 @@ function normalTable(): Float32Array {
 function defocus({ side, light, depth }: Exposure, { focus, falloff, blur, shake }: Lens): Float32Array {
   const radius = Math.max(1, Math.round(blur * side));
   const blurred = boxBlur(boxBlur(light, side, radius), side, radius);
-  return light.map((value, index) => {
+  for (let index = 0; index < blurred.length; index++) {
     const share = clamp(shake + falloff * Math.abs(depth[(index / 3) | 0]! - focus), 0, 1);
-    return value + (blurred[index]! - value) * share;
-  });
+    blurred[index] = light[index]! + (blurred[index]! - light[index]!) * share;
+  }
+  return blurred;
 }
 
 /** Mean over (2 · radius + 1)² pixels, edges repeated; two running sums. */
@@ -99,6 +104,7 @@ function boxBlur(source: Float32Array, side: number, radius: number): Float32Arr
   return blurLines(across, side, radius, { line: 3, step: side * 3 });
 }
 
+/** A kernel: the running sum takes one step of the window at a time, so the radius costs nothing. */
 function blurLines(
   source: Float32Array,
   side: number,
@@ -109,13 +115,14 @@ function blurLines(
   const width = 2 * radius + 1;
   for (let index = 0; index < side; index++) {
     for (let channel = 0; channel < 3; channel++) {
-      const start = index * line + channel;
-      const at = (position: number) => source[start + step * clamp(position, 0, side - 1)]!;
-      let sum = 0;
-      for (let position = -radius; position <= radius; position++) sum += at(position);
-      for (let position = 0; position < side; position++) {
-        target[start + step * position] = sum / width;
-        sum += at(position + radius + 1) - at(position - radius);
+      const first = index * line + channel;
+      const last = first + step * (side - 1);
+      let sum = source[first]! * (radius + 1);
+      for (let ahead = 1; ahead <= radius; ahead++) sum += source[Math.min(last, first + step * ahead)]!;
+      for (let position = first; position <= last; position += step) {
+        target[position] = sum / width;
+        const enters = source[Math.min(last, position + step * (radius + 1))]!;
+        sum += enters - source[Math.max(first, position - step * radius)]!;
       }
     }
   }

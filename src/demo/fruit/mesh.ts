@@ -78,31 +78,38 @@ function outward(positions: Float32Array, triangles: Uint16Array): Uint16Array {
 function vertexNormals(positions: Float32Array, triangles: Uint16Array): Float32Array {
   const sums = new Float32Array(positions.length);
   for (let at = 0; at < triangles.length; at += 3) {
-    const corners = [triangles[at]! * 3, triangles[at + 1]! * 3, triangles[at + 2]! * 3] as const;
-    const normal = faceNormal(positions, ...corners);
-    for (const corner of corners) for (let axis = 0; axis < 3; axis++) sums[corner + axis]! += normal[axis]!;
+    const [x, y, z] = faceNormal(positions, triangles[at]! * 3, triangles[at + 1]! * 3, triangles[at + 2]! * 3);
+    for (let corner = 0; corner < 3; corner++) {
+      const vertex = triangles[at + corner]! * 3;
+      sums[vertex]! += x;
+      sums[vertex + 1]! += y;
+      sums[vertex + 2]! += z;
+    }
   }
   return normalised(sums);
 }
 
-function faceNormal(positions: Float32Array, a: number, b: number, c: number): [number, number, number] {
-  const [ux, uy, uz] = difference(positions, b, a);
-  const [vx, vy, vz] = difference(positions, c, a);
+/** Twice the area long. */
+function faceNormal(positions: Float32Array, a: number, b: number, c: number): Vector {
+  const ux = positions[b]! - positions[a]!;
+  const uy = positions[b + 1]! - positions[a + 1]!;
+  const uz = positions[b + 2]! - positions[a + 2]!;
+  const vx = positions[c]! - positions[a]!;
+  const vy = positions[c + 1]! - positions[a + 1]!;
+  const vz = positions[c + 2]! - positions[a + 2]!;
   return [uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx];
 }
-
-const difference = (positions: Float32Array, to: number, from: number): Vector => [
-  positions[to]! - positions[from]!,
-  positions[to + 1]! - positions[from + 1]!,
-  positions[to + 2]! - positions[from + 2]!,
-];
 
 /** Keeps the division below from dividing by zero at vertices whose triangles are all degenerate. */
 const tinyLength = 1e-12;
 
 function normalised(vectors: Float32Array): Float32Array {
-  return vectors.map((value, index) => {
-    const first = index - (index % 3);
-    return value / (Math.sqrt(vectors[first]! ** 2 + vectors[first + 1]! ** 2 + vectors[first + 2]! ** 2) + tinyLength);
-  });
+  for (let first = 0; first < vectors.length; first += 3) {
+    const [x, y, z] = [vectors[first]!, vectors[first + 1]!, vectors[first + 2]!];
+    const length = Math.sqrt(x * x + y * y + z * z) + tinyLength;
+    vectors[first] = x / length;
+    vectors[first + 1] = y / length;
+    vectors[first + 2] = z / length;
+  }
+  return vectors;
 }

@@ -267,7 +267,8 @@ function highlight(surface: Surface, point: Point, light: Light, ray: Float64Arr
   const along = point.nx * hx + point.ny * hy + point.nz * hz;
   const half = along > 0 ? along / Math.sqrt(hx * hx + hy * hy + hz * hz) : 0;
   const facing = Math.max(0, point.nx * vx + point.ny * vy + point.nz * vz);
-  const edge = 0.04 + 0.5 * (1 - facing) ** 5;
+  const rim = 1 - facing;
+  const edge = 0.03 + 0.28 * rim * rim * rim * rim * rim;
   return [0.9 * surface.gloss * half ** surface.sharpness, surface.gloss * edge];
 }
 

@@ -1,0 +1,68 @@
+/** @file The review queue as a file, and a file of rulings back again, in either format. */
+
+import { writeFile } from "node:fs/promises";
+import { calibrateRow } from "../calibrate/calibrator.ts";
+import type { Clock } from "../contracts.ts";
+import { exportReviewCsv, importReviewCsv } from "../review/csv.ts";
+import type { ReviewImport } from "../review/import-problem.ts";
+import { toLabelStudioTasks } from "../review/label-studio.ts";
+import { labelStudioConfig } from "../review/label-studio-config.ts";
+import { importLabelStudio } from "../review/label-studio-import.ts";
+import { buildReviewQueue } from "../review/queue.ts";
+import type { ReviewItem } from "../review/review-item.ts";
+import type { Store } from "../store/contract.ts";
+import type { Task } from "../task.ts";
+import { readChampion } from "./status.ts";
+
+export type ReviewFormat = "csv" | "label-studio";
+
+export type ReviewExport = {
+  readonly items: number;
+  /** Of these, rows drawn uniformly. */
+  readonly audits: number;
+  readonly files: readonly string[];
+};
+
+type Files = { readonly store: Store; readonly task: Task; readonly path: string; readonly format: ReviewFormat };
+
+export async function exportReview(options: Files & { readonly limit: number }): Promise<ReviewExport> {
+  const items = await reviewQueue(options);
+  const files = await write({ ...options, items });
+  return { items: items.length, audits: items.filter(({ kind }) => kind === "audit").length, files };
+}
+
+async function write(options: Files & { readonly items: readonly ReviewItem[] }): Promise<readonly string[]> {
+  const { path, format, task } = options;
+  if (format === "csv") {
+    await exportReviewCsv(options);
+    return [path];
+  }
+  // Label Studio needs the labelling interface beside the tasks: names in the one must match those in the other.
+  const configPath = `${path.replace(/\.json$/, "")}.config.xml`;
+  await writeFile(configPath, labelStudioConfig(task));
+  await writeFile(path, JSON.stringify(await toLabelStudioTasks(options), null, 2));
+  return [path, configPath];
+}
+
+export async function importReview(
+  options: Files & { readonly person: string; readonly clock: Clock },
+): Promise<ReviewImport> {
+  return options.format === "csv" ? await importReviewCsv(options) : await importLabelStudio(options);
+}
+
+/** The queue with the confidence of the champion's own calibrator, where there is one. */
+export async function reviewQueue({
+  store,
+  task,
+  limit,
+}: {
+  readonly store: Store;
+  readonly task: Task;
+  readonly limit: number;
+}): Promise<readonly ReviewItem[]> {
+  const policy = (await readChampion(store, task))?.policy;
+  const confidence = policy && {
+    confidenceOf: (logits: Float32Array) => calibrateRow(policy.calibrator, logits).confidence,
+  };
+  return await buildReviewQueue({ store, task, limit, ...confidence });
+}
