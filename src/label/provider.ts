@@ -7,7 +7,7 @@ import { createAnthropic } from "@ai-sdk/anthropic";
 import { createGoogleGenerativeAI } from "@ai-sdk/google";
 import { createOpenAI } from "@ai-sdk/openai";
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
-import type { JSONValue, LanguageModel } from "ai";
+import type { LanguageModelV4, SharedV4ProviderOptions } from "@ai-sdk/provider";
 import { FlywheelError } from "../errors.ts";
 import type { Task } from "../task.ts";
 
@@ -17,12 +17,12 @@ export type Fetch = typeof globalThis.fetch;
 export type ProviderModel = {
   /** `provider/model`. */
   readonly id: string;
-  readonly model: LanguageModel;
+  readonly model: LanguageModelV4;
   readonly apiKey: string | undefined;
   /** The variable that held the key, or the first that could. */
   readonly apiKeyEnv: string | undefined;
   /** Provider options that ask for log-probabilities; absent where the provider has none. */
-  readonly logprobOptions?: Readonly<Record<string, Readonly<Record<string, JSONValue>>>>;
+  readonly logprobOptions?: SharedV4ProviderOptions;
   /** Whether the SDK knows how to tell this provider's models not to think aloud: thinking is paid for as output. */
   readonly hasReasoningSetting: boolean;
 };
@@ -124,7 +124,6 @@ const connect: Readonly<Record<Provider, (connection: Connection) => Connected>>
       name: "compatible",
       baseURL: baseURL ?? baseUrlMissing(id),
       supportsStructuredOutputs: true,
-      metadataExtractor: logprobExtractor,
       ...(apiKey && { apiKey }),
       ...(fetch && { fetch }),
     }).chatModel(name),
@@ -137,25 +136,4 @@ function baseUrlMissing(id: string): never {
   throw new FlywheelError("teacher_base_url_missing", `teacher model "${id}" needs teacher.baseUrl`, {
     hint: 'for Ollama: baseUrl: "http://127.0.0.1:11434/v1"',
   });
-}
-
-type Extractor = NonNullable<Parameters<typeof createOpenAICompatible>[0]["metadataExtractor"]>;
-
-/** The compatible provider of the SDK leaves log-probabilities in the body. Under `compatible.logprobs`, as OpenAI's own. */
-const logprobExtractor: Extractor = {
-  extractMetadata: async ({ parsedBody }) => {
-    const content = logprobContent(parsedBody);
-    return content === undefined ? undefined : { compatible: { logprobs: content } };
-  },
-  createStreamExtractor: () => ({ processChunk: () => undefined, buildMetadata: () => undefined }),
-};
-
-function logprobContent(body: unknown): JSONValue[] | undefined {
-  const choice = at(at(body, "choices"), 0);
-  const content = at(at(choice, "logprobs"), "content");
-  return Array.isArray(content) ? content : undefined;
-}
-
-function at(value: unknown, key: string | number): unknown {
-  return typeof value === "object" && value !== null ? Reflect.get(value, key) : undefined;
 }

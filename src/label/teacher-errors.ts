@@ -4,7 +4,7 @@
  * fill a log): only a status and the beginning of what the provider said, with the key blotted out.
  */
 
-import { APICallError } from "ai";
+import { APICallError } from "@ai-sdk/provider";
 import { TeacherError } from "../contracts.ts";
 import { messageOf } from "../errors.ts";
 import { type ResponseHeaders, retryAfterMs } from "./retry-after.ts";

@@ -1,9 +1,13 @@
 /**
  * @file The teacher: one question, one request, one answer or one coded error. It knows prompts, providers and prices;
  * it does not wait, retry or remember, which is the business of `pace.ts`, `ask-teacher.ts` and the store.
+ *
+ * Providers are asked through the AI SDK's provider interface, one level below `generateText`: that function adds retries,
+ * steps, tools and tracing that a single question has no use for, and costs three times as much time and garbage.
  */
 
-import { generateText, jsonSchema, type ModelMessage, NoObjectGeneratedError, Output } from "ai";
+import type { LanguageModelV4GenerateResult, LanguageModelV4Message } from "@ai-sdk/provider";
+import { z } from "zod";
 import { systemClock } from "../clock.ts";
 import {
   type Clock,
@@ -40,8 +44,6 @@ export const SIMULATED_HEADER = "x-flywheel-simulated";
  * @throws FlywheelError `teacher_key_missing`, `teacher_base_url_missing`, `unknown_provider`, `price_unknown`
  */
 export function openTeacher({ task, env, fetch, clock = systemClock }: OpenTeacherOptions): Teacher {
-  // The SDK warns about every request that a model cannot take literally, a hundred thousand times if need be.
-  globalThis.AI_SDK_LOG_WARNINGS ??= false;
   const open = (id: string): Desk => ({
     task,
     clock,
@@ -136,52 +138,51 @@ function refusesLogprobs({ offers }: Desk, error: TeacherError): boolean {
 
 async function generate(desk: Desk, { request, question }: Letter, signal: AbortSignal): Promise<Reply> {
   const options = desk.offers.logprobs ? desk.logprobOptions : undefined;
-  try {
-    const result = await generateText({
-      model: desk.model,
-      maxRetries: 0,
-      maxOutputTokens: MAX_OUTPUT_TOKENS,
-      temperature: question.temperature,
-      output: Output.object({ schema: jsonSchema(answerSchema(question.labels)), name: "answer" }),
-      instructions: question.system,
-      messages: [messageOf(question, request.input)],
-      headers: { "Idempotency-Key": request.idempotencyKey },
-      abortSignal: signal,
-      ...(desk.hasReasoningSetting && { reasoning: "none" as const }),
-      ...(options && { providerOptions: cloneOptions(options) }),
-    });
-    const { providerMetadata: metadata, response } = result.finalStep;
-    return {
-      text: result.text,
-      finishReason: result.finishReason,
-      usage: result.usage,
-      logprobs: metadata?.["openai"]?.["logprobs"] ?? metadata?.["compatible"]?.["logprobs"],
-      headers: response.headers ?? {},
-    };
-  } catch (thrown) {
-    // It answered, but not in JSON. What it says is judged by `readAnswer`, which also knows what it cost.
-    if (!NoObjectGeneratedError.isInstance(thrown)) throw thrown;
-    const { text = "", finishReason, usage } = thrown;
-    return {
-      text,
-      finishReason,
-      usage: usage ?? { inputTokens: undefined, outputTokens: undefined },
-      logprobs: undefined,
-      headers: thrown.response?.headers ?? {},
-    };
-  }
+  const result = await desk.model.doGenerate({
+    prompt: [{ role: "system", content: question.system }, userMessage(question, request.input)],
+    responseFormat: { type: "json", schema: answerSchema(question.labels), name: "answer" },
+    maxOutputTokens: MAX_OUTPUT_TOKENS,
+    temperature: question.temperature,
+    headers: { "Idempotency-Key": request.idempotencyKey },
+    abortSignal: signal,
+    ...(desk.hasReasoningSetting && { reasoning: "none" as const }),
+    ...(options && { providerOptions: options }),
+  });
+  return toReply(result);
 }
 
-/** The SDK's types want mutable records. */
-function cloneOptions(options: NonNullable<ProviderModel["logprobOptions"]>) {
-  return Object.fromEntries(Object.entries(options).map(([provider, values]) => [provider, { ...values }]));
-}
-
-function messageOf({ user }: Question, input: TeacherInput): ModelMessage {
+function userMessage({ user }: Question, input: TeacherInput): LanguageModelV4Message {
   const asked = { type: "text" as const, text: user };
   if (input.kind !== "image") return { role: "user", content: [asked, { type: "text", text: textOf(input) }] };
-  const file = { type: "file" as const, data: input.bytes, mediaType: input.mediaType };
-  return { role: "user", content: [asked, file] };
+  const data = { type: "data" as const, data: input.bytes };
+  return { role: "user", content: [asked, { type: "file", data, mediaType: input.mediaType }] };
+}
+
+function toReply({
+  content,
+  structuredOutputText,
+  finishReason,
+  usage,
+  providerMetadata,
+  response,
+}: LanguageModelV4GenerateResult): Reply {
+  const texts = content.filter((part) => part.type === "text").map(({ text }) => text);
+  return {
+    text: structuredOutputText ?? texts.join(""),
+    finishReason: finishReason.unified,
+    usage: { inputTokens: usage.inputTokens.total, outputTokens: usage.outputTokens.total },
+    logprobs: providerMetadata?.["openai"]?.["logprobs"] ?? logprobsIn(response?.body),
+    headers: response?.headers ?? {},
+  };
+}
+
+const WithLogprobs = z.object({
+  choices: z.tuple([z.object({ logprobs: z.object({ content: z.unknown() }) })]),
+});
+
+/** The SDK's provider for compatible servers leaves log-probabilities in the body. */
+function logprobsIn(body: unknown): unknown {
+  return WithLogprobs.safeParse(body).data?.choices[0].logprobs.content;
 }
 
 function toAnswer({
