@@ -68,9 +68,9 @@ export const percentShort = (share: number): string =>
   percent(share, Number.isInteger(Math.round(share * 1e6) / 1e4) ? 0 : 1);
 
 /** What regret means, beneath the headline. */
-export function explanation(data: ReportData): string {
+export function explanation(data: ReportData): string | undefined {
   const policy = present(data.policy);
-  if (!policy || standingOf(policy) !== "certified") return "";
+  if (!policy || standingOf(policy) !== "certified") return undefined;
   const who = policy.reference === "teacher" ? "the teacher" : "a person";
   return policy.target.kind === "regret"
     ? `Regret is an answer of the student’s that ${who} would not have given, counted over all requests. The rest of the traffic is escalated to the teacher.`
@@ -156,6 +156,6 @@ export function noCertificateText({ noCertificate, voided, promptChanged }: Poli
 }
 
 function sentence(text: string): string {
-  const trimmed = text.trim();
+  const trimmed = text.trim().replace(/^\p{L}/u, (letter) => letter.toUpperCase());
   return /[.!?]$/.test(trimmed) ? trimmed : `${trimmed}.`;
 }

@@ -4,6 +4,7 @@
  */
 
 import { mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { availableParallelism } from "node:os";
 import { basename, join } from "node:path";
 import type { Student } from "../contracts.ts";
 import { chartsOf } from "./charts/all.ts";
@@ -20,7 +21,7 @@ export type WriteReportOptions = Omit<CollectOptions, "student"> & {
   /** Created where absent. */
   readonly directory: string;
   /** Loads the student from its model folder, for timing it; without it, latency is that of served requests. */
-  readonly loadStudent?: (folder: string) => Promise<Student>;
+  readonly loadStudent?: (folder: string, options: { readonly threads: number }) => Promise<Student>;
 };
 
 export type ReportFiles = {
@@ -53,7 +54,8 @@ export async function writeReport(options: WriteReportOptions): Promise<ReportFi
 async function collectTimed({ directory: _, loadStudent, ...options }: WriteReportOptions) {
   const subject = loadStudent && (await chooseSubject(options.store, options.modelId));
   if (!subject || !loadStudent) return await collectReport(options);
-  await using student = await loadStudent(options.store.models.folder(subject.card.id));
+  const threads = options.task.student.threads ?? availableParallelism();
+  await using student = await loadStudent(options.store.models.folder(subject.card.id), { threads });
   return await collectReport({ ...options, student });
 }
 

@@ -26,8 +26,10 @@ export function chart(text: ChartText, marks: Marks): Chart {
   return { ...text, draw: (size) => drawSvg(text, size, marks(size, chartWidths[size])) };
 }
 
+// Only makes elements, which are never put into it: one serves every drawing.
+const { document } = parseHTML("<!doctype html><html><body></body></html>");
+
 function drawSvg(text: ChartText, size: ChartSize, options: Plot.PlotOptions): string {
-  const { document } = parseHTML("<!doctype html><html><body></body></html>");
   const style = { fontFamily: FONT_FAMILY, fontSize: `${FONT_SIZE}px`, color: colours.ink, background: "none" };
   const svg: SvgElement = Plot.plot({ ...options, width: chartWidths[size], document, style });
   describe(svg, text, size);

@@ -72,7 +72,7 @@ export function decades(least: number, most: number): readonly number[] {
 }
 
 /** About right for Inter at 12 px; a drawing has nothing to measure with. */
-export const textWidth = (text: string): number => 6.6 * [...text].length;
+export const textWidth = (text: string): number => 7 * [...text].length;
 
 /** The widest of some labels as a margin, within bounds. */
 export function labelMargin(

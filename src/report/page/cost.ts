@@ -2,7 +2,7 @@
 
 import { costVolumeChart } from "../charts/cost-volume.ts";
 import { compact, count, percent, sample, usd } from "../format.ts";
-import { type Html, html } from "../html.ts";
+import { type Html, html, none } from "../html.ts";
 import { type CostSection, isMissing, type ReportData } from "../report-data.ts";
 import { usdRange } from "./overview.ts";
 import { entries, figure, missing, section, table } from "./parts.ts";
@@ -12,6 +12,7 @@ const title = { id: "cost", title: "Cost" } as const;
 export function costPart({ cost, simulatedTeacher }: ReportData): Html {
   if (isMissing(cost)) return section(title, missing(cost));
   const volume = `${compact(cost.referenceVolume)} a month`;
+  const uncertified = cost.inputs.coverage.value === 0;
   return section(
     {
       ...title,
@@ -40,6 +41,9 @@ export function costPart({ cost, simulatedTeacher }: ReportData): Html {
       },
       ...(simulatedTeacher ? [{ name: "Prices", value: "the simulated teacher’s" }] : []),
     ]),
+    uncertified
+      ? html`<p class="warning">Nothing is certified, so every request costs a teacher call, and the rest comes on top. The table of thresholds above says what each would cost.</p>`
+      : none,
     figure(costVolumeChart(cost), { caption: "USD a month; both axes logarithmic." }),
     worksheet(cost),
     html`<h3>What this assumes</h3><ul class="assumptions">${cost.assumptions.map((assumption) => html`<li>${assumption}</li>`)}</ul>`,

@@ -25,10 +25,15 @@ export function opening(data: ReportData): Html {
 <header>
   <p class="eyebrow">Flywheel report · ${data.task.name}</p>
   <h1>${headline(data)}</h1>
-  <p class="explanation">${explanation(data)}</p>
+  ${explained(data)}
   ${keyFigures(data)}
   ${certificate(data)}
 </header>`;
+}
+
+function explained(data: ReportData): Html {
+  const text = explanation(data);
+  return text === undefined ? none : html`<p class="explanation">${text}</p>`;
 }
 
 type KeyFigure = { readonly name: string; readonly figure: string; readonly note: string };
@@ -99,13 +104,14 @@ function speed({ latency }: ReportData): KeyFigure | undefined {
   };
 }
 
-function money({ cost }: ReportData): KeyFigure | undefined {
+/** Where nothing is certified there is nothing to save: the worksheet says so, no headline figure does. */
+function money({ cost, policy }: ReportData): KeyFigure | undefined {
   const section = present(cost);
-  if (!section) return undefined;
+  if (!section || standingOf(present(policy)) !== "certified") return undefined;
   const saved = section.savedPerMonthUsd;
   return {
-    name: `${saved.value >= 0 ? "Saved" : "Extra cost"} a month at ${compact(section.referenceVolume)} requests`,
-    figure: usd(Math.abs(saved.value)),
+    name: `Saved a month at ${compact(section.referenceVolume)} requests`,
+    figure: usd(saved.value),
     note: `${usdRange(saved)}; ${percent(section.savedShare.value, 0)} of the teacher’s bill, ${sample(section.inputs.coverage.n)}`,
   };
 }
