@@ -53,6 +53,7 @@ export function createDecisionHandler(options: DecisionHandlerOptions): Decision
       const routed = finished.get(request);
       const durationMs = reply.elapsedTime;
       metrics.observe({ status: reply.statusCode, durationMs, overheadMs: overheadMs(routed, reply), routed });
+      request.log.info({ status: reply.statusCode, durationMs, ...routed?.decision }, "decision");
     },
   };
 }

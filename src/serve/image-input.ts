@@ -19,6 +19,11 @@ export type ImageInputOptions = {
   readonly fetch?: typeof globalThis.fetch;
 };
 
+/** The hosts in `FLYWHEEL_IMAGE_HOSTS`, separated by commas or white space. */
+export function imageHostsFrom(env: Readonly<Record<string, string | undefined>>): readonly string[] {
+  return (env["FLYWHEEL_IMAGE_HOSTS"] ?? "").split(/[\s,]+/).filter((host) => host !== "");
+}
+
 /**
  * The one image among the parts, decoded and named by its content.
  * @throws RequestError 400 for anything but one readable image, 502 where an allowed host does not give it
@@ -106,7 +111,7 @@ function requireAllowed({ url, param }: Place, imageHosts: readonly string[]): U
   if (imageHosts.includes(parsed.host) && parsed.username === "" && parsed.password === "") return parsed;
   throw new RequestError(400, "image_url_not_allowed", `images are not fetched from ${parsed.host}`, {
     param,
-    hint: `send the image as a data URL, or let the server's operator allow the host (--image-host ${parsed.host})`,
+    hint: `send the image as a data URL, or have the operator set FLYWHEEL_IMAGE_HOSTS=${parsed.host}`,
   });
 }
 

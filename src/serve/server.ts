@@ -4,6 +4,7 @@
  */
 
 import type { AddressInfo } from "node:net";
+import { availableParallelism } from "node:os";
 import type { FastifyBaseLogger, FastifyInstance } from "fastify";
 import { pino } from "pino";
 import { calibrateRow } from "../calibrate/calibrator.ts";
@@ -16,6 +17,7 @@ import { aborted, startDeadline } from "../route/deadline.ts";
 import { createRouter, type Router, type RouterEvents, type RouterTimes } from "../route/router.ts";
 import type { Store } from "../store/contract.ts";
 import type { Task } from "../task.ts";
+import { loadStudent as loadTrainedStudent } from "../train/load-student.ts";
 import { requireKeysBeyondLoopback } from "./api-keys.ts";
 import { createApp } from "./app.ts";
 import { createMetrics } from "./metrics.ts";
@@ -27,15 +29,15 @@ export type ServerOptions = RouterTimes & {
   readonly store: Store;
   /** Absent: what the student may not answer is handled as while the teacher is down. */
   readonly teacher?: Teacher | undefined;
-  /** From a model's folder. */
-  readonly loadStudent: (folder: string) => Promise<Student>;
+  /** From a model's folder; what training wrote, by default. */
+  readonly loadStudent?: ((folder: string) => Promise<Student>) | undefined;
   /** 127.0.0.1 by default; any other but loopback needs keys. */
   readonly host?: string | undefined;
-  /** 8080 by default; 0 for a free one. */
+  /** 8700 by default; 0 for a free one. */
   readonly port?: number | undefined;
-  /** `apiKeysFrom(process.env)`. */
+  /** Keys that open the door: `apiKeysFrom(process.env)`. None: it is open to everybody who reaches it. */
   readonly apiKeys?: readonly string[] | undefined;
-  /** Hosts from which an image may be fetched; none by default. */
+  /** Hosts from which an image may be fetched: `imageHostsFrom(process.env)`. None by default. */
   readonly imageHosts?: readonly string[] | undefined;
   /** Of a request, image included. 20 MiB by default. */
   readonly bodyLimitBytes?: number | undefined;
@@ -45,7 +47,7 @@ export type ServerOptions = RouterTimes & {
   readonly monitorPollMs?: number | undefined;
   /** How long requests, audits and their answers may take to finish once the server closes. 30 s by default. */
   readonly drainTimeoutMs?: number | undefined;
-  /** Silent where absent. */
+  /** Troubles on standard error by default; at level `info`, a line for every decision. */
   readonly log?: FastifyBaseLogger | undefined;
   readonly clock?: Clock | undefined;
   /** Closes the server, as `close()`. */
@@ -53,7 +55,7 @@ export type ServerOptions = RouterTimes & {
 };
 
 export type Server = AsyncDisposable & {
-  /** `http://127.0.0.1:8080`; the OpenAI client's base URL is this with `/v1`. */
+  /** `http://127.0.0.1:8700`; the OpenAI client's base URL is this with `/v1`. */
   readonly url: string;
   /** Follows the store at once: a promotion, a rollback, a void. */
   reload(): Promise<void>;
@@ -67,7 +69,7 @@ export type Server = AsyncDisposable & {
   readonly closed: Promise<void>;
 };
 
-const DEFAULT_PORT = 8080;
+const DEFAULT_PORT = 8700;
 const DEFAULT_BODY_LIMIT_BYTES = 20 * 2 ** 20;
 const DEFAULT_DEADLINE_MS = 30_000;
 /** Beyond the router's deadline: reading the request, decoding the image, recording the decision. */
@@ -105,7 +107,7 @@ type Running = {
 };
 
 async function compose(options: ServerOptions & { readonly apiKeys: readonly string[] }): Promise<Running> {
-  const { store, teacher, clock = systemClock, log = pino({ level: "silent" }) } = options;
+  const { store, teacher, imageHosts = [], clock = systemClock, log = openLog() } = options;
   const router = await openRouter(options, clock, log);
   const stop = new AbortController();
   const app = createApp({
@@ -114,7 +116,7 @@ async function compose(options: ServerOptions & { readonly apiKeys: readonly str
     router,
     log,
     metrics: createMetrics({ ...options, router, clock }),
-    images: { imageHosts: options.imageHosts ?? [], maxImageBytes: bodyLimitOf(options) },
+    images: { imageHosts, maxImageBytes: bodyLimitOf(options) },
     bodyLimitBytes: bodyLimitOf(options),
     timeoutMs: (options.deadlineMs ?? DEFAULT_DEADLINE_MS) + TIMEOUT_MARGIN_MS,
     isDraining: () => stop.signal.aborted,
@@ -145,12 +147,19 @@ async function compose(options: ServerOptions & { readonly apiKeys: readonly str
   return { app, router, checkMonitor, close: () => (closed ??= shutDown()) };
 }
 
+/** To standard error: standard output belongs to whoever started the server. */
+function openLog(): FastifyBaseLogger {
+  return pino({ level: "warn" }, pino.destination(2));
+}
+
 function bodyLimitOf({ bodyLimitBytes = DEFAULT_BODY_LIMIT_BYTES }: ServerOptions): number {
   return bodyLimitBytes;
 }
 
 function openRouter(options: ServerOptions, clock: Clock, log: FastifyBaseLogger): Promise<Router> {
-  const { store, loadStudent, seed = 0, deadlineMs = DEFAULT_DEADLINE_MS } = options;
+  const { task, store, seed = 0, deadlineMs = DEFAULT_DEADLINE_MS } = options;
+  const threads = task.student.threads ?? availableParallelism();
+  const { loadStudent = (folder: string) => loadTrainedStudent(folder, { threads }) } = options;
   return createRouter({
     ...options,
     clock,

@@ -4,6 +4,7 @@
  */
 
 import OpenAI from "openai";
+import { pino } from "pino";
 import { onTestFinished } from "vitest";
 import type { Teacher } from "../../contracts.ts";
 import { openTeacher } from "../../label/teacher.ts";
@@ -69,7 +70,8 @@ export async function startTestServer(
   options: Pick<ServerOptions, "task" | "store"> & Partial<ServerOptions>,
 ): Promise<Server> {
   const loadStudent = () => openColourStudent("m1", classesOf(options.task));
-  const server = await startServer({ port: 0, loadStudent, drainTimeoutMs: 5_000, ...options });
+  const log = pino({ level: "silent" });
+  const server = await startServer({ port: 0, loadStudent, log, drainTimeoutMs: 5_000, ...options });
   onTestFinished(() => server.close());
   return server;
 }
