@@ -19,15 +19,16 @@ test("templates nest without being escaped twice, lists are joined, absent value
 });
 
 test("whatever the text, the page shows it and gains no element by it", () => {
+  const telling = fc.constantFrom(..."<>&\"'/=;#! \nx3é", "ラ", "🍎", "</", "<!--", "]]>", "&lt;");
   // A parser may normalise line ends and drop NUL; nothing else may change.
   const seen = (text: string | null) => (text ?? "").replace(/[\r\n\0]/g, "");
   fc.assert(
-    fc.property(fc.array(fc.string({ unit: "binary" }), { minLength: 1, maxLength: 20 }), (texts) => {
+    fc.property(fc.array(fc.string({ unit: telling }), { minLength: 1, maxLength: 20 }), (texts) => {
       const paragraphs = texts.map((text) => html`<p title="${text}">${text}</p>`);
       const { document } = parseHTML(html`<!doctype html><html><body>${paragraphs}</body></html>`.markup);
       const elements = [...document.querySelectorAll("body *")];
       expect(elements.map((element) => seen(element.textContent))).toEqual(texts.map(seen));
     }),
-    { numRuns: 30 },
+    { numRuns: 100 },
   );
 });

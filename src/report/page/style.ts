@@ -132,7 +132,7 @@ footer { color: var(--muted); font-size: .85rem; padding: 2.5rem 0 3rem; }
 }
 @media print {
   nav { display: none; }
-  body { font-size: 10pt; }
+  html { font-size: 10pt; }
   figure, .confusions > li, .certificate, .keys, tr { break-inside: avoid; }
   h2, h3, figcaption { break-after: avoid; }
   .scroll { overflow: visible; max-height: none; }
