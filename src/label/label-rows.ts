@@ -8,6 +8,7 @@ import type { Seed } from "../math/random.ts";
 import type { Row, RowId } from "../records.ts";
 import type { Store } from "../store/contract.ts";
 import type { Task } from "../task.ts";
+import { type LabelAgreement, labelAgreement } from "./agreement.ts";
 import { type AskContext, askTeacher } from "./ask-teacher.ts";
 import { concurrently } from "./concurrently.ts";
 import { deriveLabels, type LabelCounts } from "./derive-labels.ts";
@@ -15,6 +16,7 @@ import { type LabelRun, type RowFailure, startRun } from "./label-run.ts";
 import { createPace, type Pace } from "./pace.ts";
 import { countPasses, rowsToAsk } from "./passes.ts";
 import { createRunProgress, type RunProgress } from "./run-progress.ts";
+import { estimateTeacherAccuracy, type TeacherAccuracy } from "./teacher-accuracy.ts";
 import { loadTeacherInput } from "./teacher-input.ts";
 
 export type LabelRowsOptions = {
@@ -51,6 +53,10 @@ export type LabelSummary = {
   readonly costUsd: number;
   readonly spentUsd: number;
   readonly labels: LabelCounts;
+  /** Absent until some row has two passes; never to be called accuracy. */
+  readonly agreement?: LabelAgreement;
+  /** Absent without gold labels and rulings. */
+  readonly teacherAccuracy?: TeacherAccuracy;
   readonly durationMs: number;
 };
 
@@ -75,6 +81,8 @@ export async function labelRows(options: LabelRowsOptions): Promise<LabelSummary
   const labels = await deriveLabels({ store, task });
   if (run.stopReason?.kind === "error") throw run.stopReason.error;
   const { failed, failures, deferred, costUsd } = run.tally;
+  const agreement = await labelAgreement(store, task);
+  const teacherAccuracy = await estimateTeacherAccuracy(store, task);
   return {
     ...(run.stopReason && { stopped: run.stopReason.kind }),
     answers,
@@ -86,6 +94,8 @@ export async function labelRows(options: LabelRowsOptions): Promise<LabelSummary
     costUsd,
     spentUsd: (await store.spend.totals()).spentUsd,
     labels,
+    ...(agreement && { agreement }),
+    ...(teacherAccuracy && { teacherAccuracy }),
     durationMs: clock.now() - startedAt,
   };
 }

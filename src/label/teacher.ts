@@ -54,7 +54,7 @@ export function openTeacher({ task, env, fetch, clock = systemClock }: OpenTeach
   const first = open(task.teacher.model);
   const second = task.teacher.secondModel === undefined ? first : open(task.teacher.secondModel);
   const deskOf = (pass: number): Desk => (modelOfPass(task, pass) === second.id ? second : first);
-  let isSimulated = [first, second].some(({ id }) => id.startsWith("compatible/simulated/"));
+  let isSimulated = [first, second].some(({ id }) => /^compatible\/simulated(\/|$)/.test(id));
   const version = promptVersion(task);
   return {
     id: first.id,

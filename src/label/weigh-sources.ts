@@ -23,9 +23,10 @@ export type SourceWeighing = {
 
 /** Undefined where there are fewer than three sources, or too many rows and classes to hold. */
 export async function weighSources(store: Store, task: Task): Promise<SourceWeighing | undefined> {
+  if (!(await hasEnoughSources(store, task))) return undefined;
   const classes = classesOf(task);
   const votes = await collectVotes(store, task, classes);
-  if (votes.sources.size < LEAST_SOURCES || votes.rows.size * classes.length > MOST_POSTERIORS) return undefined;
+  if (votes.rows.size * classes.length > MOST_POSTERIORS) return undefined;
   const { posterior } = dawidSkene({
     nRows: votes.rows.size,
     nAnnotators: votes.sources.size,
@@ -41,6 +42,17 @@ export async function weighSources(store: Store, task: Task): Promise<SourceWeig
       return index === undefined ? undefined : distributionAt(posterior, index, classes);
     },
   };
+}
+
+/** Most workspaces have not, and need not hold every vote in memory to find out. */
+async function hasEnoughSources(store: Store, task: Task): Promise<boolean> {
+  const version = promptVersion(task);
+  const sources = new Set<string>();
+  for await (const { annotations } of store.annotations.byRow()) {
+    for (const source of judgementsOf(annotations, version).keys()) sources.add(source);
+    if (sources.size >= LEAST_SOURCES) return true;
+  }
+  return false;
 }
 
 type Votes = {
