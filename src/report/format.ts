@@ -38,9 +38,11 @@ export function usd(value: number): string {
   return `${sign}$${magnitude(Math.abs(value))}`;
 }
 
+const cents = new Intl.NumberFormat("en-US", { minimumSignificantDigits: 2, maximumSignificantDigits: 2 });
+
 function magnitude(value: number): string {
   if (value === 0) return "0";
-  if (value < 0.1) return new Intl.NumberFormat("en-US", { maximumSignificantDigits: 2 }).format(value);
+  if (value < 0.1) return cents.format(value);
   return fixed(value, value < 100 ? 2 : 0);
 }
 

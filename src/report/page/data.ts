@@ -22,9 +22,9 @@ export function dataPart({ data }: ReportData): Html {
     ]),
     data.rows > 0
       ? partsBar("Splits: rows that train, rows that calibrate confidence, rows that certify the threshold", [
-          { name: "train", count: data.splits.train },
-          { name: "calibrate", count: data.splits.calibrate },
-          { name: "certify", count: data.splits.certify },
+          { name: "train", count: data.splits.train, tone: 0 },
+          { name: "calibrate", count: data.splits.calibrate, tone: 1 },
+          { name: "certify", count: data.splits.certify, tone: 2 },
         ])
       : none,
     rejected(data),

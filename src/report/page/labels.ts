@@ -24,7 +24,7 @@ export function labelsPart({ labels, simulatedTeacher }: ReportData): Html {
     },
     partsBar(
       "How the labels in force came to be",
-      labels.byBasis.map(({ basis, count: n }) => ({ name: basisNames[basis], count: n })),
+      labels.byBasis.map(({ basis, count: n }, tone) => ({ name: basisNames[basis], count: n, tone })),
     ),
     quality(labels),
     spend(labels, simulatedTeacher),

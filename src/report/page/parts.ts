@@ -93,14 +93,17 @@ export function entries(list: readonly Entry[]): Html {
   return html`<dl class="entries">${list.map(({ name, value }) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
 }
 
+/** `tone`: a colour of the style sheet's, 0 to 4. */
+export type Part = { readonly name: string; readonly count: number; readonly tone: number };
+
 /** A bar of parts of a whole, with its legend. */
-export function partsBar(label: string, parts: readonly { readonly name: string; readonly count: number }[]): Html {
+export function partsBar(label: string, parts: readonly Part[]): Html {
   const total = parts.reduce((sum, part) => sum + part.count, 0);
   const shown = parts.filter((part) => part.count > 0);
   const width = (part: { readonly count: number }) => ((100 * part.count) / total).toFixed(2);
   return html`
 <div class="parts"><p>${label}</p>
-  <div class="bar" aria-hidden="true">${shown.map((part, index) => html`<span class="part-${index % 5}" style="width:${width(part)}%"></span>`)}</div>
-  <ul>${shown.map((part, index) => html`<li><span class="key part-${index % 5}"></span>${part.name} <b>${count(part.count)}</b> <span class="interval">${percent(part.count / total)}</span></li>`)}</ul>
+  <div class="bar" aria-hidden="true">${shown.map((part) => html`<span class="part-${part.tone}" style="width:${width(part)}%"></span>`)}</div>
+  <ul>${shown.map((part) => html`<li><span class="key part-${part.tone}"></span>${part.name} <b>${count(part.count)}</b> <span class="interval">${percent(part.count / total)}</span></li>`)}</ul>
 </div>`;
 }

@@ -14,10 +14,21 @@ export function servingPart({ traffic, latency, task }: ReportData): Html {
   );
 }
 
+/** The student's colour where it answered, the teacher's where that did. */
+const tones = new Map([
+  ["answered", 0],
+  ["escalated", 1],
+  ["audited", 2],
+  ["degraded", 3],
+]);
+
 function requests({ requests: total, byRoute, byReason, escalated, from, to }: TrafficSection): Html {
   return html`
 <p class="lead">${count(total)} requests from ${instant(from)} to ${instant(to)}.</p>
-${partsBar("Where requests went", byRoute)}
+${partsBar(
+  "Where requests went",
+  byRoute.map(({ name, count: n }) => ({ name, count: n, tone: tones.get(name) ?? 4 })),
+)}
 ${entries([
   { name: "Escalated to the teacher", value: share(escalated) },
   ...(byReason.length > 0
