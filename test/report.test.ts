@@ -196,6 +196,7 @@ describe("a wheel that has turned", () => {
     expect(present(report.cost)!.inputs.coverage.value).toBe(0);
     const otherQuestion = await collect(store, { task: { ...task, instructions: "Which vegetable?" } });
     expect(summaryOf(otherQuestion).policy!.certified).toBe(false);
+    expect(present(otherQuestion.cost)!.inputs.coverage.value).toBe(0);
   });
 
   test("files are written whole, pictures of an earlier report removed", async () => {
