@@ -77,10 +77,11 @@ function total(
 ): Value | undefined {
   const arrived = parts.get(name);
   if (arrived === undefined) return undefined;
+  const type = types.get(name);
+  if (type) for (const part of arrived) types.set(part.name, type);
   // Pairwise Add: ONNX Runtime's Sum is slower for two, and three or more are rare.
   const sum = arrived.reduce((left, right) => builder.op("Add", [left, right], {}, { name: `grad/${name}` }));
   parts.set(name, [sum]);
-  const type = types.get(name);
   if (type) types.set(sum.name, type);
   return sum;
 }

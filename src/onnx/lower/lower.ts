@@ -6,12 +6,14 @@
 import { createGraphBuilder, type Value } from "../builder.ts";
 import { type Geometry, geometryOf } from "../convolution-geometry.ts";
 import type { Types } from "../infer-types.ts";
-import { consumersOf, intAttribute, intsAttribute, type Model, type Node } from "../model.ts";
+import { consumersOf, type Graph, intAttribute, intsAttribute, type Model, type Node } from "../model.ts";
 import { prune } from "../prune.ts";
-import { ownDomain } from "../rules/convolution.ts";
+import { ownDomain } from "../rules/rule.ts";
 import { numbersOf } from "../tensor.ts";
+import { broadcastInsteadOfExpanding } from "./broadcast.ts";
 import { depthwiseStrategy, isBlockedDepthwise } from "./depthwise.ts";
-import type { ConvShapes, ConvStrategy, FusedActivation, Lowering, Target } from "./lowering.ts";
+import { hardSwish, hardSwishGradient } from "./hard-swish.ts";
+import type { ConvShapes, ConvStrategy, ForwardOperands, FusedActivation, Lowering, Target } from "./lowering.ts";
 import { isDense, patchesStrategy } from "./patches.ts";
 import { isPointwise, pointwiseStrategy } from "./pointwise.ts";
 import { portableInputGradient, portableWeightGradient } from "./portable-convolution.ts";
@@ -23,15 +25,15 @@ export type LowerOptions = {
 
 /** The same model in ONNX Runtime's operators only. Input, output and parameter names stay. */
 export function lower(model: Model, { types, target }: LowerOptions): Model {
-  const { graph } = model;
+  const graph = broadcastInsteadOfExpanding(model.graph, types);
   const reserved = graph.nodes.flatMap((node) => node.outputs);
   const g = createGraphBuilder(graph.name, { from: { ...graph, nodes: [] }, reserved });
   const renamed = new Map<string, string>();
   const emitted = new Map<string, Value>();
   const lowering: Lowering = { g, target, once: (key, make) => emitted.get(key) ?? remember(emitted, key, make()) };
-  for (const { node, activation } of withFusedActivations(model)) {
+  for (const { node, activation } of withFusedActivations(graph)) {
     const current = { ...node, inputs: node.inputs.map((name) => renamed.get(name) ?? name) };
-    const result = lowerNode(lowering, current, types, activation?.fused);
+    const result = lowerNode(lowering, current, { original: node, types, activation: activation?.fused });
     if (result) renamed.set((activation?.node ?? node).outputs[0]!, result.name);
     else for (const kept of [current, ...(activation ? [activation.node] : [])]) g.node(kept);
   }
@@ -49,7 +51,7 @@ function remember(emitted: Map<string, Value>, key: string, value: Value): Value
 type Activation = { readonly node: Node; readonly fused: FusedActivation };
 
 /** Nodes in order; an activation that alone reads a convolution is taken out and travels with it. */
-function withFusedActivations({ graph }: Model): readonly { node: Node; activation: Activation | undefined }[] {
+function withFusedActivations(graph: Graph): readonly { node: Node; activation: Activation | undefined }[] {
   const consumers = consumersOf(graph);
   const outputs = new Set(graph.outputs.map((output) => output.name));
   const taken = new Set<Node>();
@@ -72,19 +74,47 @@ function fusedActivation(node: Node, initialisers: Model["graph"]["initialisers"
   return { name: "Clip", parameters: bounds.map((bound) => numbersOf(bound!)[0]!) };
 }
 
+type NodeContext = {
+  /** The node under its original input names, by which types are known. */
+  readonly original: Node;
+  readonly types: Types;
+  readonly activation: FusedActivation | undefined;
+};
+
 /** What replaces the node's only output, or `undefined` to keep the node. */
-function lowerNode(l: Lowering, node: Node, types: Types, activation: FusedActivation | undefined): Value | undefined {
-  const [first, second, third] = node.inputs.map((name) => ({ name }));
-  if (!first || !second) return undefined;
-  if (node.domain === ownDomain) return lowerGradient(l, node, first, second);
-  if (node.domain !== "" || node.opType !== "Conv") return undefined;
-  const shapes = forwardShapes(node, types);
-  return (
-    shapes && strategyOf(shapes, l.target)?.forward?.(l, shapes, { x: first, weight: second, bias: third, activation })
-  );
+function lowerNode(l: Lowering, node: Node, context: NodeContext): Value | undefined {
+  const operator = node.domain === "" || node.domain === ownDomain ? node.opType : "";
+  const [first, second, third] = node.inputs.map((name) => ({ name })) as [Value, Value, Value | undefined];
+  switch (operator) {
+    case "HardSwish":
+      return isFloat32(context, 0) ? hardSwish(l, first) : undefined;
+    case "HardSwishGradient":
+      return hardSwishGradient(l, intsAttribute(node, "dims", []), { dy: first, x: second });
+    case "ConvInputGradient":
+    case "ConvWeightGradient":
+      return lowerConvGradient(l, node, first, second);
+    case "Conv":
+      return isFloat32(context, 0) ? lowerConv(l, context, { x: first, weight: second, bias: third }) : undefined;
+    default:
+      return undefined;
+  }
 }
 
-function lowerGradient(l: Lowering, node: Node, first: Value, second: Value): Value {
+function isFloat32({ original, types }: NodeContext, index: number): boolean {
+  return types.get(original.inputs[index] ?? "")?.dtype === "float32";
+}
+
+function lowerConv(
+  l: Lowering,
+  context: NodeContext,
+  operands: Omit<ForwardOperands, "activation">,
+): Value | undefined {
+  const shapes = forwardShapes(context);
+  const { activation } = context;
+  return shapes && strategyOf(shapes, l.target)?.forward?.(l, shapes, { ...operands, activation });
+}
+
+function lowerConvGradient(l: Lowering, node: Node, first: Value, second: Value): Value {
   const shapes = gradientShapes(node);
   const strategy = strategyOf(shapes, l.target);
   const portable = { g: l.g, ...shapes };
@@ -100,15 +130,16 @@ function lowerGradient(l: Lowering, node: Node, first: Value, second: Value): Va
 function strategyOf(shapes: ConvShapes, { blockSize }: Target): ConvStrategy | undefined {
   if (isPointwise(shapes)) return pointwiseStrategy(shapes);
   if (blockSize !== undefined && isBlockedDepthwise(shapes)) return depthwiseStrategy(blockSize);
-  return isDense(shapes) ? patchesStrategy : undefined;
+  return isDense(shapes) ? patchesStrategy(blockSize) : undefined;
 }
 
-/** Shapes of a forward convolution; `undefined` unless it is float32, as the fast ways require. */
-function forwardShapes(node: Node, types: Types): ConvShapes | undefined {
-  const [x, weight, y] = [node.inputs[0], node.inputs[1], node.outputs[0]].map((name) => types.get(name ?? ""));
-  if (!x || !weight || !y || x.dtype !== "float32") return undefined;
-  const dims = { inputDims: x.dims, weightDims: weight.dims, outputDims: y.dims };
-  return { ...dims, geometry: geometryOf({ node, ...dims, kernel: weight.dims.slice(2) }) };
+/** Shapes of a forward convolution, where all are known. */
+function forwardShapes({ original, types }: NodeContext): ConvShapes | undefined {
+  const names = [original.inputs[0], original.inputs[1], original.outputs[0]];
+  const [inputDims, weightDims, outputDims] = names.map((name) => types.get(name ?? "")?.dims);
+  if (!inputDims || !weightDims || !outputDims) return undefined;
+  const dims = { inputDims, weightDims, outputDims };
+  return { ...dims, geometry: geometryOf({ node: original, ...dims, kernel: weightDims.slice(2) }) };
 }
 
 function gradientShapes(node: Node): ConvShapes {

@@ -11,8 +11,10 @@ import {
   gradientOf,
   hasInput,
   input,
+  inputDims,
   output,
   outputDims,
+  ownDomain,
   positiveAxis,
   type Rule,
   type RuleContext,
@@ -66,16 +68,10 @@ const hardSigmoid = unary((c, dy) => {
   return multiply(c, dy, multiply(c, inside, scalar(c, floatAttribute(c.node, "alpha", 0.2))));
 });
 
-/**
- * y = x · s with s = HardSigmoid(x; 1/6, 1/2). Inside (−3, 3) the derivative is 2s − 1/2, left of it 0, right of it 1:
- * 2s − ½[x > −3] − ½[x > 3] everywhere, as HardSigmoid is exactly 0 and 1 outside.
- */
-const hardSwish = unary((c, dy) => {
-  const s = c.g.op("HardSigmoid", [input(c)], { alpha: 1 / 6, beta: 0.5 });
-  const steps = c.g.op("Add", [step(c, input(c), -3, 1), step(c, input(c), 3, 1)]);
-  const slope = c.g.op("Sub", [s, multiply(c, steps, scalar(c, 0.25))]);
-  return multiply(c, dy, multiply(c, slope, scalar(c, 2)));
-});
+/** Left to `lower/hard-swish.ts`, which shares the inner hard sigmoid between the forward and the backward pass. */
+const hardSwish = unary((c, dy) =>
+  c.g.op("HardSwishGradient", [dy, input(c)], { dims: inputDims(c) }, { domain: ownDomain }),
+);
 
 const sigmoid = unary((c, dy) => {
   const y = output(c);

@@ -12,15 +12,13 @@ import {
   input,
   inputDims,
   outputDims,
+  ownDomain,
   type Rule,
   type RuleContext,
   type Rules,
   reduceSum,
   whenNeeded,
 } from "./rule.ts";
-
-/** Domain of operators that exist only between differentiation and lowering. */
-export const ownDomain = "flywheel";
 
 export type ConvInputGradient = {
   /** `[N, O, ...out]` */

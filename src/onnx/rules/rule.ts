@@ -10,6 +10,9 @@ import type { GraphBuilder, Value } from "../builder.ts";
 import { describeNode, type Graph, type Node, type TensorType } from "../model.ts";
 import { floats, numbersOf, tensor } from "../tensor.ts";
 
+/** Domain of operators that exist only between differentiation and lowering. */
+export const ownDomain = "flywheel";
+
 export type MutableTypes = Map<string, TensorType>;
 
 export type RuleContext = {

@@ -9,6 +9,7 @@ import { differentiate } from "../differentiate.ts";
 import { lower } from "../lower/lower.ts";
 import type { Target } from "../lower/lowering.ts";
 import { type Model, onlyOutput } from "../model.ts";
+import type { MutableTypes } from "../rules/rule.ts";
 import type { Layout } from "./layout.ts";
 import { appendLoss, type Loss } from "./loss.ts";
 import { appendUpdate, momentCount, type Optimiser, type StepScalars } from "./optimiser.ts";
@@ -62,17 +63,20 @@ export function buildStepGraph(options: StepGraphOptions): Model {
   const initialisers = new Map([...graph.initialisers].filter(([name]) => !variable.has(name)));
   const g = createGraphBuilder("training_step", { from: { ...graph, initialisers } });
   for (const { name, dims } of [...parameters.slots, ...statistics.slots]) g.input(name, "float32", dims);
-  const gradients = appendBackward(g, options);
+  const types = new Map(prepared.types);
+  const gradients = appendBackward(g, options, types);
   const flat = concatenated(
     g,
     parameters.slots.map(({ name }) => gradientOf(name, gradients)),
   );
   appendOptimiser(g, options, clipped(g, flat, options.clipNorm));
   appendStatistics(g, options);
-  return lower(g.build(), { types: prepared.types, target });
+  return lower(g.build(), { types, target });
 }
 
-function appendBackward(g: GraphBuilder, { prepared, parameters, loss }: StepGraphOptions): Map<string, Value> {
+/** Adds the types of gradients to `types`. */
+function appendBackward(g: GraphBuilder, options: StepGraphOptions, types: MutableTypes): Map<string, Value> {
+  const { prepared, parameters, loss } = options;
   const { graph } = prepared.model;
   const [rows, classes] = logitsShape(prepared);
   const logits = { name: onlyOutput(prepared.model).name };
@@ -83,7 +87,7 @@ function appendBackward(g: GraphBuilder, { prepared, parameters, loss }: StepGra
   g.output(ports.logits, logits);
   const withRespectTo = parameters.slots.map((slot) => slot.name);
   const seeds = new Map([[logits.name, gradient]]);
-  return differentiate({ builder: g, graph, types: new Map(prepared.types), seeds, withRespectTo });
+  return differentiate({ builder: g, graph, types, seeds, withRespectTo });
 }
 
 function gradientOf(name: string, gradients: ReadonlyMap<string, Value>): Value {
