@@ -5,7 +5,7 @@ import { FruitLabel } from "./render-fruit.ts";
 
 export type DemoTeacher = { readonly model: string; readonly baseUrl?: string };
 
-export function demoTask(teacher: DemoTeacher, student: TaskDefinition["student"]): TaskDefinition {
+export function demoTask(teacher: DemoTeacher, student: TaskDefinition["student"] = {}): TaskDefinition {
   const isSimulated = teacher.baseUrl !== undefined;
   return {
     name: "fruit",
@@ -17,7 +17,7 @@ export function demoTask(teacher: DemoTeacher, student: TaskDefinition["student"
       // What Gemini 2.5 Flash costs: a simulated teacher is charged as if it were real, and always shown as simulated.
       ...(isSimulated && { price: { inputPerMillionUsd: 0.3, outputPerMillionUsd: 2.5 } }),
     },
-    ...(student && { student }),
+    student,
     target: { kind: "regret", risk: 0.05, delta: 0.1 },
     budgetUsd: 5,
     // Three rounds of little traffic must refill the certify split; at a million requests a month 1 % would do.

@@ -10,8 +10,8 @@ import { stringify } from "csv-stringify/sync";
 import type { Clock, Progress } from "../contracts.ts";
 import { FlywheelError } from "../errors.ts";
 import { type Flywheel, openFlywheel } from "../flywheel/open.ts";
-import type { RoundOutcome } from "../improve/run-round.ts";
 import { reviewQueue } from "../flywheel/review-files.ts";
+import type { RoundOutcome } from "../improve/run-round.ts";
 import { deriveLabels } from "../label/derive-labels.ts";
 import type { Seed } from "../math/random.ts";
 import { loadGoldFile } from "../simulate/gold-file.ts";
@@ -19,8 +19,8 @@ import { simulateReview } from "../simulate/reviewer.ts";
 import { type SimulatedTeacher, startSimulatedTeacher } from "../simulate/teacher-server.ts";
 import { defineTask } from "../task.ts";
 import { type DemoTeacher, demoTask } from "./demo-task.ts";
-import { type DemoData, type Photo, type PhotoSource, preparePhotos } from "./photo-source.ts";
-import { sendTraffic, type TrafficResult } from "./traffic.ts";
+import { type DemoData, type PhotoSource, preparePhotos } from "./photo-source.ts";
+import { type Photo, sendTraffic, type TrafficResult } from "./traffic.ts";
 
 export type DemoOptions = {
   /** The demonstration's own workspace; made anew at every run. */
@@ -118,40 +118,53 @@ async function startWheel(flywheel: Flywheel, { source, say, clock, progress, si
   say(`ingest    ${rows.added} rows, ${rows.duplicates} duplicates, ${rows.rejected} rejected`);
   const labels = await flywheel.label(work);
   say(`label     ${JSON.stringify(labels)}`);
-  const reviewed = await review(flywheel, { source, clock });
+  const reviewed = await review(flywheel, clock);
   say(`review    ${reviewed} rulings by a simulated reviewer`);
   const { card, policy, why } = await flywheel.train(work);
-  say(`train     ${card.trainer}, ${card.parameters} parameters, ${card.trainingRows} rows, ${(card.trainingMs / 1000).toFixed(0)} s`);
+  say(
+    `train     ${card.trainer}, ${card.parameters} parameters, ${card.trainingRows} rows, ${(card.trainingMs / 1000).toFixed(0)} s`,
+  );
   say(`certify   ${why}; threshold ${policy.threshold?.toFixed(3) ?? "none"}`);
 }
 
 async function writeList(path: string, photos: readonly Photo[]): Promise<string> {
-  await writeFile(path, stringify(photos.map(({ path: file }) => ({ file })), { header: true }));
+  await writeFile(
+    path,
+    stringify(
+      photos.map(({ path: file }) => ({ file })),
+      { header: true },
+    ),
+  );
   return path;
 }
 
 /** A person would take half an hour for these; the simulated one reads gold, and is named as what it is. */
-async function review(
-  { store, task, seed }: Flywheel,
-  { source, clock }: { readonly source: PhotoSource; readonly clock: Clock },
-): Promise<number> {
+async function review({ store, task, seed }: Flywheel, clock: Clock): Promise<number> {
   const items = await reviewQueue({ store, task, limit: rulings });
-  const { recorded } = await simulateReview({ store, task, items, gold: await store.gold.all(), accuracy: 1, seed, clock });
-  await deriveLabels({ store, task, clock });
+  const { recorded } = await simulateReview({
+    store,
+    task,
+    items,
+    gold: await store.gold.all(),
+    accuracy: 1,
+    seed,
+    clock,
+  });
+  await deriveLabels({ store, task });
   return recorded;
 }
 
 /** Fresh traffic, then a turn of the wheel; the server runs on and follows each promotion. */
 async function turnWheel(flywheel: Flywheel, options: Turning): Promise<readonly DemoRound[]> {
   const { source, say, progress, signal } = options;
-  const server = await flywheel.serve({ port: 0, logRequests: false });
+  const server = await flywheel.serve({ port: 0 });
   const rounds: DemoRound[] = [];
   try {
     for (const [index, photos] of source.rounds.entries()) {
       const traffic = await sendTraffic({ url: server.url, task: flywheel.task, photos, progress, signal });
-      await server.settle();
+      await server.workOffBacklog();
       const outcome = await flywheel.improve({ force: true, progress, signal });
-      await server.settle();
+      await server.reload();
       say(`round ${index + 1}   ${describe(traffic, outcome)}`);
       rounds.push({ traffic, outcome });
     }

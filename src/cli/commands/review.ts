@@ -1,0 +1,36 @@
+import { resolve } from "node:path";
+import type { Flywheel } from "../../flywheel/open.ts";
+import type { ReviewFormat } from "../../flywheel/review-files.ts";
+import type { CommandContext, CommandResult } from "../command.ts";
+
+export async function runReviewExport(
+  flywheel: Flywheel,
+  _context: CommandContext,
+  { path, format, limit }: { readonly path: string; readonly format: ReviewFormat; readonly limit: number },
+): Promise<CommandResult> {
+  const exported = await flywheel.exportReview({ path: resolve(path), format, limit });
+  return {
+    json: exported,
+    text: [
+      `${exported.items} rows to look at (${exported.audits} of them drawn uniformly, shown without a suggestion)`,
+      ...exported.files.map((file) => `wrote ${file}`),
+      `next: fill in the labels, then \`flywheel review import ${path}${format === "csv" ? "" : ` --format ${format}`}\``,
+    ],
+  };
+}
+
+export async function runReviewImport(
+  flywheel: Flywheel,
+  _context: CommandContext,
+  { path, format, person }: { readonly path: string; readonly format: ReviewFormat; readonly person: string },
+): Promise<CommandResult> {
+  const imported = await flywheel.importReview({ path: resolve(path), format, person });
+  return {
+    json: imported,
+    text: [
+      `${imported.recorded} rulings taken, ${imported.unchanged} known already, ${imported.blank} blank`,
+      ...imported.problems.map(({ where, message }) => `  ✗ ${where}: ${message}`),
+      "next: `flywheel train`, or `flywheel improve` where a champion serves",
+    ],
+  };
+}

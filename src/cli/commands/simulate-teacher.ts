@@ -1,0 +1,41 @@
+import { once } from "node:events";
+import { loadGoldFile } from "../../simulate/gold-file.ts";
+import { startSimulatedTeacher } from "../../simulate/teacher-server.ts";
+import type { CommandContext, CommandResult } from "../command.ts";
+
+export type SimulateOptions = {
+  readonly gold: string;
+  readonly port: number;
+  readonly errorRate: number;
+  readonly latency: number;
+  readonly rateLimit?: number;
+  readonly p429: number;
+  readonly p5xx: number;
+  readonly hang: number;
+  readonly malformed: number;
+};
+
+export async function runSimulateTeacher(
+  { seed, json, clock, signal, say }: CommandContext,
+  { gold: path, port, errorRate, latency, rateLimit, p429, p5xx, hang, malformed }: SimulateOptions,
+): Promise<CommandResult> {
+  const { gold, classes } = await loadGoldFile(path);
+  await using teacher = await startSimulatedTeacher({
+    gold,
+    classes,
+    errorRate,
+    latency: { medianMs: latency, sigma: 0.3 },
+    ...(rateLimit !== undefined && { rateLimitPerSecond: rateLimit }),
+    ...{ p429, p5xx, pHang: hang, pMalformed: malformed / 2, pOffSchema: malformed / 2 },
+    seed,
+    port,
+    clock,
+  });
+  // A program that started us needs the address before the command ends; it reads one JSON line.
+  if (json) process.stdout.write(`${JSON.stringify({ url: teacher.url, simulated: true })}\n`);
+  say(`SIMULATED teacher for ${gold.size} inputs at ${teacher.url} (Ctrl-C stops it)`);
+  say(`  teacher: { model: "compatible/simulated", baseUrl: "${teacher.url}" }`);
+  if (!signal.aborted) await once(signal, "abort");
+  const stats = teacher.stats();
+  return { json: stats, text: Object.entries(stats).map(([name, value]) => `${name} ${JSON.stringify(value)}`) };
+}

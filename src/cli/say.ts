@@ -1,0 +1,37 @@
+/** @file How the command line says things: the same words for the same kinds of number everywhere. */
+
+import type { Estimate, ModelCard, Policy } from "../records.ts";
+
+export const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+export const usd = (amount: number): string => `$${amount < 1 ? amount.toFixed(4) : amount.toFixed(2)}`;
+export const shortId = (id: string): string => id.slice(0, 12);
+
+/** "93.1 % (90.2–95.4 %, n = 375)" */
+export function estimate({ value, low, high, n }: Estimate): string {
+  return n === 0 ? "unknown" : `${percent(value)} (${(100 * low).toFixed(1)}–${(100 * high).toFixed(1)} %, n = ${n})`;
+}
+
+export function describeModel(card: ModelCard): string {
+  const millions = (card.parameters / 1e6).toFixed(2);
+  const megabytes = (card.sizeBytes / 1e6).toFixed(1);
+  return `${card.trainer} ${shortId(card.id)}: ${millions} M parameters, ${megabytes} MB, ${card.trainingRows} training rows`;
+}
+
+/** The certificate in plain words, or why there is none and what would change that. */
+export function describePolicy(policy: Policy): readonly string[] {
+  const { certificate, noCertificate, threshold, target, coverage, selectiveRisk } = policy;
+  const promise = `${target.kind} risk ≤ ${percent(target.risk)} with probability ≥ ${percent(1 - target.delta)}`;
+  if (!certificate || threshold === undefined) {
+    const more = noCertificate?.moreRowsNeeded;
+    return [
+      `not certified (${promise}): ${noCertificate?.reason ?? "no evidence"}`,
+      ...(more === undefined ? [] : [`about ${more} more certify rows would be needed at the error rates seen`]),
+      ...policy.warnings.map((warning) => `warning: ${warning}`),
+    ];
+  }
+  return [
+    `certified against the ${certificate.reference}: ${promise}; bound ${percent(certificate.bound)} on ${certificate.n} rows`,
+    `answers at confidence ≥ ${threshold.toFixed(3)}: coverage ${estimate(coverage)}, wrong among answered ${estimate(selectiveRisk)}`,
+    ...policy.warnings.map((warning) => `warning: ${warning}`),
+  ];
+}

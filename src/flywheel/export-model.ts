@@ -1,0 +1,57 @@
+/** @file Takes a model out of the workspace: everything that is needed to run it elsewhere, and nothing secret. */
+
+import { cp, mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { FlywheelError } from "../errors.ts";
+import type { ModelCard, Policy } from "../records.ts";
+import type { Store } from "../store/contract.ts";
+import type { Task } from "../task.ts";
+
+export type ExportedModel = {
+  readonly directory: string;
+  readonly card: ModelCard;
+  readonly policy: Policy | undefined;
+  readonly files: readonly string[];
+};
+
+type ExportOptions = {
+  readonly store: Store;
+  readonly task: Task;
+  readonly directory: string;
+  /** A model id or its first digits; the champion, else the newest model, where absent. */
+  readonly modelId?: string | undefined;
+};
+
+/**
+ * Writes `model.onnx`, `card.json`, `policy.json` (calibrator, threshold, certificate) and `task.json` to `directory`.
+ * @throws FlywheelError `no_model`, `unknown_model`, `ambiguous_model`
+ */
+export async function exportModel({ store, task, directory, modelId }: ExportOptions): Promise<ExportedModel> {
+  const card = await chooseModel(store, modelId);
+  const policy = (await store.policies.ofModel(card.id)).at(-1);
+  await mkdir(directory, { recursive: true });
+  await cp(store.models.folder(card.id), directory, { recursive: true });
+  await writeFile(join(directory, "task.json"), `${JSON.stringify(task, null, 2)}\n`);
+  if (policy) await writeFile(join(directory, "policy.json"), `${JSON.stringify(policy, null, 2)}\n`);
+  const files = ["model.onnx", "card.json", "task.json", ...(policy ? ["policy.json"] : [])];
+  return { directory, card, policy, files };
+}
+
+async function chooseModel(store: Store, asked: string | undefined): Promise<ModelCard> {
+  const cards = await store.models.list();
+  if (asked !== undefined) return byPrefix(cards, asked);
+  const champion = await store.policies.champion();
+  const chosen = cards.find((card) => card.id === champion?.modelId) ?? cards[0];
+  if (chosen) return chosen;
+  throw new FlywheelError("no_model", "this workspace has no model yet", { hint: "run `flywheel train`" });
+}
+
+function byPrefix(cards: readonly ModelCard[], prefix: string): ModelCard {
+  const [found, ...others] = cards.filter((card) => card.id.startsWith(prefix));
+  const known = cards.map((card) => card.id.slice(0, 12)).join(", ") || "none";
+  if (!found) throw new FlywheelError("unknown_model", `no model starts with "${prefix}"`, { hint: `known: ${known}` });
+  if (others.length === 0) return found;
+  throw new FlywheelError("ambiguous_model", `${others.length + 1} models start with "${prefix}"`, {
+    hint: "give more digits",
+  });
+}

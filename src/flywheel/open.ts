@@ -1,0 +1,158 @@
+/**
+ * @file The library's front door: a workspace, opened, with one method for each turn of the hand. It composes the stages
+ * and holds no rule of its own; the command line is a thin layer over it.
+ */
+
+import { mkdir } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import type { FastifyBaseLogger } from "fastify";
+import { systemClock } from "../clock.ts";
+import type { Clock, Progress, Teacher } from "../contracts.ts";
+import { rollback } from "../improve/promotion.ts";
+import type { Challenger, RoundOutcome } from "../improve/run-round.ts";
+import { finishRound, runRound, servingCandidate, trainChallenger } from "../improve/run-round.ts";
+import type { IngestSummary } from "../ingest/ingest.ts";
+import { ingest } from "../ingest/ingest.ts";
+import { deriveLabels } from "../label/derive-labels.ts";
+import { type LabelSummary, labelRows } from "../label/label-rows.ts";
+import { type LabellingPlan, planLabelling } from "../label/plan-labelling.ts";
+import { openTeacher } from "../label/teacher.ts";
+import type { Seed } from "../math/random.ts";
+import type { Champion, ModelId } from "../records.ts";
+import { type ReportFiles, writeReport } from "../report/write-report.ts";
+import type { ReviewImport } from "../review/import-problem.ts";
+import { apiKeysFrom } from "../serve/api-keys.ts";
+import { type Server, startServer } from "../serve/server.ts";
+import type { Store } from "../store/contract.ts";
+import { openSqliteStore } from "../store/sqlite.ts";
+import type { Task } from "../task.ts";
+import { loadStudent } from "../train/load-student.ts";
+import { loadTask } from "./config.ts";
+import { type ExportedModel, exportModel } from "./export-model.ts";
+import { exportReview, importReview, type ReviewExport, type ReviewFormat } from "./review-files.ts";
+import { readStatus, type Status } from "./status.ts";
+
+export type FlywheelOptions = {
+  /** The workspace: holds `flywheel.config.ts` or `.json`, and `.flywheel/` with everything that is remembered. */
+  readonly directory: string;
+  /** Instead of the config file. */
+  readonly task?: Task;
+  /** One seed gives one result. "0" by default. */
+  readonly seed?: Seed;
+  readonly clock?: Clock;
+  /** Where keys are read from; `process.env` by default. */
+  readonly env?: NodeJS.ProcessEnv;
+  readonly fetch?: typeof globalThis.fetch;
+};
+
+/** What long work accepts: how to watch it and how to stop it. Stopped work resumes when it is called again. */
+export type Work = { readonly progress?: Progress | undefined; readonly signal?: AbortSignal | undefined };
+
+export type ServeOptions = {
+  /** Any other than loopback needs keys in `FLYWHEEL_API_KEYS`. */
+  readonly host?: string | undefined;
+  readonly port?: number | undefined;
+  /** Silent where absent. */
+  readonly log?: FastifyBaseLogger | undefined;
+};
+
+export type Flywheel = AsyncDisposable & {
+  readonly directory: string;
+  readonly task: Task;
+  readonly store: Store;
+  readonly seed: Seed;
+  ingest(options: { readonly path: string; readonly goldPath?: string | undefined } & Work): Promise<IngestSummary>;
+  /** What labelling will cost, before a cent is spent. */
+  plan(): Promise<LabellingPlan>;
+  label(options?: { readonly limit?: number | undefined } & Work): Promise<LabelSummary>;
+  exportReview(options: {
+    readonly path: string;
+    readonly format: ReviewFormat;
+    readonly limit: number;
+  }): Promise<ReviewExport>;
+  importReview(options: {
+    readonly path: string;
+    readonly format: ReviewFormat;
+    readonly person: string;
+  }): Promise<ReviewImport>;
+  /** Fit, calibrate, certify. The first certified model serves at once; later ones wait for `improve`. */
+  train(options?: Work): Promise<TrainOutcome>;
+  report(
+    options?: { readonly directory?: string | undefined; readonly modelId?: ModelId } & Work,
+  ): Promise<ReportFiles>;
+  serve(options?: ServeOptions): Promise<Server>;
+  improve(options?: { readonly force?: boolean } & Work): Promise<RoundOutcome>;
+  rollback(): Promise<Champion>;
+  status(): Promise<Status>;
+  exportModel(options: { readonly directory: string; readonly modelId?: string | undefined }): Promise<ExportedModel>;
+};
+
+export type TrainOutcome = Challenger & {
+  /** Whether it serves now. */
+  readonly promoted: boolean;
+  readonly why: string;
+};
+
+/**
+ * Opens a workspace. Several processes may have it open at once.
+ * @throws FlywheelError from reading the config (`config_missing`, `invalid_task`, …) or opening the store (`store_…`)
+ */
+export async function openFlywheel(options: FlywheelOptions): Promise<Flywheel> {
+  const directory = resolve(options.directory);
+  const task = options.task ?? (await loadTask(directory));
+  const { seed = "0", clock = systemClock, env = process.env } = options;
+  const hidden = join(directory, ".flywheel");
+  await mkdir(hidden, { recursive: true });
+  const store = await openSqliteStore({ directory: hidden });
+  const base = { store, task, seed, clock };
+  const loadServing = (folder: string) => loadStudent(folder, { threads: task.student.threads ?? 1 });
+  const teacher = (): Teacher => openTeacher({ task, env, clock, ...(options.fetch && { fetch: options.fetch }) });
+
+  return {
+    directory,
+    task,
+    store,
+    seed,
+    ingest: (work) => ingest({ ...base, ...work }),
+    plan: () => planLabelling(base),
+    label: (work = {}) => labelRows({ ...base, ...work, teacher: teacher() }),
+    exportReview: (what) => exportReview({ ...base, ...what }),
+    async importReview(what) {
+      const imported = await importReview({ ...base, ...what });
+      await deriveLabels(base);
+      return imported;
+    },
+    train: (work = {}) => train({ ...base, ...work }),
+    async report({ directory: out = join(directory, "report"), modelId, signal } = {}) {
+      return await writeReport({
+        ...base,
+        directory: out,
+        ...(modelId && { modelId }),
+        ...(signal && { signal }),
+        loadStudent,
+      });
+    },
+    serve: (where = {}) =>
+      startServer({ ...base, ...where, apiKeys: apiKeysFrom(env), teacher: teacher(), loadStudent: loadServing }),
+    improve: (work = {}) => runRound({ ...base, ...work }),
+    rollback: () => rollback(store, clock.now()),
+    status: () => readStatus(store, task),
+    exportModel: (what) => exportModel({ ...base, ...what }),
+    [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
+  };
+}
+
+async function train(options: Parameters<typeof trainChallenger>[0]): Promise<TrainOutcome> {
+  const startedAt = options.clock.now();
+  const champion = await servingCandidate(options.store);
+  const challenger = await trainChallenger(options);
+  if (champion) {
+    const same = champion.card.id === challenger.card.id;
+    const why = same
+      ? "it serves already"
+      : "registered as challenger: `flywheel improve` compares it with the champion";
+    return { ...challenger, promoted: same, why };
+  }
+  const { round } = await finishRound({ ...options, champion: undefined, challenger, startedAt });
+  return { ...challenger, promoted: round.promoted, why: round.why };
+}
