@@ -6,7 +6,7 @@
 
 import type { Value } from "../builder.ts";
 import { floats } from "../tensor.ts";
-import type { Lowering } from "./lowering.ts";
+import { blockedDomain, type Lowering } from "./lowering.ts";
 
 export type Affine = {
   readonly value: Value;
@@ -45,5 +45,5 @@ export function affine(
   const bias = g.constant(floats(new Float32Array(blockSize).fill(shift)));
   const attributes = { group: blockSize, kernel_shape: [1, 1], strides: [1, 1], dilations: [1, 1], pads: [0, 0, 0, 0] };
   const activation = isRectified ? { activation: "Relu" } : {};
-  return g.op("Conv", [value, weight, bias, sum], { ...attributes, ...activation }, { domain: "com.microsoft.nchwc" });
+  return g.op("Conv", [value, weight, bias, sum], { ...attributes, ...activation }, blockedDomain);
 }

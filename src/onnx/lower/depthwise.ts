@@ -16,9 +16,15 @@
 
 import type { Value } from "../builder.ts";
 import { reachOf } from "../convolution-geometry.ts";
-import { type ConvShapes, type ConvStrategy, type Lowering, reshape } from "./lowering.ts";
-
-const domain = { domain: "com.microsoft.nchwc" };
+import {
+  blockedDomain,
+  type ConvShapes,
+  type ConvStrategy,
+  fusedAttributes,
+  type Lowering,
+  paddedVector,
+  reshape,
+} from "./lowering.ts";
 
 /** Two spatial axes, one filter per channel, channels in fours (which the runtime's reordering requires). */
 export function isBlockedDepthwise({ geometry, weightDims, inputDims }: ConvShapes): boolean {
@@ -33,26 +39,25 @@ export function depthwiseStrategy(blockSize: number): ConvStrategy {
 
   /** `[N, C, H, W]` in blocks. */
   const blocked = (l: Lowering, value: Value): Value =>
-    l.once(`blocked ${value.name}`, () => l.g.op("ReorderInput", [value], {}, domain));
+    l.once(`blocked ${value.name}`, () => l.g.op("ReorderInput", [value], {}, blockedDomain));
 
   /** `[C, 1, kH, kW]` or any `[C, size…]` of a kernel, as a blocked filter. */
   const filter = (l: Lowering, weight: Value, channels: number, kernel: readonly number[]): Value =>
     l.once(`filter ${weight.name}`, () => {
-      const image = l.g.op("ReorderInput", [reshape(l.g, weight, [1, channels, ...kernel])], {}, domain);
+      const image = l.g.op("ReorderInput", [reshape(l.g, weight, [1, channels, ...kernel])], {}, blockedDomain);
       return reshape(l.g, image, [padded(channels), 1, ...kernel]);
     });
 
   const unblocked = (l: Lowering, value: Value, channels: number): Value =>
-    l.g.op("ReorderOutput", [value], { channels }, domain);
+    l.g.op("ReorderOutput", [value], { channels }, blockedDomain);
 
   const convolve = (l: Lowering, inputs: readonly (Value | undefined)[], attributes: BlockedAttributes): Value =>
-    l.g.op("Conv", inputs, { ...attributes, dilations: attributes.dilations ?? [1, 1] }, domain);
+    l.g.op("Conv", inputs, { ...attributes, dilations: attributes.dilations ?? [1, 1] }, blockedDomain);
 
   return {
     forward(l, { geometry, inputDims }, { x, weight, bias, activation }) {
       const channels = inputDims[1]!;
       const { kernel, strides, padBegins, padEnds } = geometry;
-      const fused = activation && { activation: activation.name, activation_params: activation.parameters };
       const inputs = [
         blocked(l, x),
         filter(l, weight, channels, kernel),
@@ -60,7 +65,11 @@ export function depthwiseStrategy(blockSize: number): ConvStrategy {
       ];
       const pads = [...padBegins, ...padEnds];
       const group = padded(channels);
-      return unblocked(l, convolve(l, inputs, { kernel_shape: kernel, strides, pads, group, ...fused }), channels);
+      return unblocked(
+        l,
+        convolve(l, inputs, { kernel_shape: kernel, strides, pads, group, ...fusedAttributes(activation) }),
+        channels,
+      );
     },
 
     inputGradient(l, shapes, { dy, weight }) {
@@ -161,8 +170,4 @@ function interleave({ g }: Lowering, parts: readonly Value[], run: number): Valu
 function cropped({ g }: Lowering, value: Value, from: readonly number[], to: readonly number[]): Value {
   if (from.every((size, axis) => size === to[axis])) return value;
   return g.op("Slice", [value, g.shape(to.map(() => 0)), g.shape(to), g.shape(to.map((_, axis) => axis + 2))]);
-}
-
-function paddedVector({ g }: Lowering, value: Value, length: number, to: number): Value {
-  return length === to ? value : g.op("Pad", [value, g.shape([0, to - length])]);
 }

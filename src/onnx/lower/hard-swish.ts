@@ -32,7 +32,7 @@ function fusedSlope(l: Lowering, blockSize: number, lines: readonly number[], s:
   const atZero = affine(l, blockSize, { value, scale: -leftSlope, shift: 0.5, isRectified: true });
   const atOne = affine(l, blockSize, { value, scale: rightSlope, shift: 0.5 - rightSlope, isRectified: true });
   const left = affine(l, blockSize, { value, scale: 2, shift: -0.5, sum: atZero });
-  return l.g.op("Sub", [left, atOne]);
+  return affine(l, blockSize, { value: atOne, scale: -1, shift: 0, sum: left });
 }
 
 /** 2(s − ¼([s > 0] + [s = 1])), the brackets as steep hard sigmoids. */

@@ -44,5 +44,18 @@ export type ForwardOperands = {
 
 export type FusedActivation = { readonly name: "Relu" | "Clip"; readonly parameters: readonly number[] };
 
+/** Where ONNX Runtime's blocked operators live. */
+export const blockedDomain = { domain: "com.microsoft.nchwc" };
+
+/** An activation as attributes of a blocked convolution. */
+export function fusedAttributes(activation: FusedActivation | undefined): Record<string, string | readonly number[]> {
+  return activation ? { activation: activation.name, activation_params: activation.parameters } : {};
+}
+
+/** A vector with zeros appended up to length `to`. */
+export function paddedVector({ g }: Lowering, value: Value, length: number, to: number): Value {
+  return length === to ? value : g.op("Pad", [value, g.shape([0, to - length])]);
+}
+
 export const reshape = (g: GraphBuilder, value: Value, dims: readonly number[]): Value =>
   g.op("Reshape", [value, g.shape(dims)]);

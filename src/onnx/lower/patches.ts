@@ -6,7 +6,16 @@
 import type { Value } from "../builder.ts";
 import { type Geometry, reachOf } from "../convolution-geometry.ts";
 import { elementCount, floats } from "../tensor.ts";
-import { type ConvShapes, type ConvStrategy, type Lowering, reshape } from "./lowering.ts";
+import {
+  blockedDomain,
+  type ConvShapes,
+  type ConvStrategy,
+  type ForwardOperands,
+  fusedAttributes,
+  type Lowering,
+  paddedVector,
+  reshape,
+} from "./lowering.ts";
 import { portableInputGradient } from "./portable-convolution.ts";
 
 export function isDense({ geometry }: ConvShapes): boolean {
@@ -17,12 +26,34 @@ export function isDense({ geometry }: ConvShapes): boolean {
 const isFirstLayer = ({ inputDims }: ConvShapes, blockSize: number): boolean => inputDims[1]! < blockSize;
 
 export const patchesStrategy = (blockSize: number | undefined): ConvStrategy => ({
+  forward: (l, shapes, operands) =>
+    blockSize !== undefined && isFirstLayer(shapes, blockSize) ? firstLayer(l, shapes, blockSize, operands) : undefined,
   inputGradient: (l, shapes, { dy, weight }) => portableInputGradient({ g: l.g, ...shapes }, dy, weight),
   weightGradient: (l, shapes, operands) =>
     blockSize !== undefined && isFirstLayer(shapes, blockSize)
       ? blockedPatches(l, shapes, { ...operands, blockSize })
       : perTap(l, shapes, operands),
 });
+
+/** A blocked convolution that reads the plain layout, where the runtime's own would first copy all patches. */
+function firstLayer(
+  l: Lowering,
+  { geometry, weightDims }: ConvShapes,
+  blockSize: number,
+  { x, weight, bias, activation }: ForwardOperands,
+): Value {
+  const { g } = l;
+  const [o, ...rest] = weightDims as [number, ...number[]]; // weights have rank ≥ 2
+  const padded = Math.ceil(o / blockSize) * blockSize;
+  const whole = o === padded ? weight : g.op("Pad", [weight, g.shape([0, 0, 0, 0, padded - o, 0, 0, 0])]);
+  const blocks = reshape(g, whole, [padded / blockSize, blockSize, elementCount(rest)]);
+  const filters = reshape(g, g.op("Transpose", [blocks], { perm: [0, 2, 1] }), [padded, ...rest]);
+  const shift = bias && paddedVector(l, bias, o, padded);
+  const { kernel, strides, dilations, padBegins, padEnds } = geometry;
+  const attributes = { kernel_shape: kernel, strides, dilations, pads: [...padBegins, ...padEnds], group: 1 };
+  const y = g.op("Conv", [x, filters, shift], { ...attributes, ...fusedAttributes(activation) }, blockedDomain);
+  return g.op("ReorderOutput", [y], { channels: o }, blockedDomain);
+}
 
 type Operands = { readonly x: Value; readonly dy: Value };
 
@@ -42,7 +73,7 @@ function blockedPatches(
   const pixels = elementCount(out);
   const { kernel, strides, dilations, padBegins, padEnds } = shapes.geometry;
   const attributes = { kernel_shape: kernel, strides, dilations, pads: [...padBegins, ...padEnds], group: 1 };
-  const picked = g.op("Conv", [x, pickingFilters(l, shapes, blockSize)], attributes, { domain: "com.microsoft.nchwc" });
+  const picked = g.op("Conv", [x, pickingFilters(l, shapes, blockSize)], attributes, blockedDomain);
   const patches = reshape(g, picked, [batch, blocks, pixels, blockSize]);
   const products = g.op("MatMul", [reshape(g, dy, [batch, 1, o, pixels]), patches]);
   const summed = g.op("ReduceSum", [products, g.shape([0])], { keepdims: 0 });
