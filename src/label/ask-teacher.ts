@@ -41,6 +41,8 @@ export type Ask = {
   readonly pass: number;
   /** Called when its turn has come, so that only what is under way is in memory. */
   readonly loadInput: () => Promise<TeacherInput>;
+  /** Told of a refusal that every row would meet, before the next in line gets a turn. */
+  readonly onBlocked?: (error: TeacherError) => void;
   /** No new attempt after this, but what is under way is waited for. */
   readonly stop?: AbortSignal;
   /** Aborts what is under way, after `stop`. The request may have been charged: it stays in doubt. */
@@ -147,12 +149,17 @@ async function send(question: OpenQuestion, request: TeacherRequest, turn: Turn)
     // The reservation stays, in doubt.
     if (ask.signal?.aborted) throw ask.signal.reason;
     if (!(thrown instanceof TeacherError)) throw thrown;
+    if (isBlocking(thrown)) ask.onBlocked?.(thrown);
     turn.end(outcomeOf(thrown));
     return await failed(question, thrown);
   }
 }
 
 async function failed(question: OpenQuestion, error: TeacherError): Promise<Step> {
+  if (isBlocking(error)) {
+    await closeReservation(question);
+    return { kind: "blocked", error };
+  }
   switch (error.code) {
     case "teacher_off_schema":
       question.isInDoubt = false;
@@ -160,15 +167,14 @@ async function failed(question: OpenQuestion, error: TeacherError): Promise<Step
     case "teacher_refused":
     case "teacher_bad_request":
       return { kind: "failed", error, annotation: toFailure(question, error) };
-    case "teacher_unauthorised":
-    case "teacher_misconfigured":
-      await closeReservation(question);
-      return { kind: "blocked", error };
     default:
       question.isInDoubt ||= error.inDoubt;
       return { kind: "retry", error };
   }
 }
+
+const isBlocking = ({ code }: TeacherError): boolean =>
+  code === "teacher_unauthorised" || code === "teacher_misconfigured";
 
 const isHopeless = ({ retryable, retryAfterMs }: TeacherError): boolean =>
   !retryable || (retryAfterMs ?? 0) > LONGEST_WAIT_MS;

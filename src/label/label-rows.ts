@@ -3,7 +3,7 @@
  * started again at any moment: what is recorded is not asked again, what was in flight is asked under the same key.
  */
 
-import type { Clock, Progress, Teacher } from "../contracts.ts";
+import type { Clock, Progress, Teacher, TeacherError } from "../contracts.ts";
 import type { Seed } from "../math/random.ts";
 import type { Row, RowId } from "../records.ts";
 import type { Store } from "../store/contract.ts";
@@ -179,6 +179,7 @@ async function askOne({ options, run, pace, hardStop }: Pass, { row, pass, progr
     rowId: row.id as RowId,
     pass,
     loadInput: () => loadTeacherInput(options.store, row),
+    onBlocked: (error: TeacherError) => run.stopFor({ kind: "error", error }),
     stop: run.stop,
     signal: hardStop,
   };

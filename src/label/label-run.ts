@@ -47,7 +47,7 @@ export type LabelRun = {
   /** Asks until the outcome is one that the budget has no part in. */
   withinBudget(ask: () => Promise<AskOutcome>): Promise<AskOutcome>;
   record(rowId: RowId, pass: number, outcome: AskOutcome): Promise<void>;
-  /** Writes what is held back. */
+  /** Writes what is held back, or drops it where the run was hopeless. */
   finish(): Promise<void>;
 };
 
@@ -60,10 +60,16 @@ export function startRun({ store, clock }: Pick<AskContext, "store" | "clock">):
   let underWay = 0;
   let change = Promise.withResolvers<void>();
 
+  const announce = () => {
+    const now = change;
+    change = Promise.withResolvers();
+    now.resolve();
+  };
+
   const stopFor = (reason: StopReason) => {
     stopReason ??= reason;
     stopping.abort();
-    change.resolve();
+    announce();
   };
 
   const addFailure = (failure: RowFailure) => {
@@ -79,8 +85,9 @@ export function startRun({ store, clock }: Pick<AskContext, "store" | "clock">):
 
   /** None of them got through: the question is at fault, so the rows stay to be asked under a better one. */
   const dropHeld = async () => {
-    for (const { id, costUsd } of held) await store.spend.settle(id, costUsd, clock.now());
+    const dropped = held;
     held = [];
+    for (const { id, costUsd } of dropped) await store.spend.settle(id, costUsd, clock.now());
   };
 
   const answered = async (annotation: TeacherAnnotation) => {
@@ -95,8 +102,8 @@ export function startRun({ store, clock }: Pick<AskContext, "store" | "clock">):
     held.push(annotation);
     if (tally.answered > 0) await release();
     else if (held.length >= HOPELESS_FAILURES) {
-      await dropHeld();
       stopFor({ kind: "error", error });
+      await dropHeld();
     }
   };
 
@@ -119,19 +126,17 @@ export function startRun({ store, clock }: Pick<AskContext, "store" | "clock">):
     async withinBudget(ask) {
       while (true) {
         underWay++;
-        const outcome = await ask().finally(() => {
+        let outcome: AskOutcome | undefined;
+        try {
+          outcome = await ask();
+        } finally {
           underWay--;
-          const now = change;
-          change = Promise.withResolvers();
-          now.resolve();
-        });
+          if (outcome?.kind !== "over-budget") announce();
+        }
         if (outcome.kind !== "over-budget" || stopReason) return outcome;
         // What is under way is reserved at its most and will cost less: the end of one may make room for the next.
-        if (underWay === 0) {
-          stopFor({ kind: "budget" });
-          return outcome;
-        }
-        await change.promise;
+        if (underWay === 0) stopFor({ kind: "budget" });
+        else await change.promise;
       }
     },
     async record(rowId, pass, outcome) {
@@ -153,6 +158,10 @@ export function startRun({ store, clock }: Pick<AskContext, "store" | "clock">):
           outcome satisfies never;
       }
     },
-    finish: release,
+    async finish() {
+      // Rows of a hopeless run that were still under way when it was stopped.
+      if (stopReason?.kind === "error" && tally.answered === 0) await dropHeld();
+      else await release();
+    },
   };
 }

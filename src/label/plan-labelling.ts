@@ -107,7 +107,7 @@ function rowsOf(pass: number, counts: PassCounts): Range {
   const uncompared = Math.max(0, counts.rows - counts.compared);
   const known = Math.max(0, counts.disagreed - counts.done[2]);
   const { low, high } = counts.compared >= 50 ? around(counts.disagreed / counts.compared) : UNSEEN_DISAGREEMENT;
-  return { low: known + Math.floor(uncompared * low), high: known + Math.ceil(uncompared * high) };
+  return { low: known + Math.round(uncompared * low), high: known + Math.round(uncompared * high) };
 }
 
 const around = (share: number): Range => ({ low: share * 0.7, high: Math.min(1, share * 1.3 + 0.01) });

@@ -4,7 +4,7 @@
  * fill a log): only a status and the beginning of what the provider said, with the key blotted out.
  */
 
-import { APICallError } from "@ai-sdk/provider";
+import { AISDKError, APICallError, InvalidPromptError, UnsupportedFunctionalityError } from "@ai-sdk/provider";
 import { TeacherError } from "../contracts.ts";
 import { messageOf } from "../errors.ts";
 import { type ResponseHeaders, retryAfterMs } from "./retry-after.ts";
@@ -17,6 +17,8 @@ export type FailureContext = {
   /** The environment variable that the key came from. */
   readonly apiKeyEnv: string | undefined;
   readonly nowMs: number;
+  /** Counted for an answer that came and does not say what it cost: the most it can have. */
+  readonly unknownCostUsd: number;
 };
 
 const MAX_MESSAGE_LENGTH = 500;
@@ -24,10 +26,10 @@ const MAX_MESSAGE_LENGTH = 500;
 export function toTeacherError(thrown: unknown, context: FailureContext): TeacherError {
   if (thrown instanceof TeacherError) return thrown;
   const said = scrub(APICallError.isInstance(thrown) ? providerMessage(thrown) : messageOf(thrown), context.apiKey);
-  if (!APICallError.isInstance(thrown)) return neverReached(said, thrown, context);
+  if (!APICallError.isInstance(thrown)) return fromLibrary(said, thrown, context);
   const status = thrown.statusCode;
-  if (status === undefined) return neverReached(said, thrown, context);
-  if (status < 400) return brokenAnswer(said, thrown, context);
+  if (status === undefined || (status < 400 && thrown.isRetryable)) return neverReached(said, thrown, context);
+  if (status < 400) return brokenAnswer(said, context);
   return fromStatus({ status, said, body: thrown.responseBody ?? "", headers: thrown.responseHeaders ?? {}, context });
 }
 
@@ -104,11 +106,21 @@ function badRequest({ status, said, context }: Failure): TeacherError {
   });
 }
 
-/** An answer whose envelope cannot be read. It came whole, so it was charged; how much is not known. */
-function brokenAnswer(said: string, error: APICallError, context: FailureContext): TeacherError {
-  if (error.isRetryable) return neverReached(said, error, context);
+/** The SDK's own errors: it cannot put the question to this model, or cannot read what came back. */
+function fromLibrary(said: string, thrown: unknown, context: FailureContext): TeacherError {
+  if (UnsupportedFunctionalityError.isInstance(thrown) || InvalidPromptError.isInstance(thrown)) {
+    return new TeacherError("teacher_bad_request", `${context.model} cannot be asked this: ${said}`, {
+      hint: "choose a model that reads this kind of input",
+    });
+  }
+  return AISDKError.isInstance(thrown) ? brokenAnswer(said, context) : neverReached(said, thrown, context);
+}
+
+/** An answer whose envelope cannot be read. It came whole, so it was charged. */
+function brokenAnswer(said: string, context: FailureContext): TeacherError {
   return new TeacherError("teacher_off_schema", `${context.model} answered something that is no answer: ${said}`, {
     retryable: true,
+    costUsd: context.unknownCostUsd,
     hint: "check that teacher.baseUrl speaks the OpenAI protocol",
   });
 }

@@ -115,7 +115,7 @@ async function send(desk: Desk, letter: Letter, signal: AbortSignal | undefined)
   } catch (thrown) {
     signal?.throwIfAborted();
     if (deadline.hasPassed()) throw timedOut(desk.id, desk.task.teacher.timeoutMs);
-    const error = toTeacherError(thrown, contextOf(desk));
+    const error = toTeacherError(thrown, contextOf(desk, letter.request));
     if (!refusesLogprobs(desk, error)) throw error;
     desk.offers.logprobs = false;
     return await send(desk, letter, signal);
@@ -124,11 +124,12 @@ async function send(desk: Desk, letter: Letter, signal: AbortSignal | undefined)
   }
 }
 
-const contextOf = ({ id, apiKey, apiKeyEnv, clock }: Desk): FailureContext => ({
-  model: id,
-  apiKey,
-  apiKeyEnv,
-  nowMs: clock.now(),
+const contextOf = (desk: Desk, request: TeacherRequest): FailureContext => ({
+  model: desk.id,
+  apiKey: desk.apiKey,
+  apiKeyEnv: desk.apiKeyEnv,
+  nowMs: desk.clock.now(),
+  unknownCostUsd: maxCostUsd(desk, request),
 });
 
 /** Some compatible servers reject a request for log-probabilities instead of ignoring it. Uncharged: asked once more. */
