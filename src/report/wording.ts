@@ -155,7 +155,8 @@ export function noCertificateText({ noCertificate, voided, promptChanged }: Poli
   return `${sentence(reason)}${rows}`;
 }
 
-function sentence(text: string): string {
+/** With a capital and a full stop. */
+export function sentence(text: string): string {
   const trimmed = text.trim().replace(/^\p{L}/u, (letter) => letter.toUpperCase());
   return /[.!?]$/.test(trimmed) ? trimmed : `${trimmed}.`;
 }

@@ -8,7 +8,8 @@ import { axisX, axisY, gridY, legend } from "./marks.ts";
 import { colours } from "./theme.ts";
 
 export function trainingChart({ history }: StudentSection): Chart {
-  const last = history.at(-1);
+  const epochs = history.map(({ loss }, index) => ({ epoch: index + 1, loss }));
+  const last = epochs.at(-1);
   const text = {
     name: "training",
     title: "Training loss by epoch",
@@ -29,7 +30,7 @@ export function trainingChart({ history }: StudentSection): Chart {
         tickFormat: (epoch: number) => (Number.isInteger(epoch) ? String(epoch) : ""),
       }),
       axisY({ ticks: 4, tickFormat: (loss: number) => decimal(loss, 1) }),
-      Plot.line(history, { x: "epoch", y: "loss", stroke: colours.student, strokeWidth: 2 }),
+      Plot.line(epochs, { x: "epoch", y: "loss", stroke: colours.student, strokeWidth: 2 }),
       ...legend([{ text: "loss", colour: colours.student, shape: "line" }]),
     ],
   }));

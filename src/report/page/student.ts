@@ -104,9 +104,12 @@ function pair({ truth, student, count: n, share: ofTruth, examples }: ConfusionP
 <ul class="examples">${examples.map((example) => shown(example, truth))}</ul></li>`;
 }
 
+/** Of a path, the part that tells rows apart. */
+const lastSegment = (source: string): string => source.split(/[\\/]/).at(-1) || source;
+
 function shown({ shown: what, confidence, source, teacher }: ConfusionExample, truth: string): Html {
-  const note = html`<span>${percent(confidence, 0)} sure</span>${teacher === undefined ? none : html`<br>teacher: ${teacher}`}<span class="source" title="${source}">${source}</span>`;
+  const note = html`<span>${percent(confidence, 0)} sure</span>${teacher === undefined ? none : html`<br>teacher: ${teacher}`}<span class="source" title="${source}">${lastSegment(source)}</span>`;
   if (what.kind === "image")
-    return html`<li><img src="${what.dataUri}" alt="${truth}: ${source}" width="96" height="96" loading="lazy">${note}</li>`;
+    return html`<li><img src="${what.dataUri}" alt="${truth}: ${lastSegment(source)}" width="96" height="96" loading="lazy">${note}</li>`;
   return html`<li class="words"><blockquote>${what.text}</blockquote>${note}</li>`;
 }

@@ -29,8 +29,8 @@ header { padding: 2.4rem 0 0; }
 .eyebrow { color: var(--muted); font-size: .875rem; margin: 0; }
 .explanation { color: var(--muted); font-size: 1.06rem; max-width: 44rem; }
 
-.keys { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 16rem), 1fr)); gap: 1px; margin: 1.6rem 0 0; padding: 0; background: var(--line); border: 1px solid var(--line); border-radius: .75rem; overflow: hidden; }
-.keys > div { background: var(--surface); padding: 1rem 1.1rem .9rem; }
+.keys { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 16rem), 1fr)); gap: 1px; margin: 1.6rem 0 0; padding: 0; background: var(--surface); border: 1px solid var(--line); border-radius: .75rem; overflow: hidden; }
+.keys > div { outline: 1px solid var(--line); padding: 1rem 1.1rem .9rem; }
 .keys dt { color: var(--muted); font-size: .85rem; }
 .keys dd { margin: 0; }
 .keys .figure { font-size: 1.9rem; font-weight: 600; letter-spacing: -0.02em; line-height: 1.25; }

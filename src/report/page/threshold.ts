@@ -5,7 +5,7 @@ import { thresholdsChart, tradePoints } from "../charts/thresholds.ts";
 import { count, decimal, usd } from "../format.ts";
 import { type Html, html, none } from "../html.ts";
 import { isMissing, type PolicySection, type ReportData, type ThresholdRow } from "../report-data.ts";
-import { percentShort, standingOf } from "../wording.ts";
+import { percentShort, sentence, standingOf } from "../wording.ts";
 import { against, entries, figure, figureOf, missing, section, share, table } from "./parts.ts";
 
 const title = { id: "threshold", title: "Threshold" } as const;
@@ -15,7 +15,7 @@ export function thresholdPart({ policy }: ReportData): Html {
   const { curve } = policy;
   return section(
     { ...title, lead: lead(policy) },
-    policy.warnings.map((warning) => html`<p class="warning">${warning}</p>`),
+    policy.warnings.map((warning) => html`<p class="warning">${sentence(warning)}</p>`),
     inForce(policy),
     isMissing(curve)
       ? missing(curve)
