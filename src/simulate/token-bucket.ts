@@ -6,6 +6,9 @@ export type TokenBucket = {
   remaining(nowMs: number): number;
 };
 
+/** A token that was added up from fractions may fall short of one by this much. */
+const ROUNDING = 1e-9;
+
 /** @param burstMs how much unused allowance is kept; the bucket holds at least one token */
 export function createTokenBucket(perSecond: number, burstMs: number): TokenBucket {
   const capacity = Math.max(1, (perSecond * burstMs) / 1000);
@@ -18,7 +21,7 @@ export function createTokenBucket(perSecond: number, burstMs: number): TokenBuck
   return {
     take(nowMs) {
       fill(nowMs);
-      if (tokens < 1) return ((1 - tokens) * 1000) / perSecond;
+      if (tokens < 1 - ROUNDING) return ((1 - tokens) * 1000) / perSecond;
       tokens -= 1;
       return undefined;
     },
