@@ -1,1 +1,59 @@
-export const version = "0.1.0";
+/**
+ * @file The public API, in the order in which data flows. What is not named here may change without notice.
+ */
+
+// The contracts, for those who bring their own teacher, student, store or clock.
+export type { Clock, Progress, Student, Teacher, TeacherAnswer, TeacherRequest } from "./contracts.ts";
+export { TeacherError } from "./contracts.ts";
+// What goes wrong.
+export { FlywheelError } from "./errors.ts";
+export { initWorkspace } from "./flywheel/init.ts";
+// The workspace: every command of the wheel as a method.
+export {
+  type Flywheel,
+  type FlywheelOptions,
+  openFlywheel,
+  type ServeOptions,
+  type TrainOutcome,
+  type Work,
+} from "./flywheel/open.ts";
+export type { ReviewExport, ReviewFormat } from "./flywheel/review-files.ts";
+export type { Status } from "./flywheel/status.ts";
+export type { Challenger, FinishedRound, RoundOutcome } from "./improve/run-round.ts";
+// What the methods return.
+export type { IngestSummary } from "./ingest/ingest.ts";
+export type { LabelSummary } from "./label/label-rows.ts";
+export type { LabellingPlan } from "./label/plan-labelling.ts";
+// The nouns.
+export type {
+  Annotation,
+  Calibrator,
+  Certificate,
+  Champion,
+  Decision,
+  Estimate,
+  Label,
+  LabelValue,
+  ModelCard,
+  Policy,
+  Round,
+  Row,
+  RowId,
+  Target,
+} from "./records.ts";
+export { Summary } from "./report/summary.ts";
+export type { ReportFiles } from "./report/write-report.ts";
+export type { ReviewImport } from "./review/import-problem.ts";
+export type { Server } from "./serve/server.ts";
+// A teacher without a model, for tests.
+export {
+  type SimulatedTeacher,
+  type SimulatedTeacherOptions,
+  startSimulatedTeacher,
+} from "./simulate/teacher-server.ts";
+export type { Store } from "./store/contract.ts";
+export { openSqliteStore } from "./store/sqlite.ts";
+// The task: what is decided, by whom, how well and for how much.
+export { defineTask, type Task, type TaskDefinition } from "./task.ts";
+export { loadStudent } from "./train/load-student.ts";
+export { version } from "./version.ts";

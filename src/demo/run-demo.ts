@@ -117,7 +117,9 @@ async function startWheel(flywheel: Flywheel, { source, say, clock, progress, si
   const rows = await flywheel.ingest({ path, goldPath: source.goldPath, ...work });
   say(`ingest    ${rows.added} rows, ${rows.duplicates} duplicates, ${rows.rejected} rejected`);
   const labels = await flywheel.label(work);
-  say(`label     ${JSON.stringify(labels)}`);
+  say(
+    `label     ${labels.labels.total} labels: ${labels.labels.agreed} agreed, ${labels.labels.majority} by majority, ${labels.labels.split} split; $${labels.costUsd.toFixed(2)}`,
+  );
   const reviewed = await review(flywheel, clock);
   say(`review    ${reviewed} rulings by a simulated reviewer`);
   const { card, policy, why } = await flywheel.train(work);

@@ -1,7 +1,11 @@
 /** @file Takes a model out of the workspace: everything that is needed to run it elsewhere, and nothing secret. */
 
+import { createWriteStream } from "node:fs";
 import { cp, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { stringify } from "csv-stringify";
 import { FlywheelError } from "../errors.ts";
 import type { ModelCard, Policy } from "../records.ts";
 import type { Store } from "../store/contract.ts";
@@ -23,7 +27,7 @@ type ExportOptions = {
 };
 
 /**
- * Writes `model.onnx`, `card.json`, `policy.json` (calibrator, threshold, certificate) and `task.json` to `directory`.
+ * Writes `model.onnx`, `card.json`, `policy.json` (calibrator, threshold, certificate), `task.json` and `labels.csv`.
  * @throws FlywheelError `no_model`, `unknown_model`, `ambiguous_model`
  */
 export async function exportModel({ store, task, directory, modelId }: ExportOptions): Promise<ExportedModel> {
@@ -33,8 +37,23 @@ export async function exportModel({ store, task, directory, modelId }: ExportOpt
   await cp(store.models.folder(card.id), directory, { recursive: true });
   await writeFile(join(directory, "task.json"), `${JSON.stringify(task, null, 2)}\n`);
   if (policy) await writeFile(join(directory, "policy.json"), `${JSON.stringify(policy, null, 2)}\n`);
-  const files = ["model.onnx", "card.json", "task.json", ...(policy ? ["policy.json"] : [])];
+  await writeLabels(store, join(directory, "labels.csv"));
+  const files = ["model.onnx", "card.json", "task.json", "labels.csv", ...(policy ? ["policy.json"] : [])];
   return { directory, card, policy, files };
+}
+
+const labelColumns = ["row", "source", "split", "label", "basis", "weight"] as const;
+
+/** The labels in force, one line a row, in bounded memory. */
+async function writeLabels(store: Store, path: string): Promise<void> {
+  const csv = stringify({ header: true, columns: [...labelColumns], escape_formulas: true });
+  await pipeline(Readable.from(labelLines(store)), csv, createWriteStream(path));
+}
+
+async function* labelLines(store: Store): AsyncGenerator<readonly (string | number)[]> {
+  for await (const { row, label } of store.labels.list()) {
+    yield [row.id, row.source, row.split, label.value, label.basis, label.weight];
+  }
 }
 
 async function chooseModel(store: Store, asked: string | undefined): Promise<ModelCard> {

@@ -1,10 +1,39 @@
 import type { Flywheel } from "../../flywheel/open.ts";
+import { type LabelAgreement, labelAgreement } from "../../label/agreement.ts";
+import type { LabelSummary } from "../../label/label-rows.ts";
+import type { LabellingPlan, PassPlan, Range } from "../../label/plan-labelling.ts";
+import { estimateTeacherAccuracy, type TeacherAccuracy } from "../../label/teacher-accuracy.ts";
 import type { CommandContext, CommandResult } from "../command.ts";
+import { estimate, usd } from "../say.ts";
 
 export async function runPlan(flywheel: Flywheel): Promise<CommandResult> {
   const plan = await flywheel.plan();
-  return { json: plan, text: [JSON.stringify(plan, null, 2)] };
+  return { json: plan, text: describePlan(plan) };
 }
+
+function describePlan(plan: LabellingPlan): readonly string[] {
+  const { rows, passes, costUsd, durationMs, pricesAsOf, spentUsd, budget, notes } = plan;
+  const duration = span(durationMs, (ms) => `${Math.ceil(ms / 60_000)} min`);
+  return [
+    `${rows} rows, prices as of ${pricesAsOf}`,
+    ...passes.map(describePass),
+    `in all: ${costUsd ? span(costUsd, usd) : "price unknown"}, about ${duration}; spent so far ${usd(spentUsd)}`,
+    ...(budget
+      ? [`budget: ${usd(budget.budgetUsd)}, left ${usd(budget.leftUsd)}; covers the plan: ${budget.covers}`]
+      : []),
+    ...notes.map((note) => `note: ${note}`),
+    "nothing has been spent by this; next: `flywheel label`",
+  ];
+}
+
+function describePass({ pass, model, rows, tokens, costUsd }: PassPlan): string {
+  const count = (value: number) => Math.round(value).toLocaleString("en");
+  const cost = costUsd ? `  ${span(costUsd, usd)}` : "";
+  return `  pass ${pass}  ${model}  ${span(rows, count)} rows  ${span(tokens.input, count)} tokens in  ${span(tokens.output, count)} out${cost}`;
+}
+
+const span = ({ low, high }: Range, say: (value: number) => string): string =>
+  say(low) === say(high) ? say(low) : `${say(low)} to ${say(high)}`;
 
 export async function runLabel(
   flywheel: Flywheel,
@@ -12,5 +41,51 @@ export async function runLabel(
   { limit }: { readonly limit?: number },
 ): Promise<CommandResult> {
   const summary = await flywheel.label({ limit, progress, signal });
-  return { json: summary, text: [JSON.stringify(summary, null, 2)] };
+  const agreement = await labelAgreement(flywheel.store, flywheel.task);
+  const teacherAccuracy = await estimateTeacherAccuracy(flywheel.store, flywheel.task);
+  return {
+    json: { ...summary, agreement, teacherAccuracy },
+    text: [...describeSummary(summary), ...describeQuality(agreement, teacherAccuracy), next],
+  };
+}
+
+const next = "next: `flywheel review export review.csv`, or `flywheel train`";
+
+/** Agreement is never called accuracy: two passes may agree on the same mistake. */
+function describeQuality(
+  agreement: LabelAgreement | undefined,
+  accuracy: TeacherAccuracy | undefined,
+): readonly string[] {
+  return [
+    ...(agreement
+      ? [`passes agree on ${estimate(agreement.observed)}${kappaOf(agreement)}; this is not accuracy`]
+      : []),
+    ...(agreement?.warning ? [`warning: ${agreement.warning}`] : []),
+    ...(accuracy ? [`teacher's accuracy, estimated: ${estimate(accuracy)}`] : []),
+  ];
+}
+
+const kappaOf = ({ kappa }: LabelAgreement): string => (kappa ? `, Cohen's κ ${kappa.value.toFixed(3)}` : "");
+
+const shownFailures = 5;
+
+/** What a labelling run did, for people; also the demonstration's. */
+export function describeSummary(summary: LabelSummary): readonly string[] {
+  const { stopped, answers, failed, failures, deferred, inDoubt, simulated, costUsd, spentUsd, labels } = summary;
+  const passes = answers.map((count, index) => `${count} in pass ${index + 1}`).join(", ");
+  return [
+    ...(simulated ? ["the teacher is SIMULATED"] : []),
+    `${answers.reduce((sum, count) => sum + count, 0)} answers (${passes}) for ${usd(costUsd)}; spent in all ${usd(spentUsd)}`,
+    `${labels.total} labels: ${labels.agreed} agreed, ${labels.majority} by majority, ${labels.split} split, ${labels.single} single, ${labels.person} by people`,
+    ...(failed > 0 ? [`${failed} passes ended without a valid answer:`] : []),
+    ...failures.slice(0, shownFailures).map((failure) => `  ✗ ${JSON.stringify(failure)}`),
+    ...(deferred > 0 ? [`${deferred} passes deferred by passing trouble: run \`flywheel label\` again`] : []),
+    ...(inDoubt.requests > 0
+      ? [
+          `${inDoubt.requests} requests of a killed run were in doubt (at most ${usd(inDoubt.maxCostUsd)}); asked again under the same key`,
+        ]
+      : []),
+    ...(stopped === "budget" ? ["stopped: the budget is used up; raise budgetUsd and run it again"] : []),
+    ...(stopped === "interrupted" ? ["interrupted: run it again to resume"] : []),
+  ];
 }

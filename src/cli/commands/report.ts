@@ -11,6 +11,7 @@ export async function runReport(
   return {
     json: files,
     text: [
+      files.headline,
       `report    ${files.htmlPath}`,
       `summary   ${files.summaryPath}`,
       `charts    ${files.pngPaths.length} PNG files beside it`,
