@@ -8,7 +8,7 @@ import { resolve } from "node:path";
 import { systemClock } from "../clock.ts";
 import type { Clock, Progress } from "../contracts.ts";
 import { FlywheelError } from "../errors.ts";
-import { type Flywheel, openFlywheel } from "../flywheel/open.ts";
+import type { Flywheel } from "../flywheel/open.ts";
 import { showProgress } from "./progress-bar.ts";
 
 /** 0 done, 1 failed, 2 wrong usage. */
@@ -70,6 +70,7 @@ export async function runInWorkspace(
   command: (flywheel: Flywheel, context: CommandContext) => Promise<CommandResult>,
 ): Promise<void> {
   await runCommand(options, async (context) => {
+    const { openFlywheel } = await import("../flywheel/open.ts");
     await using flywheel = await openFlywheel({ directory: context.dir, seed: context.seed, env: context.env });
     return await command(flywheel, context);
   });

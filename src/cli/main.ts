@@ -1,5 +1,8 @@
 #!/usr/bin/env node
-/** @file The `flywheel` command: words in, exit code out. Each command is a file in `commands/`. */
+/**
+ * @file The `flywheel` command: words in, exit code out. Each command is a file in `commands/`, read only when it is asked for,
+ * so that `--help` does not wait for ONNX Runtime.
+ */
 
 import { Command, CommanderError, Option } from "commander";
 import type { Flywheel } from "../flywheel/open.ts";
@@ -12,19 +15,7 @@ import {
   runCommand,
   runInWorkspace,
 } from "./command.ts";
-import { runDemo } from "./commands/demo.ts";
-import { runDoctor } from "./commands/doctor.ts";
-import { runExport } from "./commands/export.ts";
-import { runImprove, runRollback } from "./commands/improve.ts";
-import { runIngest } from "./commands/ingest.ts";
-import { runInit } from "./commands/init.ts";
-import { runLabel, runPlan } from "./commands/label.ts";
-import { runReport } from "./commands/report.ts";
-import { runReviewExport, runReviewImport } from "./commands/review.ts";
-import { runServe } from "./commands/serve.ts";
-import { runSimulateTeacher } from "./commands/simulate-teacher.ts";
-import { runStatus } from "./commands/status.ts";
-import { runTrain } from "./commands/train.ts";
+import type { ReviewExportOptions, ReviewImportOptions } from "./commands/review.ts";
 
 const program = new Command("flywheel")
   .description("Distil your LLM calls into a small model that knows when to ask.")
@@ -36,31 +27,44 @@ const program = new Command("flywheel")
   .showHelpAfterError()
   .addHelpText("after", "\nExit codes: 0 done, 1 failed, 2 wrong usage. FLYWHEEL_DEBUG=1 shows stack traces.");
 
+type Alone<O> = (context: CommandContext, options: O) => Promise<CommandResult>;
+type InWorkspace<O> = (flywheel: Flywheel, context: CommandContext, options: O) => Promise<CommandResult>;
+
 const alone =
-  <O>(command: (context: CommandContext, options: O) => Promise<CommandResult>) =>
+  <O>(load: () => Promise<Alone<O>>) =>
   (options: O) =>
-    runCommand(program.opts<GlobalOptions>(), (context) => command(context, options));
+    runCommand(program.opts<GlobalOptions>(), async (context) => (await load())(context, options));
 
 const inWorkspace =
-  <O>(command: (flywheel: Flywheel, context: CommandContext, options: O) => Promise<CommandResult>) =>
+  <O>(load: () => Promise<InWorkspace<O>>) =>
   (options: O) =>
-    runInWorkspace(program.opts<GlobalOptions>(), (flywheel, context) => command(flywheel, context, options));
+    runInWorkspace(program.opts<GlobalOptions>(), async (flywheel, context) =>
+      (await load())(flywheel, context, options),
+    );
 
-program.command("init").description("write a commented flywheel.config.ts").action(alone(runInit));
+program
+  .command("init")
+  .description("write a commented flywheel.config.ts")
+  .action(alone(async () => (await import("./commands/init.ts")).runInit));
 
 program
   .command("ingest <path>")
   .description("rows in: a folder of images, or a CSV / JSONL that lists them")
   .option("--gold <file>", "CSV of file,label; only ever measures")
-  .action((path: string, options: { gold?: string }) => inWorkspace(runIngest)({ path, ...options }));
+  .action((path: string, options: { gold?: string }) =>
+    inWorkspace(async () => (await import("./commands/ingest.ts")).runIngest)({ path, ...options }),
+  );
 
-program.command("plan").description("what labelling will cost, before a cent is spent").action(inWorkspace(runPlan));
+program
+  .command("plan")
+  .description("what labelling will cost, before a cent is spent")
+  .action(inWorkspace(async () => (await import("./commands/label.ts")).runPlan));
 
 program
   .command("label")
   .description("teacher passes, agreement, adjudication; run again to resume")
   .option("--limit <rows>", "label at most this many rows", wholeNumber("--limit"))
-  .action(inWorkspace(runLabel));
+  .action(inWorkspace(async () => (await import("./commands/label.ts")).runLabel));
 
 const format = () =>
   new Option("--format <format>", "csv or label-studio")
@@ -72,47 +76,61 @@ review
   .description("write the review queue")
   .addOption(format())
   .option("--limit <rows>", "at most this many", wholeNumber("--limit"), 200)
-  .action((path: string, options: Parameters<typeof runReviewExport>[2]) =>
-    inWorkspace(runReviewExport)({ ...options, path }),
+  .action((path: string, options: ReviewExportOptions) =>
+    inWorkspace(async () => (await import("./commands/review.ts")).runReviewExport)({ ...options, path }),
   );
 review
   .command("import <file>")
   .description("read rulings; importing twice changes nothing")
   .addOption(format())
   .option("--person <name>", "whose rulings these are, where the file does not say", process.env["USER"] ?? "reviewer")
-  .action((path: string, options: Parameters<typeof runReviewImport>[2]) =>
-    inWorkspace(runReviewImport)({ ...options, path }),
+  .action((path: string, options: ReviewImportOptions) =>
+    inWorkspace(async () => (await import("./commands/review.ts")).runReviewImport)({ ...options, path }),
   );
 
-program.command("train").description("fit, calibrate, certify; registers a challenger").action(inWorkspace(runTrain));
+program
+  .command("train")
+  .description("fit, calibrate, certify; registers a challenger")
+  .action(inWorkspace(async () => (await import("./commands/train.ts")).runTrain));
 
 program
   .command("report")
   .description("one self-contained HTML file, PNGs, summary.json")
   .option("--out <folder>", "where to write it; WORKSPACE/report by default")
-  .action(inWorkspace(runReport));
+  .action(inWorkspace(async () => (await import("./commands/report.ts")).runReport));
 
 program
   .command("serve")
   .description("HTTP: answers locally, escalates, audits, records")
   .option("--host <host>", "beyond loopback, FLYWHEEL_API_KEYS must be set", "127.0.0.1")
   .option("--port <port>", "0 picks a free one", wholeNumber("--port"), 8700)
-  .action(inWorkspace(runServe));
+  .action(inWorkspace(async () => (await import("./commands/serve.ts")).runServe));
 
 program
   .command("improve")
   .description("one turn of the wheel: harvest, retrain, compare, promote")
   .option("--force", "even where too few labels are new", false)
-  .action(inWorkspace(runImprove));
-program.command("rollback").description("serve the champion before this one again").action(inWorkspace(runRollback));
+  .action(inWorkspace(async () => (await import("./commands/improve.ts")).runImprove));
+program
+  .command("rollback")
+  .description("serve the champion before this one again")
+  .action(inWorkspace(async () => (await import("./commands/improve.ts")).runRollback));
 
-program.command("status").description("where the wheel stands, and what to run next").action(inWorkspace(runStatus));
-program.command("doctor").description("check this machine and this workspace").action(alone(runDoctor));
+program
+  .command("status")
+  .description("where the wheel stands, and what to run next")
+  .action(inWorkspace(async () => (await import("./commands/status.ts")).runStatus));
+program
+  .command("doctor")
+  .description("check this machine and this workspace")
+  .action(alone(async () => (await import("./commands/doctor.ts")).runDoctor));
 program
   .command("export <folder>")
   .description("the champion (or --model ID): ONNX, card, policy, labels")
   .option("--model <id>", "a model id or its first digits")
-  .action((folder: string, options: { model?: string }) => inWorkspace(runExport)({ ...options, folder }));
+  .action((folder: string, options: { model?: string }) =>
+    inWorkspace(async () => (await import("./commands/export.ts")).runExport)({ ...options, folder }),
+  );
 
 program
   .command("simulate-teacher")
@@ -126,14 +144,14 @@ program
   .option("--p5xx <share>", "500s and 503s at random", share("--p5xx"), 0)
   .option("--hang <share>", "requests that never answer", share("--hang"), 0)
   .option("--malformed <share>", "truncated JSON and labels outside the schema", share("--malformed"), 0)
-  .action(alone(runSimulateTeacher));
+  .action(alone(async () => (await import("./commands/simulate-teacher.ts")).runSimulateTeacher));
 
 program
   .command("demo")
   .description("the whole wheel on rendered fruit with a simulated teacher: no key, no network")
   .option("--data <source>", "rendered, or cifar100 (downloads it)", "rendered")
   .option("--teacher <model>", "a real teacher, e.g. google/gemini-2.5-flash; simulated by default")
-  .action(alone(runDemo));
+  .action(alone(async () => (await import("./commands/demo.ts")).runDemo));
 
 function wholeNumber(option: string): (text: string) => number {
   return (text) => {

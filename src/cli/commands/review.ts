@@ -3,10 +3,14 @@ import type { Flywheel } from "../../flywheel/open.ts";
 import type { ReviewFormat } from "../../flywheel/review-files.ts";
 import type { CommandContext, CommandResult } from "../command.ts";
 
+type ReviewFile = { readonly path: string; readonly format: ReviewFormat };
+export type ReviewExportOptions = ReviewFile & { readonly limit: number };
+export type ReviewImportOptions = ReviewFile & { readonly person: string };
+
 export async function runReviewExport(
   flywheel: Flywheel,
   _context: CommandContext,
-  { path, format, limit }: { readonly path: string; readonly format: ReviewFormat; readonly limit: number },
+  { path, format, limit }: ReviewExportOptions,
 ): Promise<CommandResult> {
   const exported = await flywheel.exportReview({ path: resolve(path), format, limit });
   return {
@@ -22,7 +26,7 @@ export async function runReviewExport(
 export async function runReviewImport(
   flywheel: Flywheel,
   _context: CommandContext,
-  { path, format, person }: { readonly path: string; readonly format: ReviewFormat; readonly person: string },
+  { path, format, person }: ReviewImportOptions,
 ): Promise<CommandResult> {
   const imported = await flywheel.importReview({ path: resolve(path), format, person });
   return {
