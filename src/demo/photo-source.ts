@@ -7,8 +7,8 @@ import type { Clock, Progress } from "../contracts.ts";
 import { createRng, fork, type Seed, shuffle } from "../math/random.ts";
 import type { LabelValue } from "../records.ts";
 import { downloadCifar100 } from "./cifar100.ts";
+import { renderPhotos } from "./render-photos.ts";
 import type { Photo } from "./traffic.ts";
-import { writeFruitPhotos } from "./write-fruit-photos.ts";
 
 export const DemoData = ["rendered", "cifar100"] as const;
 export type DemoData = (typeof DemoData)[number];
@@ -43,6 +43,9 @@ export async function preparePhotos(options: PhotoSourceOptions): Promise<PhotoS
   return { start: photos.slice(0, counts.start), rounds, goldPath };
 }
 
+/** Pixels: a little more than the student sees, so that its crops lose nothing. */
+const renderedSide = 72;
+
 async function writePhotos({
   data,
   counts,
@@ -56,7 +59,7 @@ async function writePhotos({
   switch (data) {
     case "rendered": {
       const count = counts.start + counts.rounds * counts.round;
-      return (await writeFruitPhotos({ ...work, seed, count })).gold;
+      return (await renderPhotos({ ...work, seed, count, side: renderedSide })).gold;
     }
     case "cifar100":
       return (await downloadCifar100({ ...work, clock })).gold;
