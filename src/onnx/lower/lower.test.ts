@@ -77,6 +77,7 @@ describe("fast paths give what the portable ones give", () => {
     ["depthwise with Relu", { ...depthwise(24, 3, [6, 6], { pads: 1 }), activation: "Relu" }],
     ["depthwise with Clip", { ...depthwise(24, 3, [6, 6], { pads: 1, strides: 2 }), activation: "Clip" }],
     ["pointwise", { x: [3, 6, 5, 4], w: [10, 6, 1, 1], options: {} }],
+    ["pointwise, more channels than pixels", { x: [3, 20, 2, 3], w: [24, 20, 1, 1], options: {} }],
     ["pointwise with Relu", { x: [3, 6, 5, 4], w: [10, 6, 1, 1], options: {}, activation: "Relu" }],
     ["pointwise on one pixel", { x: [3, 6, 1, 1], w: [10, 6, 1, 1], options: {} }],
     ["pointwise on one pixel with Relu", { x: [3, 6, 1, 1], w: [10, 6, 1, 1], options: {}, activation: "Relu" }],
