@@ -45,7 +45,7 @@ export type OpenModelOptions = {
   /** `provider/model`: the task's first or second. */
   readonly id: string;
   readonly env: Environment;
-  readonly fetch?: Fetch;
+  readonly fetch: Fetch;
 };
 
 /** @throws FlywheelError `unknown_provider`, `teacher_key_missing`, `teacher_base_url_missing` */
@@ -54,7 +54,7 @@ export function openModel({ task, id, env, fetch }: OpenModelOptions): ProviderM
   const [provider, name] = [asProvider(id.slice(0, slash), id), id.slice(slash + 1)];
   const settings = settingsFor(task, provider);
   const { apiKey, apiKeyEnv } = findKey({ provider, env, apiKeyEnv: settings.apiKeyEnv });
-  const common = { ...(fetch && { fetch }), ...(settings.baseUrl && { baseURL: settings.baseUrl }) };
+  const common = { fetch, ...(settings.baseUrl && { baseURL: settings.baseUrl }) };
   return { id, apiKey, apiKeyEnv, ...connect[provider]({ name, apiKey, common, id }) };
 }
 
@@ -101,7 +101,7 @@ type Connection = {
   readonly id: string;
   readonly name: string;
   readonly apiKey: string | undefined;
-  readonly common: { readonly fetch?: Fetch; readonly baseURL?: string };
+  readonly common: { readonly fetch: Fetch; readonly baseURL?: string };
 };
 type Connected = Pick<ProviderModel, "model" | "logprobOptions" | "hasReasoningSetting">;
 
@@ -124,8 +124,8 @@ const connect: Readonly<Record<Provider, (connection: Connection) => Connected>>
       name: "compatible",
       baseURL: baseURL ?? baseUrlMissing(id),
       supportsStructuredOutputs: true,
+      fetch,
       ...(apiKey && { apiKey }),
-      ...(fetch && { fetch }),
     }).chatModel(name),
     logprobOptions: { compatible: { logprobs: true, top_logprobs: TOP_LOGPROBS } },
     hasReasoningSetting: false,

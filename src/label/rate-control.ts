@@ -158,10 +158,12 @@ export function createRateControl({ maxConcurrency }: { readonly maxConcurrency:
 
   const streakRate = (here: Anchor, from: Anchor): number => {
     const requests = here.passed - from.passed;
-    const isMeasured = isCheap && requests >= LEAST_REQUESTS;
-    if (!isMeasured) return refusedRate * STREAK_DECREASE;
+    const least = refusedRate * STREAK_DECREASE;
+    if (!isCheap || requests < LEAST_REQUESTS) return least;
     const limit = (requests * 1000) / Math.max(1, here.activeMs - from.activeMs);
-    return Math.min(refusedRate * DECREASE, limit * (1 - Math.max(MARGIN, COUNTING_ERROR / requests)));
+    const settled = limit * (1 - Math.max(MARGIN, COUNTING_ERROR / requests));
+    // A process that was held up sent less than it might have: then the estimate is too low, but never the next one too.
+    return Math.max(least, Math.min(refusedRate * DECREASE, settled));
   };
 
   const limited = (sent: Sent, retryAfterMs: number | undefined, nowMs: number) => {

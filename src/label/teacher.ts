@@ -20,6 +20,7 @@ import {
 import type { LabelValue, Usage } from "../records.ts";
 import { promptVersion, type Task } from "../task.ts";
 import { answerSchema, readAnswer } from "./answer.ts";
+import { createLeanFetch } from "./lean-fetch.ts";
 import { labelProbabilities } from "./logprobs.ts";
 import { costOf, type Price, requirePrice } from "./prices.ts";
 import { modelOfPass, type Question, questionOf } from "./prompts.ts";
@@ -32,6 +33,7 @@ export type OpenTeacherOptions = {
   readonly task: Task;
   /** Holds the key; `process.env` at the doors. */
   readonly env: Environment;
+  /** A lean one of our own by default. */
   readonly fetch?: Fetch;
   readonly clock?: Clock;
 };
@@ -43,11 +45,16 @@ export const SIMULATED_HEADER = "x-flywheel-simulated";
  * The task's teacher. No request is sent yet.
  * @throws FlywheelError `teacher_key_missing`, `teacher_base_url_missing`, `unknown_provider`, `price_unknown`
  */
-export function openTeacher({ task, env, fetch, clock = systemClock }: OpenTeacherOptions): Teacher {
+export function openTeacher({
+  task,
+  env,
+  fetch = createLeanFetch(),
+  clock = systemClock,
+}: OpenTeacherOptions): Teacher {
   const open = (id: string): Desk => ({
     task,
     clock,
-    ...openModel({ task, id, env, ...(fetch && { fetch }) }),
+    ...openModel({ task, id, env, fetch }),
     price: requirePrice(task, id),
     offers: { logprobs: true },
   });
