@@ -39,7 +39,7 @@ export async function inferPorts(model: Model, bindings: Bindings = {}): Promise
 }
 
 /** The input with its symbols replaced. */
-function bind(input: ValueInfo, bindings: Bindings): ValueInfo {
+export function bind(input: ValueInfo, bindings: Bindings): ValueInfo {
   const whole = bindings[input.name];
   if (Array.isArray(whole)) return { ...input, dims: whole };
   return { ...input, dims: input.dims?.map((dim) => bindDimension(dim, bindings)) };

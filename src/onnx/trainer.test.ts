@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { createGraphBuilder } from "./builder.ts";
@@ -6,8 +7,9 @@ import { readOnnx, writeOnnx } from "./proto.ts";
 import { readSafetensors, writeSafetensors } from "./safetensors.ts";
 import { cosineLearningRate } from "./schedule.ts";
 import { openSession } from "./session.ts";
+import { withClassifierHead } from "./surgery.ts";
 import { floats } from "./tensor.ts";
-import { randomTensor } from "./testing.ts";
+import { randomTensor, sharedFile } from "./testing.ts";
 import { type Batch, createTrainer, type TrainerOptions } from "./trainer.ts";
 
 const classes = 3;
@@ -158,6 +160,25 @@ describe("a trainer", () => {
     await expect(trainer.step(batch, { learningRate })).rejects.toMatchObject({ code: "onnx_diverged" });
     expect(trainer.parameters()).toEqual(before);
     expect(trainer.steps).toBe(0);
+  });
+
+  const pretrained = sharedFile("models/mobilenet-v2-1.0-224.onnx");
+  test.skipIf(pretrained === undefined)("a pretrained file gets a head and learns with all its layers", async () => {
+    const forward = await withClassifierHead(readOnnx(readFileSync(pretrained!)), { classes, seed: 1 });
+    const optimiser = { kind: "adamw" } as const;
+    await using trainer = await createTrainer({
+      ...options,
+      forward,
+      optimiser,
+      batchSize: 6,
+      sizes: { H: 64, W: 64 },
+    });
+    expect(trainer.parameterNames).toContain("conv00.weight");
+    const { targets } = batchOf(6, "labels");
+    const batch = { inputs: { images: randomTensor([6, 3, 64, 64], "images") }, targets };
+    const losses: number[] = [];
+    for (let step = 0; step < 4; step++) losses.push((await trainer.step(batch, { learningRate: 1e-4 })).loss);
+    expect(losses.at(-1)).toBeLessThan(losses[0]! * 0.8);
   });
 
   const badBatch = { code: "onnx_bad_batch" };

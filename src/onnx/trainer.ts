@@ -22,6 +22,7 @@
 
 import { FlywheelError } from "../errors.ts";
 import { createRng, fork, type Seed } from "../math/random.ts";
+import type { Bindings } from "./infer-types.ts";
 import { detectTarget } from "./lower/target.ts";
 import type { Model } from "./model.ts";
 import { parameterNames, parameterOf, withParameters } from "./parameters.ts";
@@ -49,6 +50,8 @@ export type TrainerOptions = {
   readonly clipNorm?: number;
   /** Default `frozen`: running statistics stay as they are. */
   readonly batchNormalisation?: BatchNormalisation;
+  /** Sizes of the inputs' symbolic dimensions, the batch excepted: `{ H: 224, W: 224 }`. */
+  readonly sizes?: Bindings;
   /** Most rows in one step; the graph is built for exactly this many. */
   readonly batchSize: number;
   readonly threads: number;
@@ -104,13 +107,15 @@ export interface Trainer extends AsyncDisposable {
  */
 export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
   checkTrainerOptions(options);
-  const { forward, batchSize, batchNormalisation = "frozen", optimiser, loss, clipNorm, threads } = options;
+  const { forward, batchSize, sizes = {}, batchNormalisation = "frozen", optimiser, loss, clipNorm, threads } = options;
   const parameters = trainedNames(options);
-  const prepared = await prepareForTraining(forward, { parameters, batchSize, batchNormalisation });
+  const prepared = await prepareForTraining(forward, { parameters, batchSize, sizes, batchNormalisation });
   const layouts = layoutsOf(parameters, prepared);
   const target = await detectTarget();
   const model = buildStepGraph({ prepared, ...layouts, loss, optimiser, clipNorm, target });
-  const session = await openSession(model, { threads, spin: true });
+  // Spinning between the thousand short operators of a step saves a third; between steps it would starve data loading.
+  const config = { "session.force_spinning_stop": "1" };
+  const session = await openSession(model, { threads, spin: true, config });
   return trainerOver({ ...options, prepared, ...layouts, session });
 }
 

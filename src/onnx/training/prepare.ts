@@ -6,7 +6,7 @@
 import { attributesFrom } from "../attributes.ts";
 import { createGraphBuilder, type GraphBuilder, type Value } from "../builder.ts";
 import { foldConstants } from "../fold-constants.ts";
-import { inferTypes, type Types } from "../infer-types.ts";
+import { type Bindings, bind, inferTypes, type Types } from "../infer-types.ts";
 import { floatAttribute, type Graph, type Model, type Node } from "../model.ts";
 import { elementCount, numbersOf } from "../tensor.ts";
 import { upgrade } from "../upgrade.ts";
@@ -31,24 +31,26 @@ export type PrepareOptions = {
   /** Initialisers that will be trained. */
   readonly parameters: readonly string[];
   readonly batchSize: number;
+  /** Sizes of symbolic dimensions other than the batch. */
+  readonly sizes?: Bindings;
   readonly batchNormalisation: BatchNormalisation;
 };
 
 /** The forward graph as training runs it, for batches of exactly `batchSize` rows. */
 export async function prepareForTraining(forward: Model, options: PrepareOptions): Promise<Prepared> {
-  const bound = bindBatch(upgrade(forward), options.batchSize);
+  const bound = bindSizes(upgrade(forward), options);
   const variable = new Set(options.parameters);
   const folded = await foldConstants(bound, (name) => variable.has(name));
   const rewritten = rewrite(folded, await inferTypes(folded, {}), options);
   return { ...rewritten, types: await inferTypes(rewritten.model, {}) };
 }
 
-/** The first dimension of every input becomes the batch size. */
-function bindBatch(model: Model, batchSize: number): Model {
-  const inputs = model.graph.inputs.map((input) => ({
-    ...input,
-    dims: input.dims && [batchSize, ...input.dims.slice(1)],
-  }));
+/** The first dimension of every input becomes the batch size, further symbols what `sizes` says. */
+function bindSizes(model: Model, { batchSize, sizes = {} }: PrepareOptions): Model {
+  const inputs = model.graph.inputs.map((input) => {
+    const { dims } = bind(input, sizes);
+    return { ...input, dims: dims && [batchSize, ...dims.slice(1)] };
+  });
   const outputs = model.graph.outputs.map(({ name }) => ({ name, dtype: undefined, dims: undefined }));
   return { ...model, graph: { ...model.graph, inputs, outputs } };
 }
