@@ -47,7 +47,24 @@ export function buildPolicy(parts: PolicyParts): Policy {
 }
 
 function certifyScores(fitted: Scores<"calibrate">, certify: Scores<"certify">, { task, delta }: PolicyParts): Verdict {
-  return chooseThreshold({ certify, grid: thresholdGrid(fitted), target: task.target, delta });
+  const verdict = chooseThreshold({ certify, grid: thresholdGrid(fitted), target: task.target, delta });
+  return refuseUpsideDown(verdict, certify);
+}
+
+/**
+ * Joint risk alone would let a student answer a handful of requests wrongly. Where what it is surest of is wrong more often
+ * than the rest, its confidence is upside down, and the promise, though kept, would serve nobody. Refusing never breaks it.
+ */
+export function refuseUpsideDown(verdict: Verdict, { correct }: Pick<Scores<"certify">, "correct">): Verdict {
+  if (verdict.kind === "none" || verdict.accepted === 0) return verdict;
+  const [answered, all] = [
+    verdict.errors / verdict.accepted,
+    1 - correct.reduce((sum, one) => sum + one, 0) / correct.length,
+  ];
+  if (answered <= all) return verdict;
+  const share = (rate: number) => `${(100 * rate).toFixed(1)} %`;
+  const reason = `of the ${verdict.accepted} rows that it is surest of, ${share(answered)} are wrong, against ${share(all)} of all: its confidence says nothing; improve the student`;
+  return { kind: "none", reason, moreRowsNeeded: undefined, tested: true };
 }
 
 type Standing = Pick<Policy, "threshold" | "certificate" | "noCertificate" | "truth">;
