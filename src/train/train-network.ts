@@ -18,7 +18,7 @@ import { floats } from "../onnx/tensor.ts";
 import type { BlobStore } from "../store/contract.ts";
 import type { EpochRecord } from "./checkpoint.ts";
 import { fit } from "./fit.ts";
-import { type ChosenHead, chooseHead, type Head, meanLogLoss } from "./head.ts";
+import { type ChosenHead, chooseHead, type Head, type HeadData, meanLogLoss, outOfFoldOnly } from "./head.ts";
 import { writePhotoFile } from "./photo-file.ts";
 import type { Recipe } from "./recipe.ts";
 import { runOverPhotos } from "./run-over-photos.ts";
@@ -71,17 +71,20 @@ async function fromPretrained(options: TrainNetworkOptions): Promise<TrainedNetw
 async function fromScratch(options: TrainNetworkOptions): Promise<TrainedNetwork> {
   const { model: trained, history } = await fitOn(options.network.model, options);
   const model = foldBatchNormalisation(trained);
-  const { outOfFold } = await headOn(model, options);
-  return { model, history, outOfFold };
+  return { model, history, outOfFold: outOfFoldOnly(await featuresOf(model, options), options.seed) };
 }
 
 async function headOn(model: Model, options: TrainNetworkOptions): Promise<ChosenHead> {
-  const { network, set, seed } = options;
+  return chooseHead(await featuresOf(model, options), options.seed);
+}
+
+/** What the backbone makes of every training row. */
+async function featuresOf(model: Model, options: TrainNetworkOptions): Promise<HeadData> {
+  const { network, set } = options;
   const backbone = cutAt(model, network.features);
   const count = set.rows.length;
   const features = await runOver(backbone, options, { photos: trainPhotos, count, stage: "features" });
-  const data = { features, width: features.length / count, classes: set.classes.length, rows: set.rows };
-  return chooseHead(data, seed);
+  return { features, width: features.length / count, classes: set.classes.length, rows: set.rows };
 }
 
 function withHead({ model, head }: StartingNetwork, { weights, bias }: Head): Model {
