@@ -24,10 +24,13 @@ export function labelProbabilities(
   if (!parsed.success) return undefined;
   const start = startOfLabel(parsed.data);
   if (start === undefined) return undefined;
-  const mass = new Map<LabelValue, number>();
-  walk({ tokens: parsed.data.slice(start.token), spelled: start.spelled, labels, mass });
-  return normalised(mass);
+  const spellings = labels.map((label) => ({ label, quoted: JSON.stringify(label).slice(1) }));
+  return normalised(walk(parsed.data.slice(start.token), start.spelled, spellings));
 }
+
+/** `quoted` is the label as it stands in JSON after the opening quote, the closing one included: `pear"`, not `pearl"`. */
+type Spelling = { readonly label: LabelValue; readonly quoted: string };
+type Mass = Map<LabelValue, number>;
 
 const OPENING = /^\s*\{\s*"label"\s*:\s*"/;
 
@@ -43,51 +46,43 @@ function startOfLabel(tokens: readonly Token[]): { readonly token: number; reado
   return undefined;
 }
 
-type Walk = {
-  readonly tokens: readonly Token[];
-  /** Everything before the token at hand. */
-  readonly spelled: string;
-  readonly labels: readonly LabelValue[];
-  readonly mass: Map<LabelValue, number>;
-};
-
-function walk({ tokens, spelled, labels, mass }: Walk): void {
-  let text = spelled;
+/** @param spelled everything before the first of `tokens`, in which the label begins */
+function walk(tokens: readonly Token[], spelled: string, spellings: readonly Spelling[]): Mass {
+  const mass: Mass = new Map();
+  let begun = "";
   let remaining = 1;
-  for (const { token, logprob, top_logprobs } of tokens) {
+  for (const [index, { token, logprob, top_logprobs }] of tokens.entries()) {
+    // Only the first token may hold some of what comes before the label.
+    const ofLabel = index === 0 ? (text: string) => withoutOpening(spelled + text) : (text: string) => begun + text;
     for (const other of top_logprobs) {
       if (other.token === token) continue;
-      share(mass, labelsSpelled(text + other.token, labels), remaining * Math.exp(other.logprob));
+      share(mass, labelsSpelled(ofLabel(other.token), spellings), remaining * Math.exp(other.logprob));
     }
-    text += token;
+    begun = ofLabel(token) ?? "";
     remaining *= Math.exp(logprob);
-    if (isClosed(text, labels)) break;
+    if (spellings.some(({ quoted }) => begun.startsWith(quoted))) break;
   }
-  share(mass, labelsSpelled(text, labels), remaining);
+  share(mass, labelsSpelled(begun, spellings), remaining);
+  return mass;
+}
+
+function withoutOpening(text: string): string | undefined {
+  const opening = OPENING.exec(text)?.[0];
+  return opening === undefined ? undefined : text.slice(opening.length);
 }
 
 /** The labels that this beginning of an answer can still become, or has become. */
-function labelsSpelled(text: string, labels: readonly LabelValue[]): readonly LabelValue[] {
-  const begun = text.replace(OPENING, "");
-  return begun === text
-    ? []
-    : labels.filter((label) => quoted(label).startsWith(begun) || begun.startsWith(quoted(label)));
+function labelsSpelled(begun: string | undefined, spellings: readonly Spelling[]): readonly Spelling[] {
+  if (begun === undefined) return [];
+  return spellings.filter(({ quoted }) => quoted.startsWith(begun) || begun.startsWith(quoted));
 }
-
-function isClosed(text: string, labels: readonly LabelValue[]): boolean {
-  const begun = text.replace(OPENING, "");
-  return labels.some((label) => begun.startsWith(quoted(label)));
-}
-
-/** As it stands in JSON after the opening quote, the closing one included: `pear"` is not the beginning of `pearl"`. */
-const quoted = (label: LabelValue): string => JSON.stringify(label).slice(1);
 
 /** An alternative that several labels begin with says nothing about which: equal parts. */
-function share(mass: Map<LabelValue, number>, labels: readonly LabelValue[], amount: number): void {
-  for (const label of labels) mass.set(label, (mass.get(label) ?? 0) + amount / labels.length);
+function share(mass: Mass, spellings: readonly Spelling[], amount: number): void {
+  for (const { label } of spellings) mass.set(label, (mass.get(label) ?? 0) + amount / spellings.length);
 }
 
-function normalised(mass: ReadonlyMap<LabelValue, number>): Readonly<Record<LabelValue, number>> | undefined {
+function normalised(mass: Mass): Readonly<Record<LabelValue, number>> | undefined {
   const total = mass.values().reduce((sum, amount) => sum + amount, 0);
   if (!(total > 0)) return undefined;
   return Object.fromEntries(mass.entries().map(([label, amount]) => [label, amount / total]));

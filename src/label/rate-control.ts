@@ -66,12 +66,12 @@ const UNHELPED = 0.6;
 const MOST_NOISE = 0.3;
 
 /**
- * Additive increase, as a share of the rate that was refused, per second; at least so many requests per second²; four
- * times that after this long without a refusal, nine times after twice as long.
+ * Additive increase, as a share of the rate that was refused, per second; four times that after `impatienceMs` without a
+ * refusal, nine times after twice as long. Slower where a refusal costs a pause. At least `LEAST_GROWTH` requests/s².
  */
-const GROWTH = 0.0075;
+const cheapGrowth = { share: 0.0125, impatienceMs: 2500 };
+const costlyGrowth = { share: 0.0075, impatienceMs: 3000 };
 const LEAST_GROWTH = 0.2;
-const IMPATIENCE_MS = 3000;
 /** Below the rate that was refused last, the distance to it shrinks e-fold in this time. */
 const RECOVERY_MS = 3000;
 /** Beyond that rate the limit was lifted, or never was there: growth as a share of the rate, per second. */
@@ -205,7 +205,8 @@ export function createRateControl({ maxConcurrency }: { readonly maxConcurrency:
   /** Requests per second². */
   const growth = (nowMs: number): number => {
     const patientMs = Math.max(0, nowMs - Math.max(holdUntil, congestedAt));
-    const additive = Math.max(LEAST_GROWTH, refusedRate * GROWTH) * (1 + patientMs / IMPATIENCE_MS) ** 2;
+    const { share, impatienceMs } = isCheap ? cheapGrowth : costlyGrowth;
+    const additive = Math.max(LEAST_GROWTH, refusedRate * share) * (1 + patientMs / impatienceMs) ** 2;
     if (rate < refusedRate * DECREASE) return additive + ((refusedRate * DECREASE - rate) * 1000) / RECOVERY_MS;
     if (nowMs < holdUntil) return 0;
     return rate > refusedRate * LIFTED ? Math.max(additive, rate * LIFTED_GROWTH) : additive;
