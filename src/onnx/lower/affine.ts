@@ -1,5 +1,5 @@
 /**
- * @file `scale · x + shift (+ sum)`, rectified if wished, in one pass over memory. Elementwise operators of ONNX Runtime
+ * @file `scale · x + shift`, through a leaky rectifier if wished, in one pass over memory. Elementwise operators of ONNX Runtime
  * make one pass each, and a training step is bound by memory; its blocked depthwise convolution with a 1×1 kernel does all
  * of this at once, on any tensor at all: one filter per lane, every filter the same.
  */
@@ -12,9 +12,8 @@ export type Affine = {
   readonly value: Value;
   readonly scale: number;
   readonly shift: number;
-  readonly isRectified?: boolean;
-  /** Added before rectifying; overwritten if nothing else reads it. Of the result's own (line) shape. */
-  readonly sum?: Value;
+  /** What a negative result is multiplied with. */
+  readonly leak?: number;
 };
 
 /** Elements that one row of the convolution covers: a few kilobytes, which stay in the first-level cache. */
@@ -36,14 +35,10 @@ function largestDivisor(value: number, limit: number): number {
 }
 
 /** `value` must already be reshaped to `linesOf` its size; so is the result. */
-export function affine(
-  { g }: Lowering,
-  blockSize: number,
-  { value, scale, shift, isRectified = false, sum }: Affine,
-): Value {
+export function affine({ g }: Lowering, blockSize: number, { value, scale, shift, leak }: Affine): Value {
   const weight = g.constant(floats(new Float32Array(blockSize).fill(scale), [blockSize, 1, 1, 1]));
   const bias = g.constant(floats(new Float32Array(blockSize).fill(shift)));
   const attributes = { group: blockSize, kernel_shape: [1, 1], strides: [1, 1], dilations: [1, 1], pads: [0, 0, 0, 0] };
-  const activation = isRectified ? { activation: "Relu" } : {};
-  return g.op("Conv", [value, weight, bias, sum], { ...attributes, ...activation }, blockedDomain);
+  const activation = leak === undefined ? {} : { activation: "LeakyRelu", activation_params: [leak] };
+  return g.op("Conv", [value, weight, bias], { ...attributes, ...activation }, blockedDomain);
 }

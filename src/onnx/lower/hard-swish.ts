@@ -21,24 +21,33 @@ export function hardSwishGradient(l: Lowering, dims: readonly number[], { dy, x 
   return l.g.op("Mul", [dy, lines ? reshape(l.g, slope, dims) : slope]);
 }
 
-/** Any positive float32 that s can be, times this, exceeds ½. */
-const leftSlope = 1e30;
-/** The largest float32 below 1 is 1 − 2⁻²⁴; times this it is still ½ short of 2²³, and all of it is exact. */
-const rightSlope = 2 ** 23;
+/** Far below any positive float32 that s can be (2⁻²⁶), and a power of two: what follows is exact. */
+const justAboveZero = 2 ** -100;
+/** One step of float32 just below 2. */
+const justBelowTwo = 2 ** -23;
 
-/** (2s − ½ + ½[s = 0]) − ½[s = 1]: two rectified lines and two sums. */
+/**
+ * A leaky rectifier with a steep negative slope is a jump at a point. Two of them make both jumps:
+ *   w = 2s, but ½ where s = 0:   leak(2s − 2⁻¹⁰⁰), as −2⁻¹⁰⁰ · −2⁹⁹ = ½
+ *   m = 2 − w, but ½ where w = 2: leak(2 − 2⁻²³ − w), as −2⁻²³ · −2²² = ½
+ * and the slope is 3/2 − m, to within 2⁻²³.
+ */
 function fusedSlope(l: Lowering, blockSize: number, lines: readonly number[], s: Value): Value {
   const value = reshape(l.g, s, lines);
-  const atZero = affine(l, blockSize, { value, scale: -leftSlope, shift: 0.5, isRectified: true });
-  const atOne = affine(l, blockSize, { value, scale: rightSlope, shift: 0.5 - rightSlope, isRectified: true });
-  const left = affine(l, blockSize, { value, scale: 2, shift: -0.5, sum: atZero });
-  return affine(l, blockSize, { value: atOne, scale: -1, shift: 0, sum: left });
+  const w = affine(l, blockSize, { value, scale: 2, shift: -justAboveZero, leak: -0.5 / justAboveZero });
+  const m = affine(l, blockSize, { value: w, scale: -1, shift: 2 - justBelowTwo, leak: -0.5 / justBelowTwo });
+  return affine(l, blockSize, { value: m, scale: -1, shift: 1.5 });
 }
+
+/** Any positive float32 that s can be, times this, exceeds 1. */
+const leftSlope = 1e30;
+/** The largest float32 below 1 is 1 − 2⁻²⁴; times this it is a whole 1 short, and all of it is exact. */
+const rightSlope = 2 ** 24;
 
 /** 2(s − ¼([s > 0] + [s = 1])), the brackets as steep hard sigmoids. */
 function plainSlope({ g }: Lowering, s: Value): Value {
   const isAbove = g.op("HardSigmoid", [s], { alpha: leftSlope, beta: 0 });
-  const isOne = g.op("HardSigmoid", [s], { alpha: 2 * rightSlope, beta: 1 - 2 * rightSlope });
+  const isOne = g.op("HardSigmoid", [s], { alpha: rightSlope, beta: 1 - rightSlope });
   const steps = g.op("Mul", [g.op("Add", [isAbove, isOne]), g.scalar(0.25)]);
   return g.op("Mul", [g.op("Sub", [s, steps]), g.scalar(2)]);
 }

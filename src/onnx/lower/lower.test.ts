@@ -3,10 +3,10 @@ import { describe, expect, test } from "vitest";
 import type { ConvOptions } from "../builder.ts";
 import { inferTypes } from "../infer-types.ts";
 import { openSession } from "../session.ts";
-import type { TensorOf } from "../tensor.ts";
+import { floats, type TensorOf } from "../tensor.ts";
 import { type GradientCase, gradientsOf, modelOf, randomTensor } from "../testing.ts";
 import { lower } from "./lower.ts";
-import { detectTarget } from "./target.ts";
+import { detectTarget, portableTarget } from "./target.ts";
 
 const target = await detectTarget();
 
@@ -90,6 +90,20 @@ describe("fast paths give what the portable ones give", () => {
     ["strided 1×1", { x: [2, 12, 7, 8], w: [5, 12, 1, 1], options: { strides: 2 } }],
   ])("%s", async (_, shape) => {
     await expectSame(shape);
+  });
+
+  test.each<[string, typeof target]>([
+    ["in blocks", target],
+    ["portably", portableTarget],
+  ])("hard-swish has its slope at and beyond the kinks, %s", async (_, used) => {
+    const at = [-100, -3.0001, -2.9999, -1.5, -1e-8, 0, 1.5, 2.9999, 3.0001, 100, -3, 3, 4, 5, 6, 7];
+    const swish: GradientCase = { inputs: { x: floats(at) }, build: (g, v) => g.op("HardSwish", [v["x"]!]) };
+    const same: GradientCase = { inputs: { x: floats(at) }, build: (g, v) => g.op("Identity", [v["x"]!]) };
+    const { x: gradient } = await gradientsOf(swish, (model, types) => lower(model, { types, target: used }));
+    const { x: seeds } = await gradientsOf(same);
+    const slopes = [...gradient!.data].map((value, index) => value / seeds!.data[index]!);
+    const expected = [0, 0, -0.5, 0, 0.5, 0.5, 1, 1.5, 1, 1, 0, 1, 1, 1, 1, 1];
+    expect(slopes).toEqual(expected.map((slope) => expect.closeTo(slope, 4)));
   });
 
   test("for any depthwise geometry", async () => {
