@@ -9,12 +9,12 @@
  * (`Retry-After: 1`) is a costly probe: the rate then falls faster, and the next probe comes only when the pause has
  * become 2 % of the time.
  *
- * Refusals that slowing down does not make fewer have another cause than our rate (another program shares the quota, the
- * provider sheds load at random): they are put up with, for answering each by slowing down ends in standing still.
- *
- * Concurrency has a window of its own: it grows fourfold a round trip while it is what limits, until the provider is
- * overloaded or silent rather than rationing; then it is cut, and grows by a quarter a round trip.
+ * What is no congestion is sorted out in `refusal-noise.ts`; how many may be under way is `concurrency-window.ts`.
  */
+
+import { type ConcurrencyWindow, createConcurrencyWindow } from "./concurrency-window.ts";
+import { createPauses, type Pauses } from "./pauses.ts";
+import { createRefusalNoise, type RefusalNoise } from "./refusal-noise.ts";
 
 /** How a request ended. `limited`: 429. `overloaded`: 503, 529 or no answer in time. `unsent`: its turn was given back. */
 export type Outcome =
@@ -37,12 +37,6 @@ export type RateControl = {
   ended(sent: Sent, outcome: Outcome, nowMs: number): void;
 };
 
-const START_WINDOW = 16;
-/** Per answer while nothing has gone wrong: fourfold a round trip. */
-const START_INCREASE = 3;
-const WINDOW_INCREASE = 0.25;
-const OVERLOAD_DECREASE = 0.7;
-
 /** After a refusal on its own; among refusals that follow each other without an estimate, or at the price of a pause. */
 const DECREASE = 0.96;
 const STREAK_DECREASE = 0.7;
@@ -54,17 +48,6 @@ const CHEAP_PAUSE_MS = 200;
 const MARGIN = 0.015;
 const COUNTING_ERROR = 1.5;
 const LEAST_REQUESTS = 8;
-
-/** Cheap refusals of so small a share of the requests are no congestion (as losses are none to BBR). */
-const TOLERATED_SHARE = 0.03;
-/** Requests over which refusals are counted, to see whether slowing down made them fewer. */
-const WINDOW_REQUESTS = 60;
-/** Of a rate that fell below this share of itself, at least that share of refusals would have to be gone. */
-const SLOWED = 0.85;
-const UNHELPED = 0.6;
-/** More refusals than this are never noise. */
-const MOST_NOISE = 0.3;
-
 /**
  * Additive increase, as a share of the rate that was refused, per second; four times that after `impatienceMs` without a
  * refusal, nine times after twice as long. Slower where a refusal costs a pause. At least `LEAST_GROWTH` requests/s².
@@ -77,162 +60,173 @@ const RECOVERY_MS = 3000;
 /** Beyond that rate the limit was lifted, or never was there: growth as a share of the rate, per second. */
 const LIFTED = 1.05;
 const LIFTED_GROWTH = 0.3;
+/** Time in which nothing waited for the rate says nothing about the limit. */
+const LONGEST_STEP_MS = 200;
 /** Share of the time that pauses may cost. */
 const PROBE_SHARE = 0.02;
 const LONGEST_HOLD_MS = 60_000;
+/** Some reset headers tell when the whole allowance is back, so they may delay a probe but not for long. */
+const LONGEST_EXHAUSTED_MS = 1000;
 /** Most allowances that are not used are kept for at least this long, so a burst that is refused tells the rate. */
 const ASSUMED_BURST_MS = 100;
+/** Weight of the latest answer in the mean latency. */
+const LATENCY_WEIGHT = 1 / 8;
 
-type Anchor = { readonly passed: number; readonly activeMs: number };
+/** A refusal, by what had passed until then. */
+type Refusal = { readonly passed: number; readonly activeMs: number };
+
+type State = {
+  rate: number;
+  readonly window: ConcurrencyWindow;
+  readonly pauses: Pauses;
+  readonly noise: RefusalNoise;
+  nSent: number;
+  /** Of these, refused or given back: the difference is what the provider let through. */
+  nRefused: number;
+  inFlight: number;
+  latencyMs: number | undefined;
+  /** Refusals of requests up to this number belong to a congestion that was answered already; so for overload. */
+  answeredCongestion: number;
+  answeredOverload: number;
+  /** Where the streak of refusals began, and the last of them. */
+  streak: { readonly first: Refusal; readonly last: Refusal } | undefined;
+  /** The rate at the last congestion. */
+  refusedRate: number;
+  /** Whether the last refusal cost no pause to speak of. */
+  isCheap: boolean;
+  congestedAtMs: number;
+  /** No probing before this. */
+  holdUntilMs: number;
+  grownAtMs: number;
+};
 
 export function createRateControl({ maxConcurrency }: { readonly maxConcurrency: number }): RateControl {
-  let rate = Number.POSITIVE_INFINITY;
-  let window = Math.min(START_WINDOW, maxConcurrency);
-  let wasOverloaded = false;
-  /** Sent, and of these refused or given back: the difference is what the provider let through. */
-  let [nSent, nLimited, inFlight] = [0, 0, 0];
-  let latencyMs: number | undefined;
-  let [pausedUntil, pausedMs] = [0, 0];
-  /** Refusals of requests up to this number belong to a congestion that was answered already. */
-  let [answeredCongestion, answeredOverload] = [0, 0];
-  /** Where the streak of refusals began, and the last of them. */
-  let [anchor, last]: [Anchor | undefined, Anchor | undefined] = [undefined, undefined];
-  let refusedRate = Number.POSITIVE_INFINITY;
-  let [congestedAt, holdUntil, grownAt] = [0, 0, 0];
-  /** Whether the last refusal cost no pause to speak of. */
-  let isCheap = true;
-  /** Of the last fifty requests or so; and the share that slowing down does not mend. */
-  let [refusedShare, noise] = [0, TOLERATED_SHARE];
-  /** Requests and refusals counted so far in this window, and what the last window showed. */
-  let counted = { requests: 0, refused: 0 };
-  let before: { readonly rate: number; readonly share: number } | undefined;
-
-  const pause = (forMs: number, nowMs: number) => {
-    const until = nowMs + forMs;
-    if (until <= pausedUntil) return;
-    pausedMs += until - Math.max(nowMs, pausedUntil);
-    pausedUntil = until;
+  const state: State = {
+    rate: Number.POSITIVE_INFINITY,
+    window: createConcurrencyWindow(maxConcurrency),
+    pauses: createPauses(),
+    noise: createRefusalNoise(),
+    nSent: 0,
+    nRefused: 0,
+    inFlight: 0,
+    latencyMs: undefined,
+    answeredCongestion: 0,
+    answeredOverload: 0,
+    streak: undefined,
+    refusedRate: Number.POSITIVE_INFINITY,
+    isCheap: true,
+    congestedAtMs: 0,
+    holdUntilMs: 0,
+    grownAtMs: 0,
   };
-
-  /** Time that was not spent in pauses that were asked for. */
-  const activeMs = (nowMs: number): number => nowMs - pausedMs + Math.max(0, pausedUntil - nowMs);
-
-  /** The first refusal. As many requests leave per round trip as are under way; before any answer, the burst must do. */
-  const firstRate = (): number => {
-    const perRoundTrip = latencyMs === undefined ? 0 : (inFlight * 1000) / latencyMs;
-    return Math.max(1, perRoundTrip, ((nSent - nLimited) * 1000) / (latencyMs ?? ASSUMED_BURST_MS));
-  };
-
-  const count = (isRefused: boolean) => {
-    refusedShare += (Number(isRefused) - refusedShare) / 50;
-    counted = { requests: counted.requests + 1, refused: counted.refused + Number(isRefused) };
-    if (counted.requests < WINDOW_REQUESTS || !Number.isFinite(rate)) return;
-    // Where a refusal costs a pause, putting up with refusals is no option.
-    if (isCheap) judge({ rate, share: counted.refused / counted.requests });
-    counted = { requests: 0, refused: 0 };
-  };
-
-  /** Refusals that remain when the rate falls have another cause: the rate is given back and they are put up with. */
-  const judge = (now: { readonly rate: number; readonly share: number }) => {
-    const isUnhelped = before && now.rate < before.rate * SLOWED && now.share > before.share * UNHELPED;
-    if (before && isUnhelped && now.share > 0 && now.share < MOST_NOISE) {
-      noise = Math.max(noise, 1.5 * now.share);
-      rate = before.rate;
-      holdUntil = 0;
-    } else {
-      noise = Math.max(TOLERATED_SHARE, noise * 0.95);
-    }
-    // The fastest of late is what slowing down is measured against.
-    if (!before || now.rate >= before.rate * SLOWED || isUnhelped) before = { rate, share: now.share };
-    else before = { ...before, rate: before.rate * 0.95 };
-  };
-
-  const congestion = (nowMs: number) => {
-    const here: Anchor = { passed: nSent - nLimited, activeMs: activeMs(nowMs) };
-    const isStreak = last !== undefined && here.activeMs - last.activeMs < STREAK_GAP_MS;
-    if (!isStreak || !anchor) anchor = here;
-    last = here;
-    refusedRate = Number.isFinite(rate) ? rate : firstRate();
-    rate = isStreak ? streakRate(here, anchor) : refusedRate * DECREASE;
-  };
-
-  const streakRate = (here: Anchor, from: Anchor): number => {
-    const requests = here.passed - from.passed;
-    const least = refusedRate * STREAK_DECREASE;
-    if (!isCheap || requests < LEAST_REQUESTS) return least;
-    const limit = (requests * 1000) / Math.max(1, here.activeMs - from.activeMs);
-    const settled = limit * (1 - Math.max(MARGIN, COUNTING_ERROR / requests));
-    // A process that was held up sent less than it might have: then the estimate is too low, but never the next one too.
-    return Math.max(least, Math.min(refusedRate * DECREASE, settled));
-  };
-
-  const limited = (sent: Sent, retryAfterMs: number | undefined, nowMs: number) => {
-    nLimited++;
-    isCheap = (retryAfterMs ?? 0) < CHEAP_PAUSE_MS;
-    count(true);
-    const isNoise = isCheap && Number.isFinite(rate) && refusedShare <= noise;
-    const isNew = sent.number > answeredCongestion && !isNoise;
-    if (isNew) {
-      answeredCongestion = nSent;
-      congestion(nowMs);
-    }
-    if (retryAfterMs !== undefined) pause(retryAfterMs, nowMs);
-    if (!isNew) return;
-    holdUntil = nowMs + Math.min(LONGEST_HOLD_MS, Math.max(0, pausedUntil - nowMs) / PROBE_SHARE);
-    congestedAt = nowMs;
-    grownAt = nowMs;
-  };
-
-  const overloaded = (sent: Sent, retryAfterMs: number | undefined, nowMs: number) => {
-    if (retryAfterMs !== undefined) pause(retryAfterMs, nowMs);
-    wasOverloaded = true;
-    if (sent.number <= answeredOverload) return;
-    answeredOverload = nSent;
-    window = Math.max(1, Math.min(window, inFlight + 1) * OVERLOAD_DECREASE);
-  };
-
-  const answered = (sent: Sent, exhaustedForMs: number | undefined, nowMs: number) => {
-    count(false);
-    const tookMs = Math.max(1, nowMs - sent.atMs);
-    latencyMs = latencyMs === undefined ? tookMs : latencyMs + (tookMs - latencyMs) / 8;
-    const isLimiting = inFlight + 1 >= Math.floor(window);
-    if (isLimiting) window += wasOverloaded ? Math.max(1, window * WINDOW_INCREASE) / window : START_INCREASE;
-    window = Math.min(window, maxConcurrency);
-    // Some reset headers tell when the whole allowance is back, so they may delay a probe but not for long.
-    if (exhaustedForMs !== undefined) holdUntil = Math.max(holdUntil, nowMs + Math.min(exhaustedForMs, 1000));
-  };
-
-  /** Requests per second². */
-  const growth = (nowMs: number): number => {
-    const patientMs = Math.max(0, nowMs - Math.max(holdUntil, congestedAt));
-    const { share, impatienceMs } = isCheap ? cheapGrowth : costlyGrowth;
-    const additive = Math.max(LEAST_GROWTH, refusedRate * share) * (1 + patientMs / impatienceMs) ** 2;
-    if (rate < refusedRate * DECREASE) return additive + ((refusedRate * DECREASE - rate) * 1000) / RECOVERY_MS;
-    if (nowMs < holdUntil) return 0;
-    return rate > refusedRate * LIFTED ? Math.max(additive, rate * LIFTED_GROWTH) : additive;
-  };
-
   return {
-    rate: () => rate,
-    window: () => Math.max(1, Math.floor(window)),
-    pausedUntilMs: () => pausedUntil,
-    grow(nowMs) {
-      // Time in which nothing waited for the rate says nothing about the limit.
-      const elapsedMs = Math.min(nowMs - grownAt, 200);
-      grownAt = nowMs;
-      if (Number.isFinite(rate) && elapsedMs > 0) rate += (growth(nowMs) * elapsedMs) / 1000;
-    },
+    rate: () => state.rate,
+    window: () => state.window.size(),
+    pausedUntilMs: () => state.pauses.untilMs(),
+    grow: (nowMs) => grow(state, nowMs),
     sent(nowMs) {
-      nSent++;
-      inFlight++;
-      return { number: nSent, atMs: nowMs };
+      state.nSent++;
+      state.inFlight++;
+      return { number: state.nSent, atMs: nowMs };
     },
     ended(sent, outcome, nowMs) {
-      inFlight--;
-      if (outcome.kind === "unsent") nLimited++;
-      else if (outcome.kind === "limited") limited(sent, outcome.retryAfterMs, nowMs);
-      else if (outcome.kind === "overloaded") overloaded(sent, outcome.retryAfterMs, nowMs);
-      else if (outcome.kind === "answered") answered(sent, outcome.exhaustedForMs, nowMs);
+      state.inFlight--;
+      if (outcome.kind === "unsent") state.nRefused++;
+      else if (outcome.kind === "limited") limited(state, { ...outcome, sent, nowMs });
+      else if (outcome.kind === "overloaded") overloaded(state, { ...outcome, sent, nowMs });
+      else if (outcome.kind === "answered") answered(state, { ...outcome, sent, nowMs });
     },
   };
+}
+
+type Ended<K extends Outcome["kind"]> = Extract<Outcome, { readonly kind: K }> & {
+  readonly sent: Sent;
+  readonly nowMs: number;
+};
+
+function answered(state: State, { sent, exhaustedForMs, nowMs }: Ended<"answered">): void {
+  count(state, false);
+  const tookMs = Math.max(1, nowMs - sent.atMs);
+  state.latencyMs ??= tookMs;
+  state.latencyMs += (tookMs - state.latencyMs) * LATENCY_WEIGHT;
+  state.window.answered(state.inFlight);
+  if (exhaustedForMs === undefined) return;
+  state.holdUntilMs = Math.max(state.holdUntilMs, nowMs + Math.min(exhaustedForMs, LONGEST_EXHAUSTED_MS));
+}
+
+function overloaded(state: State, { sent, retryAfterMs, nowMs }: Ended<"overloaded">): void {
+  if (retryAfterMs !== undefined) state.pauses.ask(retryAfterMs, nowMs);
+  if (sent.number <= state.answeredOverload) return;
+  state.answeredOverload = state.nSent;
+  state.window.overloaded(state.inFlight);
+}
+
+function limited(state: State, { sent, retryAfterMs = 0, nowMs }: Ended<"limited">): void {
+  state.nRefused++;
+  state.isCheap = retryAfterMs < CHEAP_PAUSE_MS;
+  count(state, true);
+  const isNoise = state.isCheap && Number.isFinite(state.rate) && state.noise.isTolerable();
+  const isCongestion = sent.number > state.answeredCongestion && !isNoise;
+  if (isCongestion) slowDown(state, nowMs);
+  state.pauses.ask(retryAfterMs, nowMs);
+  if (isCongestion) hold(state, nowMs);
+}
+
+/** Where a refusal costs a pause, putting up with refusals is no option. */
+function count(state: State, isRefused: boolean): void {
+  const rateBefore = state.noise.count(isRefused, state.rate);
+  if (rateBefore === undefined || !state.isCheap) return;
+  state.rate = rateBefore;
+  state.holdUntilMs = 0;
+}
+
+function slowDown(state: State, nowMs: number): void {
+  const here = { passed: state.nSent - state.nRefused, activeMs: state.pauses.activeMs(nowMs) };
+  const isStreak = state.streak !== undefined && here.activeMs - state.streak.last.activeMs < STREAK_GAP_MS;
+  const first = (isStreak && state.streak?.first) || here;
+  state.streak = { first, last: here };
+  state.answeredCongestion = state.nSent;
+  state.refusedRate = Number.isFinite(state.rate) ? state.rate : firstRate(state);
+  state.rate = isStreak ? streakRate(state, first, here) : state.refusedRate * DECREASE;
+}
+
+/** The first refusal. As many requests leave per round trip as are under way; before any answer, the burst must do. */
+function firstRate({ nSent, nRefused, inFlight, latencyMs }: State): number {
+  const perRoundTrip = latencyMs === undefined ? 0 : (inFlight * 1000) / latencyMs;
+  return Math.max(1, perRoundTrip, ((nSent - nRefused) * 1000) / (latencyMs ?? ASSUMED_BURST_MS));
+}
+
+/** What was let through since the streak began is the limit. */
+function streakRate({ refusedRate, isCheap }: State, first: Refusal, last: Refusal): number {
+  const requests = last.passed - first.passed;
+  const least = refusedRate * STREAK_DECREASE;
+  if (!isCheap || requests < LEAST_REQUESTS) return least;
+  const limit = (requests * 1000) / Math.max(1, last.activeMs - first.activeMs);
+  const settled = limit * (1 - Math.max(MARGIN, COUNTING_ERROR / requests));
+  // A process that was held up sent less than it might have: then the estimate is too low, but never the next one too.
+  return Math.max(least, Math.min(refusedRate * DECREASE, settled));
+}
+
+function hold(state: State, nowMs: number): void {
+  const pauseMs = Math.max(0, state.pauses.untilMs() - nowMs);
+  state.holdUntilMs = nowMs + Math.min(LONGEST_HOLD_MS, pauseMs / PROBE_SHARE);
+  state.congestedAtMs = nowMs;
+  state.grownAtMs = nowMs;
+}
+
+function grow(state: State, nowMs: number): void {
+  const elapsedMs = Math.min(nowMs - state.grownAtMs, LONGEST_STEP_MS);
+  state.grownAtMs = nowMs;
+  if (Number.isFinite(state.rate) && elapsedMs > 0) state.rate += (growthOf(state, nowMs) * elapsedMs) / 1000;
+}
+
+/** Requests per second². */
+function growthOf({ rate, refusedRate, isCheap, holdUntilMs, congestedAtMs }: State, nowMs: number): number {
+  const { share, impatienceMs } = isCheap ? cheapGrowth : costlyGrowth;
+  const patientMs = Math.max(0, nowMs - Math.max(holdUntilMs, congestedAtMs));
+  const additive = Math.max(LEAST_GROWTH, refusedRate * share) * (1 + patientMs / impatienceMs) ** 2;
+  const below = refusedRate * DECREASE - rate;
+  if (below > 0) return additive + (below * 1000) / RECOVERY_MS;
+  if (nowMs < holdUntilMs) return 0;
+  return rate > refusedRate * LIFTED ? Math.max(additive, rate * LIFTED_GROWTH) : additive;
 }
