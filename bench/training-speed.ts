@@ -39,6 +39,7 @@ async function flywheel(): Promise<Contestant & AsyncDisposable> {
     optimiser: { kind: "sgd", momentum: 0.9, nesterov: true, weightDecay: 1e-4 },
     batchSize,
     threads,
+    spin: true, // as PyTorch's threads do
   });
   console.log(`step graph built and opened in ${Math.round(performance.now() - start)} ms`);
   const rng = createRng("training-speed");
