@@ -6,9 +6,11 @@
  * former, and holds back failures from the record until one answer has shown that the teacher can answer at all.
  */
 
+import type { TeacherError } from "../contracts.ts";
 import type { FlywheelError } from "../errors.ts";
 import type { RowId, TeacherAnnotation } from "../records.ts";
 import type { AskContext, AskOutcome } from "./ask-teacher.ts";
+import { type BudgetGate, createBudgetGate } from "./budget-gate.ts";
 import { LONGEST_WAIT_MS } from "./retry.ts";
 
 /** Failures without a single answer, and rows in a row that the teacher was not there for. */
@@ -51,117 +53,119 @@ export type LabelRun = {
   finish(): Promise<void>;
 };
 
-export function startRun({ store, clock }: Pick<AskContext, "store" | "clock">): LabelRun {
+type Books = Pick<AskContext, "store" | "clock">;
+
+type State = Books & {
+  readonly stopping: AbortController;
+  readonly gate: BudgetGate;
+  stopReason: StopReason | undefined;
+  tally: RunTally;
+  /** Failures that are not yet recorded. */
+  held: readonly TeacherAnnotation[];
+  /** Rows in a row that the teacher was not there for. */
+  silences: number;
+};
+
+export function startRun({ store, clock }: Books): LabelRun {
   const stopping = new AbortController();
-  let stopReason: StopReason | undefined;
-  let tally: RunTally = { answered: 0, failed: 0, failures: [], deferred: 0, costUsd: 0 };
-  let held: TeacherAnnotation[] = [];
-  let silences = 0;
-  let underWay = 0;
-  let change = Promise.withResolvers<void>();
-
-  const announce = () => {
-    const now = change;
-    change = Promise.withResolvers();
-    now.resolve();
+  const onExhausted = () => stopFor(state, { kind: "budget" });
+  const state: State = {
+    store,
+    clock,
+    stopping,
+    gate: createBudgetGate({ stop: stopping.signal, onExhausted }),
+    stopReason: undefined,
+    tally: { answered: 0, failed: 0, failures: [], deferred: 0, costUsd: 0 },
+    held: [],
+    silences: 0,
   };
-
-  const stopFor = (reason: StopReason) => {
-    stopReason ??= reason;
-    stopping.abort();
-    announce();
-  };
-
-  const addFailure = (failure: RowFailure) => {
-    const failures = tally.failures.length < NAMED_FAILURES ? [...tally.failures, failure] : tally.failures;
-    tally = { ...tally, failed: tally.failed + 1, failures };
-  };
-
-  const release = async () => {
-    const known = held;
-    held = [];
-    if (known.length > 0) await store.annotations.put(known);
-  };
-
-  /** None of them got through: the question is at fault, so the rows stay to be asked under a better one. */
-  const dropHeld = async () => {
-    const dropped = held;
-    held = [];
-    for (const { id, costUsd } of dropped) await store.spend.settle(id, costUsd, clock.now());
-  };
-
-  const answered = async (annotation: TeacherAnnotation) => {
-    silences = 0;
-    tally = { ...tally, answered: tally.answered + 1, costUsd: tally.costUsd + annotation.costUsd };
-    await release();
-  };
-
-  const failed = async (failure: RowFailure, { annotation, error }: Extract<AskOutcome, { kind: "failed" }>) => {
-    tally = { ...tally, costUsd: tally.costUsd + annotation.costUsd };
-    addFailure(failure);
-    held.push(annotation);
-    if (tally.answered > 0) await release();
-    else if (held.length >= HOPELESS_FAILURES) {
-      stopFor({ kind: "error", error });
-      await dropHeld();
-    }
-  };
-
-  const unavailable = (error: Extract<AskOutcome, { kind: "unavailable" }>["error"]) => {
-    tally = { ...tally, deferred: tally.deferred + 1 };
-    silences++;
-    const isLong = (error.retryAfterMs ?? 0) > LONGEST_WAIT_MS;
-    if (isLong || silences >= HOPELESS_SILENCES) stopFor({ kind: "error", error });
-  };
-
   return {
     stop: stopping.signal,
     get stopReason() {
-      return stopReason;
+      return state.stopReason;
     },
     get tally() {
-      return tally;
+      return state.tally;
     },
-    stopFor,
-    async withinBudget(ask) {
-      while (true) {
-        underWay++;
-        let outcome: AskOutcome | undefined;
-        try {
-          outcome = await ask();
-        } finally {
-          underWay--;
-          if (outcome?.kind !== "over-budget") announce();
-        }
-        if (outcome.kind !== "over-budget" || stopReason) return outcome;
-        // What is under way is reserved at its most and will cost less: the end of one may make room for the next.
-        if (underWay === 0) stopFor({ kind: "budget" });
-        else await change.promise;
-      }
-    },
-    async record(rowId, pass, outcome) {
-      switch (outcome.kind) {
-        case "answered":
-          return await answered(outcome.annotation);
-        case "failed":
-          return await failed({ rowId, pass, code: outcome.error.code, message: outcome.error.message }, outcome);
-        case "unreadable":
-          return addFailure({ rowId, pass, code: outcome.error.code, message: outcome.error.message });
-        case "unavailable":
-          return unavailable(outcome.error);
-        case "blocked":
-          return stopFor({ kind: "error", error: outcome.error });
-        case "over-budget":
-        case "stopped":
-          return;
-        default:
-          outcome satisfies never;
-      }
-    },
-    async finish() {
-      // Rows of a hopeless run that were still under way when it was stopped.
-      if (stopReason?.kind === "error" && tally.answered === 0) await dropHeld();
-      else await release();
-    },
+    stopFor: (reason) => stopFor(state, reason),
+    withinBudget: (ask) => state.gate.run(ask),
+    record: (rowId, pass, outcome) => record(state, { rowId, pass }, outcome),
+    finish: () => (isHopeless(state) ? dropHeld(state) : releaseHeld(state)),
   };
+}
+
+function stopFor(state: State, reason: StopReason): void {
+  state.stopReason ??= reason;
+  state.stopping.abort();
+  state.gate.open();
+}
+
+type Asked = { readonly rowId: RowId; readonly pass: number };
+
+async function record(state: State, asked: Asked, outcome: AskOutcome): Promise<void> {
+  switch (outcome.kind) {
+    case "answered":
+      return await addAnswer(state, outcome.annotation);
+    case "failed":
+      addFailure(state, asked, outcome.error);
+      return await holdFailure(state, outcome);
+    case "unreadable":
+      return addFailure(state, asked, outcome.error);
+    case "unavailable":
+      return addSilence(state, outcome.error);
+    case "blocked":
+      return stopFor(state, { kind: "error", error: outcome.error });
+    case "over-budget":
+    case "stopped":
+      return;
+    default:
+      outcome satisfies never;
+  }
+}
+
+async function addAnswer(state: State, { costUsd }: TeacherAnnotation): Promise<void> {
+  const { tally } = state;
+  state.silences = 0;
+  state.tally = { ...tally, answered: tally.answered + 1, costUsd: tally.costUsd + costUsd };
+  await releaseHeld(state);
+}
+
+function addFailure(state: State, { rowId, pass }: Asked, { code, message }: FlywheelError): void {
+  const { failed, failures } = state.tally;
+  const named = failures.length < NAMED_FAILURES ? [...failures, { rowId, pass, code, message }] : failures;
+  state.tally = { ...state.tally, failed: failed + 1, failures: named };
+}
+
+type Failed = { readonly annotation: TeacherAnnotation; readonly error: TeacherError };
+
+async function holdFailure(state: State, { annotation, error }: Failed): Promise<void> {
+  state.tally = { ...state.tally, costUsd: state.tally.costUsd + annotation.costUsd };
+  state.held = [...state.held, annotation];
+  if (state.tally.answered > 0) return await releaseHeld(state);
+  if (state.held.length < HOPELESS_FAILURES) return;
+  stopFor(state, { kind: "error", error });
+  await dropHeld(state);
+}
+
+function addSilence(state: State, error: TeacherError): void {
+  state.tally = { ...state.tally, deferred: state.tally.deferred + 1 };
+  state.silences++;
+  const isLong = (error.retryAfterMs ?? 0) > LONGEST_WAIT_MS;
+  if (isLong || state.silences >= HOPELESS_SILENCES) stopFor(state, { kind: "error", error });
+}
+
+/** Rows of a hopeless run that were still under way when it was stopped share its fate. */
+const isHopeless = ({ stopReason, tally }: State): boolean => stopReason?.kind === "error" && tally.answered === 0;
+
+async function releaseHeld(state: State): Promise<void> {
+  const { held } = state;
+  state.held = [];
+  if (held.length > 0) await state.store.annotations.put(held);
+}
+
+/** None of them got through: the question is at fault, so the rows stay to be asked under a better one. */
+async function dropHeld(state: State): Promise<void> {
+  const { held } = state;
+  state.held = [];
+  for (const { id, costUsd } of held) await state.store.spend.settle(id, costUsd, state.clock.now());
 }

@@ -15,7 +15,7 @@ export type RunProgressOptions = {
 
 export type RunProgress = { ended(kind: AskOutcome["kind"]): void };
 
-/** Rates are over this long. */
+/** Rates are over between this long and half of it. */
 const WINDOW_MS = 10_000;
 /** Often enough for the eye. */
 const UPDATE_MS = 100;
@@ -23,8 +23,7 @@ const UPDATE_MS = 100;
 export function createRunProgress({ progress, clock, run, pass, total }: RunProgressOptions): RunProgress {
   let done = 0;
   let updatedAt = 0;
-  let since = { atMs: clock.now(), done: 0 };
-  const rate = (nowMs: number): number => ((done - since.done) * 1000) / Math.max(1, nowMs - since.atMs);
+  let [since, next] = [start(clock), start(clock)];
   return {
     ended(kind) {
       if (kind !== "answered" && kind !== "failed") return;
@@ -32,19 +31,27 @@ export function createRunProgress({ progress, clock, run, pass, total }: RunProg
       const nowMs = clock.now();
       if (!progress || (nowMs - updatedAt < UPDATE_MS && done !== total)) return;
       updatedAt = nowMs;
-      const perSecond = rate(nowMs);
-      if (nowMs - since.atMs > WINDOW_MS)
-        since = { atMs: nowMs - WINDOW_MS / 2, done: done - (perSecond * WINDOW_MS) / 2000 };
-      progress({ stage: `label, pass ${pass}`, done, ...(total !== undefined && { total }), details: details() });
-      function details() {
-        const left = total === undefined || perSecond === 0 ? undefined : (total - done) / perSecond;
-        return {
-          rate: `${perSecond.toFixed(1)}/s`,
-          cost: `$${run.tally.costUsd.toFixed(run.tally.costUsd < 1 ? 4 : 2)}`,
-          ...(left !== undefined && { left: duration(left) }),
-        };
-      }
+      const perSecond = ((done - since.done) * 1000) / Math.max(1, nowMs - since.atMs);
+      if (nowMs - next.atMs > WINDOW_MS / 2) [since, next] = [next, { atMs: nowMs, done }];
+      const details = describe({
+        perSecond,
+        costUsd: run.tally.costUsd,
+        left: total === undefined ? undefined : total - done,
+      });
+      progress({ stage: `label, pass ${pass}`, done, ...(total !== undefined && { total }), details });
     },
+  };
+}
+
+const start = (clock: Clock) => ({ atMs: clock.now(), done: 0 });
+
+type Course = { readonly perSecond: number; readonly costUsd: number; readonly left: number | undefined };
+
+function describe({ perSecond, costUsd, left }: Course): Readonly<Record<string, string>> {
+  return {
+    rate: `${perSecond.toFixed(1)}/s`,
+    cost: `$${costUsd.toFixed(costUsd < 1 ? 4 : 2)}`,
+    ...(left !== undefined && perSecond > 0 && { left: duration(left / perSecond) }),
   };
 }
 
