@@ -19,12 +19,16 @@ const acceptedMediaTypes: readonly string[] = ["image/jpeg", "image/png", "image
 export async function loadTeacherInput(store: Store, row: Row): Promise<TeacherInput> {
   if (row.input.kind !== "image") return row.input;
   const bytes = await store.blobs.get(row.input.blob);
-  return { kind: "image", ...(await presentable(row.input, bytes)) };
+  return { kind: "image", ...(await presentImage(bytes, row.input)) };
 }
 
 type Payload = { readonly bytes: Uint8Array; readonly mediaType: string };
 
-async function presentable({ width, height, mediaType }: ImageInput, bytes: Uint8Array): Promise<Payload> {
+/** The same bytes always become the same payload: a simulated teacher knows its pictures by it. */
+export async function presentImage(
+  bytes: Uint8Array,
+  { width, height, mediaType }: Pick<ImageInput, "width" | "height" | "mediaType">,
+): Promise<Payload> {
   const isAccepted = acceptedMediaTypes.includes(mediaType) && bytes.length <= MAX_IMAGE_BYTES;
   if (isAccepted && Math.max(width, height) <= MAX_IMAGE_SIDE) return { bytes, mediaType };
   const fitted = openImage(bytes)

@@ -4,7 +4,10 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { parse } from "csv-parse/sync";
+import sharp from "sharp";
 import { FlywheelError, messageOf } from "../errors.ts";
+import { mediaTypeOf } from "../image/media-type.ts";
+import { presentImage } from "../label/teacher-input.ts";
 import type { LabelValue } from "../records.ts";
 
 export type GoldFile = {
@@ -24,7 +27,7 @@ export async function loadGoldFile(path: string): Promise<GoldFile> {
   for (const [index, record] of records.entries()) {
     const { label } = record;
     if (!label) throw invalidGold(path, index, "no label");
-    gold.set(await hashOf(record, path, index), label);
+    for (const hash of await hashesOf(record, path, index)) gold.set(hash, label);
   }
   return { gold, classes: [...new Set(gold.values())] };
 }
@@ -42,14 +45,24 @@ async function readRecords(path: string): Promise<readonly Record[]> {
   }
 }
 
-async function hashOf(record: Record, path: string, index: number): Promise<string> {
-  if (record["text"] !== undefined) return contentHash(record["text"]);
+async function hashesOf(record: Record, path: string, index: number): Promise<readonly string[]> {
+  if (record["text"] !== undefined) return [contentHash(record["text"])];
   if (!record["file"]) throw invalidGold(path, index, "no file");
   try {
-    return contentHash(await readFile(resolve(dirname(path), record["file"])));
+    const bytes = await readFile(resolve(dirname(path), record["file"]));
+    return [contentHash(bytes), ...(await presentedHash(bytes))];
   } catch (thrown) {
     throw invalidGold(path, index, messageOf(thrown));
   }
+}
+
+/** A large photo, or one in a rare format, reaches the teacher re-encoded. None where it goes as it is, or is no image. */
+async function presentedHash(bytes: Uint8Array): Promise<readonly string[]> {
+  const mediaType = mediaTypeOf(bytes);
+  if (!mediaType) return [];
+  const { width, height } = await sharp(bytes).metadata();
+  const presented = await presentImage(bytes, { width, height, mediaType });
+  return presented.bytes === bytes ? [] : [contentHash(presented.bytes)];
 }
 
 function invalidGold(path: string, index: number, what: string): FlywheelError {

@@ -1,11 +1,12 @@
 import { createHash } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import OpenAI from "openai";
 import sharp from "sharp";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { decodeImage, identityOf } from "../image/decode.ts";
+import { presentImage } from "../label/teacher-input.ts";
 import { contentHash, loadGoldFile } from "./gold-file.ts";
 import { type SimulatedTeacherOptions, startSimulatedTeacher } from "./teacher-server.ts";
 
@@ -163,6 +164,17 @@ describe("a gold file", () => {
     const { gold, classes } = await loadGoldFile(await write("file,label,note\na.png,pear,x\n"));
     expect(gold.get(createHash("sha256").update("picture").digest("hex"))).toBe("pear");
     expect(classes).toEqual(["pear"]);
+  });
+
+  test("knows a large photo in the form in which the teacher is shown it", async () => {
+    const path = await write("file,label\nphoto.tiff,pear\n");
+    const photo = await sharp({ create: { width: 2000, height: 1500, channels: 3, background: "#a40" } })
+      .tiff()
+      .toBuffer();
+    await writeFile(join(dirname(path), "photo.tiff"), photo);
+    const { gold } = await loadGoldFile(path);
+    const shown = await presentImage(photo, { width: 2000, height: 1500, mediaType: "image/tiff" });
+    expect(gold.get(contentHash(shown.bytes))).toBe("pear");
   });
 
   test("may list texts", async () => {
