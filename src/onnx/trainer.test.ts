@@ -181,6 +181,19 @@ describe("a trainer", () => {
     expect(losses.at(-1)).toBeLessThan(losses[0]! * 0.8);
   });
 
+  test("a step that was not awaited is refused, not mixed up", async () => {
+    await using trainer = await createTrainer(options);
+    const first = trainer.step(batchOf(4, "a"), { learningRate });
+    await expect(trainer.step(batchOf(4, "b"), { learningRate })).rejects.toMatchObject({ code: "onnx_trainer_busy" });
+    expect((await first).loss).toBeGreaterThan(0);
+    expect(trainer.steps).toBe(1);
+  });
+
+  test("an unknown option is refused", async () => {
+    const given = { ...options, momentum: 0.9 };
+    await expect(createTrainer(given)).rejects.toThrow(/unknown option momentum/);
+  });
+
   const badBatch = { code: "onnx_bad_batch" };
   test.each([
     ["more rows than the batch size", batchOf(5, "x")],
