@@ -76,6 +76,11 @@ const StudentOptions = z.strictObject({
   /** `head`: the backbone stays frozen; `all`: it is unfrozen after the head phase; `auto`: all from 50 rows a class. */
   finetune: z.enum(["auto", "head", "all"]).default("auto"),
   augment: z.boolean().default(true),
+  /**
+   * What a round starts from: `refit`, the starting weights again (slower, owes nothing to earlier rounds), or `continue`, the
+   * champion, for a third of the epochs. Either way on every label there is, never on the newest alone.
+   */
+  rounds: z.enum(["refit", "continue"]).default("refit"),
   threads: z.int().min(1).optional(),
 });
 export type StudentOptions = z.output<typeof StudentOptions>;

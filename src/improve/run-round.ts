@@ -16,6 +16,7 @@ import { trainStudent } from "../train/train-student.ts";
 import { type Comparison, compareModels } from "./compare.ts";
 import { type Candidate, judgeOnHoldout } from "./holdout.ts";
 import { promote } from "./promotion.ts";
+import { roundTask } from "./round-task.ts";
 import { roundTrigger } from "./trigger.ts";
 
 export type RoundOptions = {
@@ -43,8 +44,11 @@ export type RoundOutcome =
 
 /** Fit, calibrate, certify. The same labels, options and seed give the model and the policy that are there already. */
 export async function trainChallenger(options: RoundOptions): Promise<Challenger> {
+  const { store } = options;
   await deriveLabels(options);
-  const card = await trainStudent(options);
+  const champion = await store.policies.champion();
+  const task = roundTask(options.task, champion && store.models.folder(champion.modelId));
+  const card = await trainStudent({ ...options, task });
   const policy = await calibrateModel({ ...options, modelId: card.id });
   return { card, policy };
 }
