@@ -20,6 +20,7 @@ import {
   blockedDomain,
   type ConvShapes,
   type ConvStrategy,
+  type ForwardOperands,
   fusedAttributes,
   type Lowering,
   paddedVector,
@@ -34,86 +35,97 @@ export function isBlockedDepthwise({ geometry, weightDims, inputDims }: ConvShap
 }
 
 /** Strategy for a machine whose blocks hold `blockSize` channels. */
-export function depthwiseStrategy(blockSize: number): ConvStrategy {
-  const padded = (channels: number): number => Math.ceil(channels / blockSize) * blockSize;
+export const depthwiseStrategy = (blockSize: number): ConvStrategy => ({
+  forward: (l, shapes, operands) => forward({ l, blockSize, shapes }, operands),
+  inputGradient: (l, shapes, operands) => inputGradient({ l, blockSize, shapes }, operands),
+  weightGradient: (l, shapes, operands) => weightGradient({ l, blockSize, shapes }, operands),
+});
 
-  /** `[N, C, H, W]` in blocks. */
-  const blocked = (l: Lowering, value: Value): Value =>
-    l.once(`blocked ${value.name}`, () => l.g.op("ReorderInput", [value], {}, blockedDomain));
+type Context = { readonly l: Lowering; readonly blockSize: number; readonly shapes: ConvShapes };
 
-  /** `[C, 1, kH, kW]` or any `[C, size…]` of a kernel, as a blocked filter. */
-  const filter = (l: Lowering, weight: Value, channels: number, kernel: readonly number[]): Value =>
-    l.once(`filter ${weight.name}`, () => {
-      const image = l.g.op("ReorderInput", [reshape(l.g, weight, [1, channels, ...kernel])], {}, blockedDomain);
-      return reshape(l.g, image, [padded(channels), 1, ...kernel]);
-    });
+const channelsOf = ({ shapes }: Context): number => shapes.inputDims[1]!;
 
-  const unblocked = (l: Lowering, value: Value, channels: number): Value =>
-    l.g.op("ReorderOutput", [value], { channels }, blockedDomain);
+/** Channels rounded up to whole blocks. */
+const paddedChannels = (c: Context): number => Math.ceil(channelsOf(c) / c.blockSize) * c.blockSize;
 
-  const convolve = (l: Lowering, inputs: readonly (Value | undefined)[], attributes: BlockedAttributes): Value =>
-    l.g.op("Conv", inputs, { ...attributes, dilations: attributes.dilations ?? [1, 1] }, blockedDomain);
+/** `[N, C, H, W]` in blocks. */
+function blocked({ l }: Context, value: Value): Value {
+  return l.once(`blocked ${value.name}`, () => l.g.op("ReorderInput", [value], {}, blockedDomain));
+}
 
-  return {
-    forward(l, { geometry, inputDims }, { x, weight, bias, activation }) {
-      const channels = inputDims[1]!;
-      const { kernel, strides, padBegins, padEnds } = geometry;
-      const inputs = [
-        blocked(l, x),
-        filter(l, weight, channels, kernel),
-        bias && paddedVector(l, bias, channels, padded(channels)),
-      ];
-      const pads = [...padBegins, ...padEnds];
-      const group = padded(channels);
-      return unblocked(
-        l,
-        convolve(l, inputs, { kernel_shape: kernel, strides, pads, group, ...fusedAttributes(activation) }),
-        channels,
-      );
-    },
+/** A kernel of one filter per channel, in blocks. */
+function filter(c: Context, weight: Value, kernel: readonly number[]): Value {
+  const { l } = c;
+  return l.once(`filter ${weight.name}`, () => {
+    const image = blocked(c, reshape(l.g, weight, [1, channelsOf(c), ...kernel]));
+    return reshape(l.g, image, [paddedChannels(c), 1, ...kernel]);
+  });
+}
 
-    inputGradient(l, shapes, { dy, weight }) {
-      const [, channels, height, width] = shapes.inputDims as [number, number, number, number]; // two spatial axes
-      const phases = [phasesOf(shapes, 0), phasesOf(shapes, 1)] as const;
-      if (phases.flat().some(({ padBegin, padEnd }) => padBegin < 0 || padEnd < 0)) return undefined;
-      const rows = phases[0].map((down) => {
-        const cells = phases[1].map((across) => {
-          const kernel = [down.taps.length, across.taps.length];
-          const part = selectTaps(l, weight, { channels, kernelWidth: shapes.geometry.kernel[1]!, down, across });
-          const inputs = [blocked(l, dy), filter(l, part, channels, kernel)];
-          const pads = [down.padBegin, across.padBegin, down.padEnd, across.padEnd];
-          return convolve(l, inputs, { kernel_shape: kernel, strides: [1, 1], pads, group: padded(channels) });
-        });
-        return cells.length === 1 ? cells[0]! : interleave(l, cells, blockSize);
-      });
-      const [strideDown, strideAcross] = [phases[0].length, phases[1].length];
-      const [tall, wide] = [phases[0][0]!.length * strideDown, phases[1][0]!.length * strideAcross];
-      const merged = rows.length === 1 ? rows[0]! : interleave(l, rows, wide * blockSize);
-      const whole = reshape(l.g, merged, [shapes.inputDims[0]!, padded(channels), tall, wide]);
-      return cropped(l, unblocked(l, whole, channels), [tall, wide], [height, width]);
-    },
+function unblocked(c: Context, value: Value): Value {
+  return c.l.g.op("ReorderOutput", [value], { channels: channelsOf(c) }, blockedDomain);
+}
 
-    weightGradient(l, { geometry, inputDims, outputDims, weightDims }, { x, dy }) {
-      const [batch, channels, ...inSpatial] = inputDims as [number, number, ...number[]]; // two spatial axes
-      const outSpatial = outputDims.slice(2);
-      const { kernel, strides, padBegins } = geometry;
-      const group = batch * padded(channels);
-      const reach = reachOf(geometry, outSpatial);
-      const padEnds = reach.map((size, axis) => Math.max(size - inSpatial[axis]! - padBegins[axis]!, 0));
-      const inputs = [
-        reshape(l.g, blocked(l, x), [1, group, ...inSpatial]),
-        reshape(l.g, blocked(l, dy), [group, 1, ...outSpatial]),
-      ];
-      const pads = [...padBegins, ...padEnds];
-      const each = convolve(l, inputs, { kernel_shape: outSpatial, strides: [1, 1], dilations: strides, pads, group });
-      const made = kernel.map((_, axis) => {
-        return inSpatial[axis]! + padBegins[axis]! + padEnds[axis]! - strides[axis]! * (outSpatial[axis]! - 1);
-      });
-      const perImage = reshape(l.g, each, [batch, padded(channels), ...made]);
-      const summed = l.g.op("ReduceSum", [perImage, l.g.shape([0])], { keepdims: 1 });
-      return reshape(l.g, cropped(l, unblocked(l, summed, channels), made, kernel), weightDims);
-    },
-  };
+function convolve({ l }: Context, inputs: readonly (Value | undefined)[], attributes: BlockedAttributes): Value {
+  return l.g.op("Conv", inputs, { dilations: [1, 1], ...attributes }, blockedDomain);
+}
+
+function forward(c: Context, { x, weight, bias, activation }: ForwardOperands): Value {
+  const { kernel, strides, padBegins, padEnds } = c.shapes.geometry;
+  const group = paddedChannels(c);
+  const shift = bias && paddedVector(c.l, bias, channelsOf(c), group);
+  const attributes = { kernel_shape: kernel, strides, pads: [...padBegins, ...padEnds], group };
+  const inputs = [blocked(c, x), filter(c, weight, kernel), shift];
+  return unblocked(c, convolve(c, inputs, { ...attributes, ...fusedAttributes(activation) }));
+}
+
+function inputGradient(c: Context, { dy, weight }: { dy: Value; weight: Value }): Value | undefined {
+  const { l, shapes, blockSize } = c;
+  const [batch, , height, width] = shapes.inputDims as [number, number, number, number]; // two spatial axes
+  const [down, across] = [phasesOf(shapes, 0), phasesOf(shapes, 1)];
+  if ([...down, ...across].some(({ padBegin, padEnd }) => padBegin < 0 || padEnd < 0)) return undefined;
+  const rows = down.map((row) =>
+    interleave(
+      l,
+      across.map((column) => phaseGradient(c, { dy, weight, row, column })),
+      blockSize,
+    ),
+  );
+  const made = [down[0]!.length * down.length, across[0]!.length * across.length] as const;
+  const merged = reshape(l.g, interleave(l, rows, made[1] * blockSize), [batch, paddedChannels(c), ...made]);
+  return cropped(l, unblocked(c, merged), made, [height, width]);
+}
+
+type PhaseOperands = { readonly dy: Value; readonly weight: Value; readonly row: Phase; readonly column: Phase };
+
+/** The gradient at every `stride`-th row and column. */
+function phaseGradient(c: Context, { dy, weight, row, column }: PhaseOperands): Value {
+  const kernel = [row.taps.length, column.taps.length];
+  const part = filter(c, selectTaps(c, weight, row, column), kernel);
+  const pads = [row.padBegin, column.padBegin, row.padEnd, column.padEnd];
+  const attributes = { kernel_shape: kernel, strides: [1, 1], pads, group: paddedChannels(c) };
+  return convolve(c, [blocked(c, dy), part], attributes);
+}
+
+function weightGradient(c: Context, { x, dy }: { x: Value; dy: Value }): Value {
+  const { l, shapes } = c;
+  const { kernel, strides, padBegins } = shapes.geometry;
+  const [batch, , ...inSpatial] = shapes.inputDims as [number, number, ...number[]]; // [N, C, ...in]
+  const outSpatial = shapes.outputDims.slice(2);
+  const reach = reachOf(shapes.geometry, outSpatial);
+  const padEnds = reach.map((size, axis) => Math.max(size - inSpatial[axis]! - padBegins[axis]!, 0));
+  const group = batch * paddedChannels(c);
+  const images = reshape(l.g, blocked(c, x), [1, group, ...inSpatial]);
+  const kernels = reshape(l.g, blocked(c, dy), [group, 1, ...outSpatial]);
+  const pads = [...padBegins, ...padEnds];
+  const attributes = { kernel_shape: outSpatial, strides: [1, 1], dilations: strides, pads, group };
+  // Input cells that no window reaches yield products beyond the kernel, which are cropped.
+  const made = kernel.map((_, axis) => {
+    return inSpatial[axis]! + padBegins[axis]! + padEnds[axis]! - strides[axis]! * (outSpatial[axis]! - 1);
+  });
+  const products = reshape(l.g, convolve(c, [images, kernels], attributes), [batch, paddedChannels(c), ...made]);
+  const summed = l.g.op("ReduceSum", [products, l.g.shape([0])], { keepdims: 1 });
+  return reshape(l.g, cropped(l, unblocked(c, summed), made, kernel), shapes.weightDims);
 }
 
 type BlockedAttributes = {
@@ -148,21 +160,16 @@ function phasesOf({ geometry, inputDims, outputDims }: ConvShapes, axis: number)
   });
 }
 
-type Selection = {
-  readonly channels: number;
-  readonly kernelWidth: number;
-  readonly down: Phase;
-  readonly across: Phase;
-};
-
 /** The taps of one phase, `[C, taps down · taps across]`. */
-function selectTaps({ g }: Lowering, weight: Value, { channels, kernelWidth, down, across }: Selection): Value {
-  const indices = down.taps.flatMap((row) => across.taps.map((column) => row * kernelWidth + column));
-  return g.op("Gather", [reshape(g, weight, [channels, -1]), g.shape(indices)], { axis: 1 });
+function selectTaps(c: Context, weight: Value, row: Phase, column: Phase): Value {
+  const width = c.shapes.geometry.kernel[1]!;
+  const indices = row.taps.flatMap((y) => column.taps.map((x) => y * width + x));
+  return c.l.g.op("Gather", [reshape(c.l.g, weight, [channelsOf(c), -1]), c.l.g.shape(indices)], { axis: 1 });
 }
 
 /** Alternates runs of `run` elements of several equal tensors. */
 function interleave({ g }: Lowering, parts: readonly Value[], run: number): Value {
+  if (parts.length === 1) return parts[0]!;
   const rows = parts.map((part) => reshape(g, part, [-1, run]));
   return g.op("Concat", rows, { axis: 1 });
 }

@@ -33,7 +33,8 @@ export function lower(model: Model, { types, target }: LowerOptions): Model {
   const lowering: Lowering = { g, target, once: (key, make) => emitted.get(key) ?? remember(emitted, key, make()) };
   for (const { node, activation } of withFusedActivations(graph)) {
     const current = { ...node, inputs: node.inputs.map((name) => renamed.get(name) ?? name) };
-    const result = lowerNode(lowering, current, { original: node, types, activation: activation?.fused });
+    const context = { original: node, types, activation: activation?.fused, initialisers: graph.initialisers };
+    const result = lowerNode(lowering, current, context);
     if (result) renamed.set((activation?.node ?? node).outputs[0]!, result.name);
     else for (const kept of [current, ...(activation ? [activation.node] : [])]) g.node(kept);
   }
@@ -79,6 +80,7 @@ type NodeContext = {
   readonly original: Node;
   readonly types: Types;
   readonly activation: FusedActivation | undefined;
+  readonly initialisers: Graph["initialisers"];
 };
 
 /** What replaces the node's only output, or `undefined` to keep the node. */
