@@ -86,7 +86,8 @@ type NodeContext = {
 /** What replaces the node's only output, or `undefined` to keep the node. */
 function lowerNode(l: Lowering, node: Node, context: NodeContext): Value | undefined {
   const operator = node.domain === "" || node.domain === ownDomain ? node.opType : "";
-  const [first, second, third] = node.inputs.map((name) => ({ name })) as [Value, Value, Value | undefined];
+  const values = node.inputs.map((name) => (name === "" ? undefined : { name }));
+  const [first, second, third] = values as [Value, Value, Value | undefined]; // all that are lowered have a first
   switch (operator) {
     case "HardSwish":
       return isFloat32(context, 0) ? hardSwish(l, first) : undefined;
@@ -106,11 +107,13 @@ function isFloat32({ original, types }: NodeContext, index: number): boolean {
   return types.get(original.inputs[index] ?? "")?.dtype === "float32";
 }
 
+/** Convolutions with constant weights are left to the runtime, which lays out whole frozen stages in blocks by itself. */
 function lowerConv(
   l: Lowering,
   context: NodeContext,
   operands: Omit<ForwardOperands, "activation">,
 ): Value | undefined {
+  if (context.initialisers.has(context.original.inputs[1] ?? "")) return undefined;
   const shapes = forwardShapes(context);
   const { activation } = context;
   return shapes && strategyOf(shapes, l.target)?.forward?.(l, shapes, { ...operands, activation });
