@@ -74,8 +74,8 @@ export type TeacherAnswer = {
   readonly usage: Usage;
   readonly costUsd: number;
   readonly latencyMs: number;
-  /** What the provider's rate-limit headers ask to wait before the next request, where nothing remains. */
-  readonly pauseMs?: number;
+  /** The provider's rate limit is used up, by its headers, and full again after this: no time to ask faster. */
+  readonly exhaustedForMs?: number;
 };
 
 /** Annotates rows. One attempt per call: pace, retries and budget belong to whoever calls. */
