@@ -12,7 +12,7 @@ import { foldBatchNormalisation } from "../onnx/fold-batch-normalisation.ts";
 import { type Model, onlyInput } from "../onnx/model.ts";
 import { readOnnx } from "../onnx/proto.ts";
 import { headParameters, withClassifierHead } from "../onnx/surgery.ts";
-import type { ImagePreprocessing } from "../records.ts";
+import type { ImagePreprocessing, LabelValue } from "../records.ts";
 import type { StudentOptions } from "../task.ts";
 import { architectureOf, buildNetwork, featuresName } from "./build-network.ts";
 import { sha256OfFile } from "./download.ts";
@@ -31,6 +31,8 @@ export type StartingNetwork = {
   /** The value `[N, width]` that the head reads. */
   readonly features: string;
   readonly isPretrained: boolean;
+  /** A model that was trained here for the same classes: it goes on with the head that it has. */
+  readonly isOurs: boolean;
   readonly preprocessing: ImagePreprocessing;
   /** Of the weights file. */
   readonly weightsSha256?: string | undefined;
@@ -38,7 +40,7 @@ export type StartingNetwork = {
 
 export type StartOptions = HubOptions & {
   readonly student: StudentOptions;
-  readonly classes: number;
+  readonly classes: readonly LabelValue[];
   readonly seed: Seed;
 };
 
@@ -66,7 +68,11 @@ async function fromArchitecture(options: StartOptions): Promise<StartingNetwork>
   const { student, classes, seed } = options;
   const { trainer, weights, imageSize = usualSize } = student;
   const skippedStrides = weights === undefined ? skippedStridesFor(imageSize) : 0;
-  const fresh = buildNetwork(architectureOf(trainer), { classes, skippedStrides, initialise: seededInitialiser(seed) });
+  const fresh = buildNetwork(architectureOf(trainer), {
+    classes: classes.length,
+    skippedStrides,
+    initialise: seededInitialiser(seed),
+  });
   const path = weights === undefined ? undefined : await resolveWeights(weights, options);
   // Pretrained statistics stay as they are, so they can disappear into the convolutions before training.
   const model = path === undefined ? fresh : foldBatchNormalisation(applyWeights(fresh, await readWeights(path)));
@@ -76,13 +82,14 @@ async function fromArchitecture(options: StartOptions): Promise<StartingNetwork>
     head: { weight: "classifier.weight", bias: "classifier.bias" },
     features: featuresName,
     isPretrained: path !== undefined,
+    isOurs: false,
     preprocessing: preprocessingOf(imageSize, student.normalisation ?? imagenet),
     weightsSha256: path === undefined ? undefined : await sha256OfFile(path),
   };
 }
 
 async function fromOnnxFile(options: StartOptions): Promise<StartingNetwork> {
-  const { student, classes, seed } = options;
+  const { student } = options;
   if (student.weights === undefined) {
     throw new FlywheelError("student_bad_option", 'trainer "onnx" has no `weights`', {
       hint: "give the path of an .onnx classifier or backbone, or a hub name that ends in .onnx",
@@ -91,17 +98,35 @@ async function fromOnnxFile(options: StartOptions): Promise<StartingNetwork> {
   const path = await resolveWeights(student.weights, options);
   const file = readOnnx(await readModelFile(path));
   const size = student.imageSize ?? declaredSize(file) ?? usualSize;
-  const headed = await withClassifierHead(foldBatchNormalisation(withImageInput(file, size)), { classes, seed });
-  const [weight, bias] = headParameters;
+  const model = foldBatchNormalisation(withImageInput(file, size));
+  const isOurs = file.metadata["flywheel.labels"] === JSON.stringify(options.classes);
   return {
-    trainer: `onnx:${basename(path, ".onnx")}`,
-    model: headed,
-    head: { weight, bias },
-    features: readerOf(headed, weight),
+    trainer: isOurs ? ownTrainer(file) : `onnx:${basename(path, ".onnx")}`,
+    ...(isOurs ? withOwnHead(model) : await withNewHead(model, options)),
     isPretrained: true,
+    isOurs,
     preprocessing: preprocessingOf(size, student.normalisation ?? declaredNormalisation(file, path)),
     weightsSha256: await sha256OfFile(path),
   };
+}
+
+/** What a model of ours was before it went on. */
+const ownTrainer = ({ metadata }: Model): string =>
+  z.string().parse(JSON.parse(metadata["flywheel.trainer"] ?? "null"));
+
+type Headed = Pick<StartingNetwork, "model" | "head" | "features">;
+
+async function withNewHead(model: Model, { classes, seed }: StartOptions): Promise<Headed> {
+  const headed = await withClassifierHead(model, { classes: classes.length, seed });
+  const [weight, bias] = headParameters;
+  return { model: headed, head: { weight, bias }, features: readerOf(headed, weight) };
+}
+
+/** Every model that training writes ends in one linear layer. */
+function withOwnHead(model: Model): Headed {
+  const [features = "", weight = "", bias = ""] =
+    model.graph.nodes.findLast(({ opType }) => opType === "Gemm")?.inputs ?? [];
+  return { model, head: { weight, bias }, features };
 }
 
 async function readModelFile(path: string): Promise<Uint8Array> {

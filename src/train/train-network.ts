@@ -5,7 +5,7 @@
  * the features are those from *before* it was unfrozen: nothing in them has seen any row, so these logits are out of fold
  * in full (of the probe, which is weaker than the student that serves). A network from scratch has no such features: the
  * backbone has seen every row and only the head is out of fold, which flatters; good enough to rank suspicious labels by,
- * not to measure with. Calibrate and certify rows measure.
+ * not to measure with; so does a model of ours that is trained further. Calibrate and certify rows measure.
  */
 
 import { join } from "node:path";
@@ -18,7 +18,7 @@ import { floats } from "../onnx/tensor.ts";
 import type { BlobStore } from "../store/contract.ts";
 import type { EpochRecord } from "./checkpoint.ts";
 import { fit } from "./fit.ts";
-import { type ChosenHead, chooseHead, type Head, type HeadData, meanLogLoss, outOfFoldOnly } from "./head.ts";
+import { chooseHead, type Head, type HeadData, meanLogLoss, outOfFoldOnly, startingHead } from "./head.ts";
 import { writePhotoFile } from "./photo-file.ts";
 import type { Recipe } from "./recipe.ts";
 import { runOverPhotos } from "./run-over-photos.ts";
@@ -60,22 +60,21 @@ const trainPhotos = "train-photos.bin";
 const validationPhotos = "validation-photos.bin";
 
 async function fromPretrained(options: TrainNetworkOptions): Promise<TrainedNetwork> {
-  const { network, trainsBackbone } = options;
-  const { head, outOfFold } = await headOn(network.model, options);
-  const headed = withHead(network, head);
-  if (!trainsBackbone) return { model: headed, history: [], outOfFold };
-  const { model, history } = await fitOn(headed, options);
-  return { model, history, outOfFold };
+  const { network, trainsBackbone, seed } = options;
+  const data = await featuresOf(network.model, options);
+  if (!trainsBackbone) {
+    const { head, outOfFold } = chooseHead(data, seed);
+    return { model: withHead(network, head), history: [], outOfFold };
+  }
+  const start = network.isOurs ? network.model : withHead(network, startingHead(data));
+  const { model, history } = await fitOn(start, options);
+  return { model, history, outOfFold: outOfFoldOnly(data, seed) };
 }
 
 async function fromScratch(options: TrainNetworkOptions): Promise<TrainedNetwork> {
   const { model: trained, history } = await fitOn(options.network.model, options);
   const model = foldBatchNormalisation(trained);
   return { model, history, outOfFold: outOfFoldOnly(await featuresOf(model, options), options.seed) };
-}
-
-async function headOn(model: Model, options: TrainNetworkOptions): Promise<ChosenHead> {
-  return chooseHead(await featuresOf(model, options), options.seed);
 }
 
 /** What the backbone makes of every training row. */
@@ -102,7 +101,7 @@ async function fitOn(forward: Model, options: TrainNetworkOptions) {
   return await fit({
     ...options,
     forward,
-    parameters: network.isPretrained ? await unfrozenParameters(forward, network.preprocessing.size) : undefined,
+    parameters: isBorrowed(network) ? await unfrozenParameters(forward, network.preprocessing.size) : undefined,
     rows: set.rows,
     photosPath: join(workFolder, trainPhotos),
     preprocessing: network.preprocessing,
@@ -111,6 +110,9 @@ async function fitOn(forward: Model, options: TrainNetworkOptions) {
     validate: validation.length > 0 ? (model) => validationLoss(model, options) : undefined,
   });
 }
+
+/** Trained by others, on other pictures: its early layers stay as they are. A network of ours is trained in full. */
+const isBorrowed = ({ isPretrained, isOurs }: StartingNetwork): boolean => isPretrained && !isOurs;
 
 async function validationLoss(model: Model, options: TrainNetworkOptions): Promise<number> {
   const { validation: rows, set } = options;

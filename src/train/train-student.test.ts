@@ -130,6 +130,25 @@ describe("training a student", () => {
     expect(await predictionsOf(world.store, card.id, "held-out")).toHaveLength(4);
   });
 
+  test("goes on from a model of its own, head and all", async () => {
+    await using world = await openWorld({ train: 120, calibrate: 0, certify: 0 });
+    const { store } = world;
+    const first = await trainStudent(given(world));
+    const weights = join(store.models.folder(first.id), "model.onnx");
+    await addPhotos(store, "certify", 40);
+    const further = await trainStudent(given(world, { weights, epochs: 1, learningRate: 1e-5, finetune: "all" }));
+    expect(further).toMatchObject({ trainer: "onnx:tiny", history: [{ epoch: 0 }] });
+    const weightOf = async ({ id }: typeof first) => {
+      const model = readOnnx(await readFile(join(store.models.folder(id), "model.onnx")));
+      return [...(model.graph.initialisers.get("head.weight")!.data as Float32Array)];
+    };
+    const [before, after] = [await weightOf(first), await weightOf(further)];
+    expect(after).not.toEqual(before);
+    before.forEach((value, index) => {
+      expect(after[index]).toBeCloseTo(value, 2);
+    });
+  });
+
   test("says what is missing", async () => {
     await using world = await openWorld({ train: 0, calibrate: 0, certify: 0 });
     await expect(trainStudent(given(world))).rejects.toMatchObject({ code: "no_training_rows" });

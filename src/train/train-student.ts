@@ -76,11 +76,11 @@ type Job = {
 async function prepare({ store, task, seed, clock, rowsFilter, signal }: TrainStudentOptions): Promise<Job> {
   const { student } = task;
   const set = await readTrainingSet(store, task, rowsFilter);
-  const classes = classesOf(task).length;
+  const classes = classesOf(task);
   const sha256 = student.weightsSha256;
   const network = await startingNetwork({ student, classes, seed: String(seed), sha256, clock, signal });
-  const recipe = recipeFor(student, network.isPretrained);
-  const unfreezes = trainsBackbone(student, { ...network, rows: set.rows.length, classes });
+  const recipe = recipeFor(student, network);
+  const unfreezes = trainsBackbone(student, { ...network, rows: set.rows.length, classes: classes.length });
   const validation = unfreezes ? await readValidationRows(store, task) : [];
   const options = {
     ...recipe,
