@@ -18,7 +18,14 @@ export function demoTask(teacher: DemoTeacher, student: TaskDefinition["student"
       ...(isSimulated && { price: { inputPerMillionUsd: 0.3, outputPerMillionUsd: 2.5 } }),
     },
     // From scratch, at a size that two cores train within a minute; rounds go on from the champion.
-    student: { trainer: "mobilenet-v3-small", imageSize: 48, epochs: 12, rounds: "continue", ...student },
+    student: {
+      trainer: "mobilenet-v3-small",
+      imageSize: 64,
+      epochs: 24,
+      learningRate: 3e-3,
+      rounds: "continue",
+      ...student,
+    },
     target: { kind: "regret", risk: 0.05, delta: 0.1 },
     budgetUsd: 5,
     // Three rounds of little traffic must refill the certify split; at a million requests a month 1 % would do.

@@ -16,7 +16,8 @@ export function roundTask(task: Task, folder: string | undefined): Task {
   const { student } = task;
   if (student.rounds === "refit" || folder === undefined) return task;
   const epochs = Math.max(1, Math.round((student.epochs ?? usualEpochs) * continuedShare));
-  const { weightsSha256: _, ...kept } = student;
+  // The rate was the task's for another start; fine-tuning has its own.
+  const { weightsSha256: _, learningRate: __, ...kept } = student;
   const continued = { ...kept, trainer: "onnx", weights: join(folder, "model.onnx"), finetune: "all", epochs } as const;
   return { ...task, student: continued };
 }
