@@ -1,6 +1,5 @@
 /**
- * @file Where a training run stands, in one file: the trainer's state, the averaged weights, the position, what has been
- * measured. A run continued from it ends bit for bit where it would have ended.
+ * @file Where a training run stands, in one file: the trainer's state, the position, what has been measured. A run continued from it ends bit for bit where it would have ended.
  */
 
 import { mkdir, open, readFile, rename } from "node:fs/promises";
@@ -29,7 +28,7 @@ export const firstPosition: Position = { epoch: 0, step: 0, running: { loss: 0, 
 
 export type Checkpoint = {
   readonly position: Position;
-  /** Each under a prefix of its own: `trainer`, `average`, `best`. */
+  /** Each under a prefix of its own: `trainer`, `best`. */
   readonly states: Readonly<Record<string, Safetensors>>;
 };
 

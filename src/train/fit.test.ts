@@ -20,7 +20,6 @@ const recipe: Recipe = {
   labelSmoothing: 0.05,
   clipNorm: 1,
   batchNormalisation: "batch",
-  averageDecay: 0.9,
   augmentation: photoAugmentation,
   patience: 4,
 };

@@ -1,6 +1,6 @@
 /**
- * @file The training loop: batches from other threads, one graph per step, an average of the weights, a checkpoint every
- * half minute and whenever it is stopped. Batch order and augmentation follow from seed, epoch and row alone, so that a
+ * @file The training loop: batches from other threads, one graph per step, a checkpoint every half minute and whenever it
+ * is stopped. Batch order and augmentation follow from seed, epoch and row alone, so that a
  * run continued from a checkpoint ends bit for bit as one that was never stopped (with the same number of threads).
  */
 
@@ -9,11 +9,11 @@ import { FlywheelError } from "../errors.ts";
 import { fork, type Seed } from "../math/random.ts";
 import type { Model } from "../onnx/model.ts";
 import { withParameters } from "../onnx/parameters.ts";
+import type { Safetensors } from "../onnx/safetensors.ts";
 import { cosineLearningRate } from "../onnx/schedule.ts";
 import { floats, type TensorOf } from "../onnx/tensor.ts";
 import { createTrainer, type StepResult, type Trainer } from "../onnx/trainer.ts";
 import type { ImagePreprocessing } from "../records.ts";
-import { type Average, createAverage } from "./average.ts";
 import { type BatchPlan, loadBatches } from "./batch-loader.ts";
 import {
   type Checkpoint,
@@ -63,7 +63,7 @@ export async function fit(options: FitOptions): Promise<Fitted> {
   await using trainer = await openTrainer(options);
   const run = await startRun(options, trainer);
   if (!run.isOver) await runSteps(options, trainer, run);
-  return { model: withParameters(options.forward, run.best ?? run.served()), history: run.position.history };
+  return { model: withParameters(options.forward, run.best ?? trainer.parameters()), history: run.position.history };
 }
 
 function openTrainer({ forward, parameters, recipe, rows, threads, seed }: FitOptions): Promise<Trainer> {
@@ -86,11 +86,8 @@ type Weights = Map<string, TensorOf<"float32">>;
 /** A run's state between steps. */
 type Run = {
   position: Position;
-  readonly average: Average | undefined;
   /** Weights of the best epoch so far, where early stopping watches. */
   best: Weights | undefined;
-  /** What would be served now. */
-  readonly served: () => Weights;
   isOver: boolean;
   savedAt: number;
 };
@@ -99,18 +96,18 @@ async function startRun(options: FitOptions, trainer: Trainer): Promise<Run> {
   const { recipe, checkpointPath, clock } = options;
   const saved = await readCheckpoint(checkpointPath);
   if (saved) trainer.restore(stateOf(saved, "trainer"));
-  const start = saved ? saved.states["average"]?.tensors : trainer.parameters();
-  const average = recipe.averageDecay === undefined || !start ? undefined : createAverage(recipe.averageDecay, start);
   const run: Run = {
     position: saved?.position ?? firstPosition,
-    average,
-    best: saved?.states["best"] && createAverage(0, saved.states["best"].tensors).values(),
-    served: () => average?.values() ?? trainer.parameters(),
+    best: saved?.states["best"] && floatsOf(saved.states["best"]),
     isOver: false,
     savedAt: clock.now(),
   };
   run.isOver = isOver(run.position, recipe);
   return run;
+}
+
+function floatsOf({ tensors }: Safetensors): Weights {
+  return new Map([...tensors].flatMap(([name, value]) => (value.dtype === "float32" ? [[name, value]] : [])));
 }
 
 function stateOf({ states }: Checkpoint, name: string) {
@@ -133,10 +130,9 @@ async function runSteps(options: FitOptions, trainer: Trainer, run: Run): Promis
     if (signal?.aborted) return await interrupt(options, trainer, run);
     const plan = taken.next().value ?? [];
     const result = await takeStep(options, trainer, { plan, images, stepsPerEpoch });
-    run.average?.update(trainer.parameters(), trainer.steps - 1);
     run.position = advanced(run.position, { result, plan, rows, stepsPerEpoch });
     report(run.position);
-    if (run.position.step === 0) await endEpoch(options, run);
+    if (run.position.step === 0) await endEpoch(options, trainer, run);
     if (run.position.step === 0 || options.clock.now() - run.savedAt >= CHECKPOINT_EVERY_MS) {
       await save(options, trainer, run);
     }
@@ -215,9 +211,9 @@ function countCorrect(logits: Float32Array, plan: BatchPlan, rows: readonly Trai
 }
 
 /** Early stopping: keeps the weights of the best epoch, and ends the run when `patience` epochs have brought no better. */
-async function endEpoch({ forward, recipe, validate }: FitOptions, run: Run): Promise<void> {
+async function endEpoch({ forward, recipe, validate }: FitOptions, trainer: Trainer, run: Run): Promise<void> {
   if (validate) {
-    const weights = new Map([...run.served()].map(([name, value]) => [name, { ...value, data: value.data.slice() }]));
+    const weights = trainer.parameters();
     const loss = await validate(withParameters(forward, weights));
     const epoch = run.position.epoch - 1;
     if (run.position.best === undefined || loss < run.position.best.loss) {
@@ -245,7 +241,6 @@ async function interrupt(options: FitOptions, trainer: Trainer, run: Run): Promi
 async function save({ checkpointPath, clock }: FitOptions, trainer: Trainer, run: Run): Promise<void> {
   const states = {
     trainer: trainer.checkpoint(),
-    ...(run.average ? { average: run.average.state() } : {}),
     ...(run.best ? { best: { tensors: run.best, metadata: {} } } : {}),
   };
   await writeCheckpoint(checkpointPath, { position: run.position, states });

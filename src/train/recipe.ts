@@ -16,8 +16,6 @@ export type Recipe = {
   readonly labelSmoothing: number;
   readonly clipNorm: number;
   readonly batchNormalisation: BatchNormalisation;
-  /** Of the moving average that is served, in [0, 1); absent: the last step's weights are. */
-  readonly averageDecay?: number | undefined;
   /** Absent: photos as they are. */
   readonly augmentation?: AugmentationRange | undefined;
   /** Epochs without a lower held-out loss after which training stops. */
