@@ -2,12 +2,11 @@
  * @file How fast to ask, by additive increase and multiplicative decrease: pure bookkeeping over the times at which requests
  * left, came back or were refused. `pace.ts` does the waiting.
  *
- * TCP halves its window because it knows no better; refusals tell us more. A first refusal says that the rate is above the
- * limit, so it falls a little and the limit's allowance is known to be used up. If refusals go on, what is let through from
- * then on *is* the limit, and the rate settles just below it. If they stop, the rate was a little above the limit and now
- * is a little below. So probes stay some percent above the limit, not a factor of two. A refusal that makes everybody wait
- * (`Retry-After: 1`) is a costly probe: the rate then falls faster, and the next probe comes only when the pause has
- * become 2 % of the time.
+ * TCP halves its window because it knows no better; a refusal tells us more. The first of m requests to be refused since
+ * the rate last fell says that about 1/m of them are too many, and by that the rate falls: by a third at most, where every
+ * other request is refused, and by a few percent where it was a single one in many. So probes stay some percent above the
+ * limit, not a factor of two. A refusal that makes everybody wait (`Retry-After: 1`) is a costly probe: the next one comes
+ * only when the pause has become 2 % of the time.
  *
  * What is no congestion is sorted out in `refusal-noise.ts`; how many may be under way is `concurrency-window.ts`.
  */
@@ -37,17 +36,14 @@ export type RateControl = {
   ended(sent: Sent, outcome: Outcome, nowMs: number): void;
 };
 
-/** After a refusal on its own; among refusals that follow each other without an estimate, or at the price of a pause. */
-const DECREASE = 0.96;
-const STREAK_DECREASE = 0.7;
-/** Refusals less than this apart, pauses not counted, follow each other: the allowance had no time to build up again. */
+/** The most and the least that is left of a rate that was refused; where that cost a pause, sooner less. */
+const MILDEST_DECREASE = 0.97;
+const COSTLY_DECREASE = 0.96;
+const HARSHEST_DECREASE = 0.7;
+/** Costly refusals less than this apart, pauses not counted, follow each other: then the rate falls as it can. */
 const STREAK_GAP_MS = 1000;
 /** Pauses shorter than this cost nothing worth saving. */
 const CHEAP_PAUSE_MS = 200;
-/** The rate settles this far below an estimate, or further where that is less certain: n requests count to ±1.5. */
-const MARGIN = 0.015;
-const COUNTING_ERROR = 1.5;
-const LEAST_REQUESTS = 8;
 /**
  * Additive increase, as a share of the rate that was refused, per second; four times that after `impatienceMs` without a
  * refusal, nine times after twice as long. Slower where a refusal costs a pause. At least `LEAST_GROWTH` requests/s².
@@ -72,9 +68,6 @@ const ASSUMED_BURST_MS = 100;
 /** Weight of the latest answer in the mean latency. */
 const LATENCY_WEIGHT = 1 / 8;
 
-/** A refusal, by what had passed until then. */
-type Refusal = { readonly passed: number; readonly activeMs: number };
-
 type State = {
   rate: number;
   readonly window: ConcurrencyWindow;
@@ -88,13 +81,13 @@ type State = {
   /** Refusals of requests up to this number belong to a congestion that was answered already; so for overload. */
   answeredCongestion: number;
   answeredOverload: number;
-  /** Where the streak of refusals began, and the last of them. */
-  streak: { readonly first: Refusal; readonly last: Refusal } | undefined;
   /** The rate at the last congestion. */
   refusedRate: number;
   /** Whether the last refusal cost no pause to speak of. */
   isCheap: boolean;
   congestedAtMs: number;
+  /** The same, in time outside pauses. */
+  congestedAtActiveMs: number;
   /** No probing before this. */
   holdUntilMs: number;
   grownAtMs: number;
@@ -112,10 +105,10 @@ export function createRateControl({ maxConcurrency }: { readonly maxConcurrency:
     latencyMs: undefined,
     answeredCongestion: 0,
     answeredOverload: 0,
-    streak: undefined,
     refusedRate: Number.POSITIVE_INFINITY,
     isCheap: true,
     congestedAtMs: 0,
+    congestedAtActiveMs: Number.NEGATIVE_INFINITY,
     holdUntilMs: 0,
     grownAtMs: 0,
   };
@@ -167,7 +160,7 @@ function limited(state: State, { sent, retryAfterMs = 0, nowMs }: Ended<"limited
   count(state, true);
   const isNoise = state.isCheap && Number.isFinite(state.rate) && state.noise.isTolerable();
   const isCongestion = sent.number > state.answeredCongestion && !isNoise;
-  if (isCongestion) slowDown(state, nowMs);
+  if (isCongestion) slowDown(state, sent, nowMs);
   state.pauses.ask(retryAfterMs, nowMs);
   if (isCongestion) hold(state, nowMs);
 }
@@ -180,31 +173,29 @@ function count(state: State, isRefused: boolean): void {
   state.holdUntilMs = 0;
 }
 
-function slowDown(state: State, nowMs: number): void {
-  const here = { passed: state.nSent - state.nRefused, activeMs: state.pauses.activeMs(nowMs) };
-  const isStreak = state.streak !== undefined && here.activeMs - state.streak.last.activeMs < STREAK_GAP_MS;
-  const first = (isStreak && state.streak?.first) || here;
-  state.streak = { first, last: here };
+function slowDown(state: State, sent: Sent, nowMs: number): void {
+  const activeMs = state.pauses.activeMs(nowMs);
+  const isStreak = activeMs - state.congestedAtActiveMs < STREAK_GAP_MS;
+  const isFirst = !Number.isFinite(state.rate);
+  state.refusedRate = isFirst ? firstRate(state) : state.rate;
+  state.rate = state.refusedRate * (isFirst ? MILDEST_DECREASE : decreaseOf(state, sent, isStreak));
+  state.congestedAtActiveMs = activeMs;
   state.answeredCongestion = state.nSent;
-  state.refusedRate = Number.isFinite(state.rate) ? state.rate : firstRate(state);
-  state.rate = isStreak ? streakRate(state, first, here) : state.refusedRate * DECREASE;
+}
+
+/**
+ * Of m requests since the rate last fell this is the first to be refused, so about 1/m of them are too many. A costly
+ * refusal says less, for in its pause allowance builds up again: it has to be the last of its kind.
+ */
+function decreaseOf({ isCheap, answeredCongestion }: State, { number }: Sent, isStreak: boolean): number {
+  if (!isCheap) return isStreak ? HARSHEST_DECREASE : COSTLY_DECREASE;
+  return Math.min(MILDEST_DECREASE, Math.max(HARSHEST_DECREASE, 1 - 1 / (number - answeredCongestion)));
 }
 
 /** The first refusal. As many requests leave per round trip as are under way; before any answer, the burst must do. */
 function firstRate({ nSent, nRefused, inFlight, latencyMs }: State): number {
   const perRoundTrip = latencyMs === undefined ? 0 : (inFlight * 1000) / latencyMs;
   return Math.max(1, perRoundTrip, ((nSent - nRefused) * 1000) / (latencyMs ?? ASSUMED_BURST_MS));
-}
-
-/** What was let through since the streak began is the limit. */
-function streakRate({ refusedRate, isCheap }: State, first: Refusal, last: Refusal): number {
-  const requests = last.passed - first.passed;
-  const least = refusedRate * STREAK_DECREASE;
-  if (!isCheap || requests < LEAST_REQUESTS) return least;
-  const limit = (requests * 1000) / Math.max(1, last.activeMs - first.activeMs);
-  const settled = limit * (1 - Math.max(MARGIN, COUNTING_ERROR / requests));
-  // A process that was held up sent less than it might have: then the estimate is too low, but never the next one too.
-  return Math.max(least, Math.min(refusedRate * DECREASE, settled));
 }
 
 function hold(state: State, nowMs: number): void {
@@ -225,7 +216,7 @@ function growthOf({ rate, refusedRate, isCheap, holdUntilMs, congestedAtMs }: St
   const { share, impatienceMs } = isCheap ? cheapGrowth : costlyGrowth;
   const patientMs = Math.max(0, nowMs - Math.max(holdUntilMs, congestedAtMs));
   const additive = Math.max(LEAST_GROWTH, refusedRate * share) * (1 + patientMs / impatienceMs) ** 2;
-  const below = refusedRate * DECREASE - rate;
+  const below = refusedRate * MILDEST_DECREASE - rate;
   if (below > 0) return additive + (below * 1000) / RECOVERY_MS;
   if (nowMs < holdUntilMs) return 0;
   return rate > refusedRate * LIFTED ? Math.max(additive, rate * LIFTED_GROWTH) : additive;

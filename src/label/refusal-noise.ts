@@ -12,7 +12,7 @@ export type RefusalNoise = {
 };
 
 /** Of requests; always put up with. */
-const TOLERATED_SHARE = 0.03;
+const TOLERATED_SHARE = 0.04;
 /** Requests over which the share is an average, and over which rates are compared. */
 const MEMORY = 50;
 const WINDOW_REQUESTS = 60;
