@@ -37,7 +37,7 @@ async function runShare(
 ): Promise<void> {
   // Compiled, this file and the worker both end in .js.
   const file = new URL(import.meta.url.endsWith(".ts") ? "./render-worker.ts" : "./render-worker.js", import.meta.url);
-  const worker = new Worker(file, { workerData: share });
+  const worker = new Worker(file, { workerData: share, execArgv: [] });
   const stop = () => void worker.terminate();
   signal?.addEventListener("abort", stop, { once: true });
   worker.on("message", onDone);

@@ -28,6 +28,13 @@ const maxEncoding = 4;
 
 /** Writes `count` photos; those already there are kept, so that a stopped run goes on where it was. */
 export async function writeFruitPhotos(options: FruitPhotosOptions): Promise<FruitPhotos> {
+  const { directory, count, seed, from = 0 } = options;
+  const photos = await writePhotos(options);
+  return { photos, gold: await writeGold(directory, goldOf(seed, from, count)) };
+}
+
+/** The photos without their gold: several threads may write ranges of one folder. Returns the folder. */
+export async function writePhotos(options: FruitPhotosOptions): Promise<string> {
   const { directory, count, seed, from = 0, side = 96, progress, signal } = options;
   const photos = join(directory, "photos");
   await mkdir(photos, { recursive: true });
@@ -42,7 +49,7 @@ export async function writeFruitPhotos(options: FruitPhotosOptions): Promise<Fru
     progress?.({ stage: "photos", done: index - from + 1, total: count });
   }
   await Promise.all(encoding);
-  return { photos, gold: await writeGold(directory, goldOf(seed, from, count)) };
+  return photos;
 }
 
 const fileName = (index: number): string => `${String(index).padStart(5, "0")}.jpg`;

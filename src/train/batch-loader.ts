@@ -76,7 +76,8 @@ function startWorker({ path, preprocessing, augmentation }: BatchSetup): BatchMa
   // Compiled, this file and the worker both end in .js.
   const file = new URL(import.meta.url.endsWith(".ts") ? "./batch-worker.ts" : "./batch-worker.js", import.meta.url);
   const setup: BatchSetup = { path, preprocessing, augmentation };
-  const worker = new Worker(file, { workerData: setup });
+  // Not our own flags: `--input-type` of a script given by `-e` would keep the thread from starting.
+  const worker = new Worker(file, { workerData: setup, execArgv: [] });
   const waiting: PromiseWithResolvers<Float32Array<ArrayBuffer>>[] = [];
   let failure: FlywheelError | undefined;
   worker.on("message", (images: Float32Array<ArrayBuffer>) => waiting.shift()?.resolve(images));
