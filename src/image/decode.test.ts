@@ -1,6 +1,6 @@
 import sharp from "sharp";
 import { describe, expect, test } from "vitest";
-import { decodeImage, identityOf } from "./decode.ts";
+import { decodeImage, identityOf, readSize } from "./decode.ts";
 
 const [width, height] = [60, 40];
 /** Pixels without any pattern, so that damage shows. */
@@ -124,6 +124,13 @@ describe("decodeImage", () => {
       message: expect.stringContaining(looks),
     });
   });
+});
+
+test("readSize tells the size from the header alone", async () => {
+  expect(await readSize(encoded["image/avif"])).toEqual({ width, height });
+  expect(await readSize(encoded["image/jpeg"].subarray(0, 400))).toEqual({ width, height });
+  await expect(readSize(encoded["image/png"], { maxPixels: 10 })).rejects.toMatchObject({ code: "image_too_large" });
+  await expect(readSize(new Uint8Array())).rejects.toMatchObject({ code: "image_empty" });
 });
 
 describe("identityOf", () => {

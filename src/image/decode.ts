@@ -22,6 +22,18 @@ export async function decodeImage(bytes: Uint8Array, options: OpenOptions = {}):
 }
 
 /**
+ * Width and height as the file's header says, before it is turned upright. Decodes nothing.
+ * @throws FlywheelError as `decodeImage`, as far as the header tells
+ */
+export async function readSize(
+  bytes: Uint8Array,
+  options: OpenOptions = {},
+): Promise<{ readonly width: number; readonly height: number }> {
+  const { width, height } = await runPipeline(bytes, () => openImage(bytes, options).metadata());
+  return { width, height };
+}
+
+/**
  * Hash of what is seen, 64 hex digits: the same picture under another name, in another lossless format or with other
  * metadata is the same.
  */

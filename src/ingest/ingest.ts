@@ -6,7 +6,6 @@
  */
 
 import { stat } from "node:fs/promises";
-import { availableParallelism } from "node:os";
 import { dirname, extname, normalize, resolve } from "node:path";
 import type { Clock, Progress } from "../contracts.ts";
 import { FlywheelError } from "../errors.ts";
@@ -14,9 +13,10 @@ import { type Rejection, type Row, Split } from "../records.ts";
 import type { SeenFile, Store } from "../store/contract.ts";
 import { splitOf, type Task } from "../task.ts";
 import type { Candidate, Finding, Refusal } from "./candidate.ts";
+import { createGate } from "./gate.ts";
 import { inGroups, mapInOrder } from "./in-order.ts";
 import { checkGold, type GoldSummary, readGold } from "./read-gold.ts";
-import { type ReadImage, readImage } from "./read-image.ts";
+import { type Fingerprint, fingerprintOf, orRefusal, type ReadImage, readImage } from "./read-image.ts";
 import { readList } from "./read-list.ts";
 import { TABLE_EXTENSION } from "./read-table.ts";
 import { walkFolder } from "./walk-folder.ts";
@@ -25,8 +25,14 @@ import { walkFolder } from "./walk-folder.ts";
 const GROUP = 200;
 /** Rejections kept for people to read; all are in the store. */
 const SHOWN = 100;
-/** Files decoded at once; more would only queue for Node's four native threads, holding their bytes meanwhile. */
-const MAX_CONCURRENCY = 4;
+/**
+ * Files under way at once. Node's four native threads decode no more than four of them; the others wait for the disk,
+ * which flushes sixteen payloads in little more time than one.
+ */
+const CONCURRENCY = 16;
+/** Memory for files under way, and for pixels (up to 8 bytes each while they are decoded): about 400 MB together. */
+const MAX_ENCODED_BYTES = 64 * 1024 * 1024;
+const MAX_DECODED_PIXELS = 40_000_000;
 
 export type IngestOptions = {
   readonly store: Store;
@@ -37,7 +43,7 @@ export type IngestOptions = {
   readonly goldPath?: string | undefined;
   readonly clock: Clock;
   readonly progress?: Progress | undefined;
-  /** Files decoded at once. */
+  /** Files under way at once. */
   readonly concurrency?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 };
@@ -134,14 +140,23 @@ type Outcome =
 type Known = { readonly finding: Finding; readonly seen: SeenFile | undefined };
 
 /** Once aborted it ends early, and what was under way is still yielded: its work is not lost. */
-async function* examine(place: Place, options: IngestOptions): AsyncGenerator<Outcome> {
-  const concurrency = options.concurrency ?? Math.min(availableParallelism(), MAX_CONCURRENCY);
-  yield* mapInOrder(withKnown(findingsOf(place), options), concurrency, async ({ finding, seen }) => {
+function examine(place: Place, options: IngestOptions): AsyncGenerator<Outcome> {
+  const { concurrency = CONCURRENCY } = options;
+  const room = { encoded: createGate(MAX_ENCODED_BYTES), decoded: createGate(MAX_DECODED_PIXELS) };
+  return mapInOrder(withKnown(findingsOf(place), options), concurrency, async ({ finding, seen }) => {
     if (finding.kind !== "file") return finding;
-    if (seen !== undefined && (await isUnchanged(seen))) return { kind: "unchanged" };
-    const read = await readImage(finding);
-    return "code" in read ? { kind: "refused", ...read } : toOutcome(finding, read, options);
+    const fingerprint = await orRefusal(finding.source, () => fingerprintOf(finding.path));
+    if ("code" in fingerprint) return { kind: "refused", ...fingerprint };
+    if (isUnchanged(seen, fingerprint)) return { kind: "unchanged" };
+    return room.encoded.run(fingerprint.sizeBytes, async () => {
+      const read = await orRefusal(finding.source, () => readImage(finding.path, room.decoded));
+      return "code" in read ? { kind: "refused", ...read } : toOutcome(finding, read, fingerprint, options);
+    });
   });
+}
+
+function isUnchanged(seen: SeenFile | undefined, { sizeBytes, modifiedMs }: Fingerprint): boolean {
+  return seen?.sizeBytes === sizeBytes && seen.modifiedMs === modifiedMs;
 }
 
 /** Each finding with what the store knows of its file. */
@@ -156,15 +171,13 @@ async function* withKnown(findings: AsyncIterable<Finding>, { store, signal }: I
   }
 }
 
-async function isUnchanged({ path, sizeBytes, modifiedMs }: SeenFile): Promise<boolean> {
-  // One that has gone or may no longer be read is looked at again, to be refused with its reason.
-  const stats = await stat(path).catch(() => undefined);
-  return stats?.size === sizeBytes && stats.mtimeMs === modifiedMs;
-}
-
-async function toOutcome(candidate: Candidate, read: ReadImage, options: IngestOptions): Promise<Outcome> {
-  const { store, task, clock } = options;
-  const { id, bytes, image, fingerprint } = read;
+/** The fingerprint was taken before the bytes were read: a file that changed meanwhile is read again next time. */
+async function toOutcome(
+  candidate: Candidate,
+  { id, bytes, image }: ReadImage,
+  fingerprint: Fingerprint,
+  { store, task, clock }: IngestOptions,
+): Promise<Outcome> {
   const file = { path: candidate.path, rowId: id, ...fingerprint };
   const known = await store.rows.get(id);
   if (known !== undefined) return { kind: "row", row: { ...known, source: candidate.source }, file };

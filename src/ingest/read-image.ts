@@ -1,10 +1,11 @@
-/** @file From a file to a row: read, decode, identify. What cannot become a row says why. */
+/** @file From a file to what a row is made of: read, decode, identify. What cannot become a row says why. */
 
 import { readFile, stat } from "node:fs/promises";
 import { FlywheelError, messageOf } from "../errors.ts";
-import { type DecodedImage, decodeImage, identityOf } from "../image/decode.ts";
+import { type DecodedImage, decodeImage, identityOf, readSize } from "../image/decode.ts";
 import { type RowId, rowId } from "../records.ts";
-import type { Candidate, Refusal } from "./candidate.ts";
+import type { Refusal } from "./candidate.ts";
+import type { Gate } from "./gate.ts";
 
 /** No photograph is larger; a disk image that was called .jpg must not fill the memory. */
 const MAX_FILE_BYTES = 256 * 1024 * 1024;
@@ -16,30 +17,39 @@ export type ReadImage = {
   readonly id: RowId;
   readonly bytes: Uint8Array;
   readonly image: Omit<DecodedImage, "rgb">;
-  readonly fingerprint: Fingerprint;
 };
 
-/** The image, or why it cannot be one. Any other failure is thrown. */
-export async function readImage({ path, source }: Candidate): Promise<ReadImage | Refusal> {
-  try {
-    const { bytes, fingerprint } = await readWhole(path);
+/**
+ * Looked at before the file is opened: to open a pipe could wait for ever.
+ * @throws FlywheelError `file_unreadable`, `image_too_large`, and what the file system throws
+ */
+export async function fingerprintOf(path: string): Promise<Fingerprint> {
+  const stats = await stat(path);
+  if (!stats.isFile()) throw new FlywheelError("file_unreadable", "it is not a file");
+  if (stats.size <= MAX_FILE_BYTES) return { sizeBytes: stats.size, modifiedMs: stats.mtimeMs };
+  throw new FlywheelError("image_too_large", `the file has ${stats.size} bytes, more than ${MAX_FILE_BYTES}`);
+}
+
+/**
+ * @param pixels bounds the pixels that are decoded at once
+ * @throws FlywheelError as `decodeImage`, and what the file system throws
+ */
+export async function readImage(path: string, pixels: Gate): Promise<ReadImage> {
+  const bytes = await readFile(path);
+  const { width, height } = await readSize(bytes);
+  return pixels.run(width * height, async () => {
     const { rgb, ...image } = await decodeImage(bytes);
-    return { id: rowId(identityOf({ ...image, rgb })), bytes, image, fingerprint };
+    return { id: rowId(identityOf({ ...image, rgb })), bytes, image };
+  });
+}
+
+/** What `read` gives, or why the file is refused. Any failure that is not the file's is thrown. */
+export async function orRefusal<T extends object>(source: string, read: () => Promise<T>): Promise<T | Refusal> {
+  try {
+    return await read();
   } catch (thrown) {
     return { source, ...reasonOf(thrown) };
   }
-}
-
-/** The fingerprint is taken before the bytes: a file that changes meanwhile is read again next time. */
-async function readWhole(path: string): Promise<Pick<ReadImage, "bytes" | "fingerprint">> {
-  // Looked at before it is opened: to open a pipe could wait for ever.
-  const stats = await stat(path);
-  if (!stats.isFile()) throw new FlywheelError("file_unreadable", "it is not a file");
-  if (stats.size > MAX_FILE_BYTES) {
-    throw new FlywheelError("image_too_large", `the file has ${stats.size} bytes, more than ${MAX_FILE_BYTES}`);
-  }
-  const fingerprint = { sizeBytes: stats.size, modifiedMs: stats.mtimeMs };
-  return { bytes: await readFile(path), fingerprint };
 }
 
 function reasonOf(thrown: unknown): Pick<Refusal, "code" | "message"> {

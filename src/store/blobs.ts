@@ -17,12 +17,25 @@ const STALE_AFTER_MS = 3_600_000;
 
 export function createBlobStore(folder: string): BlobStore {
   const path = (id: BlobId): string => join(folder, id.slice(0, 2), id.slice(2));
+  const makeFolder = createFolderMaker();
+  const writeWhole = async (id: BlobId, bytes: Uint8Array): Promise<void> => {
+    const temporary = join(folder, "tmp", randomUUID());
+    await Promise.all([dirname(temporary), dirname(path(id))].map(makeFolder));
+    try {
+      await writeAndFlush(temporary, bytes);
+      await rename(temporary, path(id));
+    } catch (thrown) {
+      await rm(temporary, { force: true });
+      throw thrown;
+    }
+    await flushFolder(dirname(path(id)));
+  };
   return {
     path,
     async put(bytes) {
       const id = hashOf(bytes);
       try {
-        if (!(await hasSize(path(id), bytes.byteLength))) await writeWhole(path(id), bytes, join(folder, "tmp"));
+        if (!(await hasSize(path(id), bytes.byteLength))) await writeWhole(id, bytes);
       } catch (thrown) {
         throw toStoreError(thrown, path(id));
       }
@@ -49,18 +62,14 @@ async function hasSize(path: string, sizeBytes: number): Promise<boolean> {
   }
 }
 
-async function writeWhole(path: string, bytes: Uint8Array, temporaryFolder: string): Promise<void> {
-  const temporary = join(temporaryFolder, randomUUID());
-  await mkdir(temporaryFolder, { recursive: true });
-  try {
-    await writeAndFlush(temporary, bytes);
-    await mkdir(dirname(path), { recursive: true });
-    await rename(temporary, path);
-  } catch (thrown) {
-    await rm(temporary, { force: true });
-    throw thrown;
-  }
-  await flushFolder(dirname(path));
+/** Makes each folder once. */
+function createFolderMaker(): (folder: string) => Promise<void> {
+  const made = new Set<string>();
+  return async (folder) => {
+    if (made.has(folder)) return;
+    await mkdir(folder, { recursive: true });
+    made.add(folder);
+  };
 }
 
 async function writeAndFlush(path: string, bytes: Uint8Array): Promise<void> {
