@@ -216,7 +216,7 @@ function growthOf({ rate, refusedRate, isCheap, holdUntilMs, congestedAtMs }: St
   const { share, impatienceMs } = isCheap ? cheapGrowth : costlyGrowth;
   const patientMs = Math.max(0, nowMs - Math.max(holdUntilMs, congestedAtMs));
   const additive = Math.max(LEAST_GROWTH, refusedRate * share) * (1 + patientMs / impatienceMs) ** 2;
-  const below = refusedRate * MILDEST_DECREASE - rate;
+  const below = refusedRate * (isCheap ? MILDEST_DECREASE : COSTLY_DECREASE) - rate;
   if (below > 0) return additive + (below * 1000) / RECOVERY_MS;
   if (nowMs < holdUntilMs) return 0;
   return rate > refusedRate * LIFTED ? Math.max(additive, rate * LIFTED_GROWTH) : additive;
