@@ -78,7 +78,7 @@ const StudentOptions = z.strictObject({
   augment: z.boolean().default(true),
   /**
    * What a round starts from: `refit`, the starting weights again (slower, owes nothing to earlier rounds), or `continue`, the
-   * champion, for a third of the epochs. Either way on every label there is, never on the newest alone.
+   * champion, for half of the epochs. Either way on every label there is, never on the newest alone.
    */
   rounds: z.enum(["refit", "continue"]).default("refit"),
   threads: z.int().min(1).optional(),

@@ -17,7 +17,7 @@ test("a refit starts where the first model started", () => {
   expect(roundTask(task("refit"), "models/champion")).toEqual(task("refit"));
 });
 
-test("a continued round starts from the champion, for a third of the epochs, and asks the same question", () => {
+test("a continued round starts from the champion, for half of the epochs, and asks the same question", () => {
   const continued = roundTask(task("continue"), "models/champion");
   expect(continued.student).toMatchObject({
     trainer: "onnx",

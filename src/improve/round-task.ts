@@ -3,8 +3,8 @@
 import { join } from "node:path";
 import type { Task } from "../task.ts";
 
-/** Share of the epochs that a champion needs to take in what is new. */
-const continuedShare = 1 / 3;
+/** Share of the epochs in which a champion takes in what is new. */
+const continuedShare = 1 / 2;
 /** Where the task does not say: what networks of ours are trained for from scratch. */
 const usualEpochs = 15;
 
