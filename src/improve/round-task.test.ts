@@ -22,7 +22,7 @@ test("a continued round starts from the champion, for half of the epochs, and as
   expect(continued.student).toMatchObject({
     trainer: "onnx",
     weights: join("models/champion", "model.onnx"),
-    epochs: 4,
+    epochs: 6,
   });
   expect(continued.student.weightsSha256).toBeUndefined();
   expect(promptVersion(continued)).toBe(promptVersion(task("continue")));
