@@ -85,7 +85,9 @@ function accuracy({ evaluation }: ReportData): KeyFigure | undefined {
 }
 
 function escalation({ rounds }: ReportData): KeyFigure | undefined {
-  const [first, last] = [rounds[0], rounds.at(-1)];
+  // The first model is trained before there is any traffic to escalate.
+  const served = rounds.filter(({ escalated }) => escalated.n > 0);
+  const [first, last] = [served[0], served.at(-1)];
   if (!first || !last || first === last) return undefined;
   return {
     name: `Escalated, round ${first.round} to ${last.round}`,
