@@ -116,6 +116,8 @@ const TaskSchema = z
         rate: share.default(0.02),
       })
       .prefault({}),
+    /** What a challenger may lose in accuracy and still be promoted (paired, one-sided 95 %; SCIENCE D9: one point). */
+    promotion: z.strictObject({ margin: share.default(0.01) }).prefault({}),
     whenTeacherDown: z.enum(TeacherDownPolicy).default("answer-flagged"),
     /** For the cost worksheet. */
     costs: z

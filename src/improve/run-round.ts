@@ -111,9 +111,6 @@ type RoundVerdict = {
   readonly comparison?: Comparison;
 };
 
-/** What the margin of D9 tolerates: one point of accuracy. */
-const accuracyMargin = 0.01;
-
 async function judge(contest: Contest): Promise<RoundVerdict> {
   const { champion, challenger, store } = contest;
   const candidate: Candidate = { ...challenger, isVoid: false };
@@ -124,7 +121,7 @@ async function judge(contest: Contest): Promise<RoundVerdict> {
   }
   await predictHeldOut({ ...contest, card: champion.card, folder: store.models.folder(champion.card.id) });
   const [held, challenged] = await judgeOnHoldout([champion, candidate], contest);
-  const comparison = compareModels(held!, challenged!, { margin: accuracyMargin });
+  const comparison = compareModels(held!, challenged!, { margin: contest.task.promotion.margin });
   const { accuracy, coverage } = comparison.challenger;
   const certified = challenger.policy.certificate !== undefined;
   const why = certified
