@@ -19,9 +19,20 @@ function describe(summary: IngestSummary): readonly string[] {
   return [
     `${files} images: ${added} new rows, ${duplicates} duplicates, ${unchanged} unchanged, ${rejected} rejected`,
     ...rejections.slice(0, shownRejections).map(({ source, code, message }) => `  ✗ ${source}: ${message} [${code}]`),
-    ...(rejected > shownRejections ? [`  … and ${rejected - shownRejections} more; --json lists them`] : []),
+    ...(rejected > shownRejections ? [`  … and ${rejected - shownRejections} more`] : []),
     ...(others.length > 0 ? [`ignored: ${others.join(", ")}`] : []),
     `splits: ${splits.train} train, ${splits.calibrate} calibrate, ${splits.certify} certify`,
-    ...(gold ? [`gold: ${JSON.stringify(gold)}`] : []),
+    ...(gold ? describeGold(gold) : []),
+  ];
+}
+
+function describeGold({ matched, unmatched, unknownLabels }: NonNullable<IngestSummary["gold"]>): readonly string[] {
+  const problems = [
+    ...unmatched.first.map(({ line, text }) => `  ✗ line ${line}: no row for "${text}"`),
+    ...unknownLabels.first.map(({ line, text }) => `  ✗ line ${line}: "${text}" is no label of the task`),
+  ];
+  return [
+    `gold: ${matched} rows matched, ${unmatched.count} lines without a row, ${unknownLabels.count} with an unknown label`,
+    ...problems.slice(0, shownRejections),
   ];
 }
