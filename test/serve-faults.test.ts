@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import type { AddressInfo } from "node:net";
@@ -136,10 +136,11 @@ describe("a server in a process of its own", () => {
       stdio: ["ignore", "pipe", "inherit"],
     });
     onTestFinished(() => void child.kill("SIGKILL"));
+    // Listened for from the start: it may be over by the time that a test asks.
+    const exited = once(child, "exit") as Promise<[number | null, string | null]>;
     const [url] = (await once(createInterface({ input: child.stdout! }), "line")) as [string];
-    return { child, client: clientOf({ url }) };
+    return { child, exited, client: clientOf({ url }) };
   }
-  const exitOf = async (child: ChildProcess) => (await once(child, "exit")) as [number | null, string | null];
 
   async function workspace() {
     const directory = await mkdtemp(join(tmpdir(), "flywheel-serve-"));
@@ -154,7 +155,7 @@ describe("a server in a process of its own", () => {
     const store = await openSqliteStore({ directory });
     onTestFinished(() => store[Symbol.asyncDispose]());
     await promote(store, world.task, "m1");
-    const { child, client } = await startChild(directory, world.simulated.url, changes);
+    const { child, exited, client } = await startChild(directory, world.simulated.url, changes);
     const images = await Promise.all(
       Array.from({ length: 40 }, (_, nth) => goldPhoto(world, ["pear", nth % 4 === 0 ? 0.6 : 0.95, nth])),
     );
@@ -168,7 +169,7 @@ describe("a server in a process of its own", () => {
       }
     };
     await Promise.all([0, 1, 2, 3].map(caller));
-    expect((await exitOf(child))[1] ?? "SIGKILL").toBe("SIGKILL");
+    expect(await exited).toEqual([null, "SIGKILL"]);
     expect(acknowledged.size).toBeGreaterThanOrEqual(25);
     for (const [id, route] of acknowledged) {
       const decision = await store.decisions.get(id);
@@ -188,10 +189,9 @@ describe("a server in a process of its own", () => {
   test("on SIGTERM lets the request under way finish, and exits with 0", async () => {
     const world = await openServeWorld({ simulated: { latency: { medianMs: 400 } } });
     const directory = await workspace();
-    const { child, client } = await startChild(directory, world.simulated.url, {});
+    const { child, exited, client } = await startChild(directory, world.simulated.url, {});
     const slow = decide(client, await goldPhoto(world, ["pear", 0.6]));
     await vi.waitFor(() => expect(world.simulated.stats().requests).toBe(1));
-    const exited = exitOf(child);
     child.kill("SIGTERM");
     expect((await slow).headers.get("x-flywheel-route")).toBe("escalated");
     expect(await exited).toEqual([0, null]);
