@@ -1,9 +1,14 @@
+import { appendFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { join } from "node:path";
 import OpenAI from "openai";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { photo } from "../src/serve/testing/colour-student.ts";
+import { openTestStore, promote, testCard } from "../src/route/testing/fixtures.ts";
+import { colourModel, photo, preprocessing } from "../src/serve/testing/colour-student.ts";
+import { fruitPhotoTask } from "../src/serve/testing/task.ts";
 import { clientOf, decide, goldPhoto, openServeWorld, startTestServer } from "../src/serve/testing/world.ts";
+import { writeModelFolder } from "../src/train/model-folder.ts";
 
 /** Serves `routes` on loopback; a string redirects there. */
 async function imageHost(routes: Readonly<Record<string, Uint8Array | string>>): Promise<string> {
@@ -68,6 +73,34 @@ describe("starting", () => {
     const { task, store } = await openServeWorld();
     const starting = startTestServer({ task: { ...task, input: "text" }, store });
     await expect(starting).rejects.toMatchObject({ code: "unsupported_input_kind" });
+  });
+});
+
+describe("a student as training writes it", () => {
+  async function trained() {
+    const store = await openTestStore();
+    const task = fruitPhotoTask("http://127.0.0.1:1/v1", { whenTeacherDown: "refuse" });
+    const { modelId } = await promote(store, task, "m1");
+    const folder = store.models.folder(modelId);
+    await writeModelFolder(folder, { model: colourModel(), card: { ...testCard("m1"), preprocessing } });
+    return { store, task, folder };
+  }
+
+  test("is loaded from the model's folder", async () => {
+    const { store, task } = await trained();
+    const client = clientOf(await startTestServer({ task, store, loadStudent: undefined }));
+    expect((await decide(client, await photo("pear", 0.95))).decision.answers).toMatchObject([{ choice: "pear" }]);
+  });
+
+  test("that was damaged answers nothing, and the server says so", async () => {
+    const { store, task, folder } = await trained();
+    await appendFile(join(folder, "model.onnx"), "x");
+    const server = await startTestServer({ task, store, loadStudent: undefined });
+    const refused = decide(clientOf(server), await photo("pear", 0.95));
+    await expect(refused).rejects.toMatchObject({ status: 503, code: "no_teacher" });
+    const ready = await fetch(`${server.url}/readyz`);
+    expect(ready.status).toBe(503);
+    expect(await ready.json()).toMatchObject({ student: expect.stringContaining("damaged") });
   });
 });
 

@@ -16,9 +16,9 @@ import { classes, hashOf } from "../../route/testing/names.ts";
 const SIDE = 8;
 /** Nats per unit of colour: one step of a byte moves the logit by 0.04. */
 const STEEPNESS = 10;
-const preprocessing = { size: SIDE, resize: SIDE, mean: [0, 0, 0], std: [1, 1, 1] } as const;
+export const preprocessing = { size: SIDE, resize: SIDE, mean: [0, 0, 0], std: [1, 1, 1] } as const;
 
-function colourModel(): Model {
+export function colourModel(): Model {
   const g = createGraphBuilder("colour");
   const images = g.input("images", "float32", ["N", 3, SIDE, SIDE]);
   const mean = g.op("Flatten", [g.op("GlobalAveragePool", [images])]);
