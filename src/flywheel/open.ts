@@ -22,6 +22,7 @@ import type { Champion, ModelId } from "../records.ts";
 import { type ReportFiles, writeReport } from "../report/write-report.ts";
 import type { ReviewImport } from "../review/import-problem.ts";
 import { apiKeysFrom } from "../serve/api-keys.ts";
+import { imageHostsFrom } from "../serve/image-input.ts";
 import { type Server, startServer } from "../serve/server.ts";
 import type { Store } from "../store/contract.ts";
 import { openSqliteStore } from "../store/sqlite.ts";
@@ -133,7 +134,14 @@ export async function openFlywheel(options: FlywheelOptions): Promise<Flywheel> 
       });
     },
     serve: (where = {}) =>
-      startServer({ ...base, ...where, apiKeys: apiKeysFrom(env), teacher: teacher(), loadStudent: loadServing }),
+      startServer({
+        ...base,
+        ...where,
+        apiKeys: apiKeysFrom(env),
+        imageHosts: imageHostsFrom(env),
+        teacher: teacher(),
+        loadStudent: loadServing,
+      }),
     improve: (work = {}) => runRound({ ...base, ...work }),
     rollback: () => rollback(store, clock.now()),
     status: () => readStatus(store, task),

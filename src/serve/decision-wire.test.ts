@@ -1,10 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { FlywheelError } from "../errors.ts";
 import { apiKeysFrom, createKeyCheck, requireKeysBeyondLoopback } from "./api-keys.ts";
 import { parseDecisionRequest } from "./decision-request.ts";
 import { answerQuestion, shownOf } from "./decision-response.ts";
 import { asksOtherwise, matchQuestions, ownQuestion } from "./questions.ts";
-import { RequestError } from "./request-error.ts";
+import { errorBody, RequestError, toRequestError } from "./request-error.ts";
 import { fruitPhotoTask } from "./testing/task.ts";
 
 const baseUrl = "http://127.0.0.1:1/v1";
@@ -102,6 +103,26 @@ describe("an answer", () => {
 
   test("that nobody gave is a refusal", () => {
     expect(answerQuestion(asked, shownOf({ kind: "queued" }))).toEqual({ type: "refusal", name: null });
+  });
+});
+
+describe("an error", () => {
+  const outlasted = Object.assign(new Error("Request timed out after 40000 ms"), { code: "FST_ERR_HANDLER_TIMEOUT" });
+
+  test.each([
+    ["a handler that outlasts every deadline", outlasted, 504, "deadline_exceeded"],
+    ["a store that is locked", new FlywheelError("store_locked", "locked", { retryable: true }), 503, "store_locked"],
+    ["a store that is damaged", new FlywheelError("store_corrupt", "damaged"), 500, "store_corrupt"],
+    ["a bug", new TypeError("x is not a function"), 500, "internal_error"],
+    ["what is no error at all", "oops", 500, "internal_error"],
+  ])("for %s has its status and code", (_, thrown, status, code) => {
+    const error = toRequestError(thrown);
+    expect(error).toMatchObject({ status, code });
+    expect(errorBody(error).error).toMatchObject({ type: "server_error", code, param: null });
+  });
+
+  test("that is a fault of ours shows the caller nothing of it", () => {
+    expect(errorBody(toRequestError(new TypeError("secret path"))).error.message).not.toContain("secret");
   });
 });
 
