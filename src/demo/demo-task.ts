@@ -21,7 +21,7 @@ export function demoTask(teacher: DemoTeacher, student: TaskDefinition["student"
     student: {
       trainer: "mobilenet-v3-small",
       imageSize: 64,
-      epochs: 16,
+      epochs: 12,
       learningRate: 3e-3,
       rounds: "continue",
       ...student,
@@ -31,6 +31,6 @@ export function demoTask(teacher: DemoTeacher, student: TaskDefinition["student"
     // Four hundred held-out rows cannot tell one point apart; on real traffic there are more, and one point is the default.
     promotion: { margin: 0.03 },
     // Three rounds of little traffic must refill the certify split; at a million requests a month 1 % would do.
-    audit: { uniformRate: 0.1, rate: 0.02 },
+    audit: { uniformRate: 0.15, rate: 0.02 },
   };
 }
