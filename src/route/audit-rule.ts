@@ -8,7 +8,6 @@
 
 const FLOOR = 0.01;
 const CEILING = 0.5;
-const BISECTIONS = 60;
 
 /** p(confidence) = clip(`scale` · (1 − confidence), `floor`, `ceiling`). */
 export type AuditRule = { readonly scale: number; readonly floor: number; readonly ceiling: number };
@@ -33,8 +32,8 @@ export function auditRuleFor(confidences: ArrayLike<number>, rate: number): Audi
   const meanAt = (scale: number) => meanProbability(confidences, { scale, ...bounds });
   let [low, high] = [0, largestUsefulScale(confidences, bounds.ceiling)];
   if (meanAt(high) <= rate) return { scale: high, ...bounds };
-  for (let step = 0; step < BISECTIONS; step++) {
-    const middle = (low + high) / 2;
+  // Down to neighbouring floats: one confidence near 1 puts `high` many orders of magnitude above the answer.
+  for (let middle = high / 2; middle > low && middle < high; middle = (low + high) / 2) {
     if (meanAt(middle) < rate) low = middle;
     else high = middle;
   }

@@ -2,7 +2,7 @@
  * @file One request through the router: the student is heard, the policy routes, somebody answers, the decision is durable.
  */
 
-import type { Clock } from "../contracts.ts";
+import type { Clock, StudentInput } from "../contracts.ts";
 import type { Seed } from "../math/random.ts";
 import type { Decision } from "../records.ts";
 import type { Store } from "../store/contract.ts";
@@ -37,7 +37,10 @@ export type DecideOptions = {
 };
 
 export type DecideRequest = {
-  readonly input: RouterInput;
+  /** What the student is shown, at once. */
+  readonly shown: StudentInput;
+  /** The same with its identity, which is worked out while the student thinks. Rejects where it cannot be read. */
+  readonly input: Promise<RouterInput>;
   /** Becomes the decision's id. */
   readonly requestId: string;
   /** Of the caller: when it aborts, nobody waits for the answer any more. */
@@ -47,52 +50,60 @@ export type DecideRequest = {
 /** A student that has not answered by then counts as failed, so that time is left for the teacher. */
 const STUDENT_SHARE_OF_DEADLINE = 0.25;
 
-/** @throws what the store throws, or the signal's reason */
+/** @throws what the store throws, what `input` was rejected with, or the signal's reason */
 export async function decide(request: DecideRequest, options: DecideOptions): Promise<Routed> {
   const { stopwatch, clock, store } = options;
   const [at, startedMs] = [clock.now(), stopwatch()];
   using deadline = startDeadline(clock, options.deadlineMs, request.signal);
-  const heard = await hearStudent(request, options);
-  const heardMs = stopwatch();
+  const [heard, input] = await Promise.all([hearStudent(request, options), request.input]);
+  // Only now: what cannot be read at all is no failure of the student.
+  if (heard.failure !== undefined) options.onStudentFailed?.(heard.failure);
   const routing = routingOf(request, heard, options);
-  const step: Step = { ...request, ...heard, routing, at, deadline: deadline.signal };
+  const step: Step = { ...request, ...heard, input, routing, at, deadline: deadline.signal };
+  const routedMs = stopwatch();
   const answered = await answer(step, options);
-  const teacherMs = routing.route === "escalated" ? stopwatch() - heardMs : 0;
+  const teacherMs = routing.route === "escalated" ? stopwatch() - routedMs : 0;
   request.signal?.throwIfAborted();
   const decision = toDecision(step, answered, stopwatch() - startedMs);
   await store.decisions.put([decision]);
   noteOwed(decision, options.backlog);
-  return { ...toRouted(decision, heard, answered), studentMs: heardMs - startedMs, teacherMs };
+  return { ...toRouted(decision, heard, answered), studentMs: heard.studentMs, teacherMs };
 }
 
-type Heard = { readonly serving: Serving; readonly guess?: Guess };
+type Heard = {
+  readonly serving: Serving;
+  readonly studentMs: number;
+  readonly guess?: Guess;
+  /** Why there is no guess, where there should be one. */
+  readonly failure?: unknown;
+};
 
 /** The lease ends when the student does, not when we stop waiting: a session in use must not be disposed of. */
-async function hearStudent({ input, signal }: DecideRequest, options: DecideOptions): Promise<Heard> {
-  const { students, calibrate, clock, deadlineMs } = options;
+async function hearStudent({ shown, signal }: DecideRequest, options: DecideOptions): Promise<Heard> {
+  const { students, calibrate, clock, deadlineMs, stopwatch } = options;
+  const startedMs = stopwatch();
   const lease = students.acquire();
   const { serving } = lease;
   using patience = startDeadline(clock, deadlineMs * STUDENT_SHARE_OF_DEADLINE, signal);
-  const guessing = guessWith(serving, input, { calibrate, signal: patience.signal }).finally(() =>
+  const guessing = guessWith(serving, shown, { calibrate, signal: patience.signal }).finally(() =>
     lease[Symbol.dispose](),
   );
   try {
     const guess = await abandonOn(guessing, patience.signal);
-    return guess ? { serving, guess } : { serving };
-  } catch (thrown) {
+    return { serving, studentMs: stopwatch() - startedMs, ...(guess ? { guess } : {}) };
+  } catch (failure) {
     signal?.throwIfAborted();
-    options.onStudentFailed?.(thrown);
-    return { serving };
+    return { serving, studentMs: stopwatch() - startedMs, failure };
   }
 }
 
 async function guessWith(
   { pair }: Serving,
-  { content }: RouterInput,
+  shown: StudentInput,
   { calibrate, signal }: { readonly calibrate: Calibrate; readonly signal: AbortSignal },
 ): Promise<Guess | undefined> {
   if (!pair) return undefined;
-  return await guessOf(content, { student: pair.shared.student, policy: pair.policy, calibrate }, signal);
+  return await guessOf(shown, { student: pair.shared.student, policy: pair.policy, calibrate }, signal);
 }
 
 function routingOf({ requestId }: DecideRequest, { serving, guess }: Heard, { task, seed }: DecideOptions): Routing {
@@ -106,7 +117,13 @@ function routingOf({ requestId }: DecideRequest, { serving, guess }: Heard, { ta
   });
 }
 
-type Step = DecideRequest & Heard & { readonly routing: Routing; readonly at: number; readonly deadline: AbortSignal };
+type Step = Omit<DecideRequest, "input"> &
+  Heard & {
+    readonly input: RouterInput;
+    readonly routing: Routing;
+    readonly at: number;
+    readonly deadline: AbortSignal;
+  };
 
 async function answer(step: Step, options: DecideOptions): Promise<Answered> {
   const { routing, guess, input, requestId, at } = step;

@@ -9,6 +9,7 @@ import {
   promote,
   testPolicy,
   textInput,
+  textRequest,
 } from "./testing/fixtures.ts";
 import { ask, openWorld } from "./testing/world.ts";
 
@@ -92,7 +93,7 @@ describe("an unsure request", () => {
     const { router, store, teacher } = await openWorld({ task, teacher: createTestTeacher(task, () => reply.promise) });
     const caller = new AbortController();
     const input = textInput("pear", 0.6);
-    const decided = router.decide({ input, requestId: "gone", signal: caller.signal });
+    const decided = router.decide({ ...textRequest("pear", 0.6), requestId: "gone", signal: caller.signal });
     await vi.waitFor(() => expect(teacher.requests).toHaveLength(1));
     caller.abort(new Error("caller gone"));
     await expect(decided).rejects.toThrow("caller gone");
@@ -142,6 +143,15 @@ describe("nothing is answered by the student", () => {
       reason: "student-failed",
     });
     expect(onStudentFailed).toHaveBeenCalledWith(expect.objectContaining({ message: "broken row" }));
+  });
+
+  test("where the input cannot be read at all; that is no failure of the student", async () => {
+    const onStudentFailed = vi.fn();
+    const { router, store } = await openWorld({ events: { onStudentFailed } });
+    const unreadable = { ...textRequest("broken", 0.99), input: Promise.reject(new Error("no such thing")) };
+    await expect(router.decide({ ...unreadable, requestId: "unreadable" })).rejects.toThrow("no such thing");
+    expect(onStudentFailed).not.toHaveBeenCalled();
+    expect(await store.decisions.count()).toBe(0);
   });
 
   test("where it does not come back; the teacher still has time to answer", async () => {

@@ -60,7 +60,7 @@ export type RouterEvents = {
 };
 
 export type Router = {
-  /** @throws what the store throws, or the signal's reason */
+  /** @throws what the store throws, what `input` was rejected with, or the signal's reason */
   decide(request: DecideRequest): Promise<Routed>;
   /** Follows the store at once instead of at the next poll. */
   reload(): Promise<void>;

@@ -7,6 +7,7 @@
 
 import { FlywheelError, messageOf } from "../errors.ts";
 import { decodeImage, identityOf } from "../image/decode.ts";
+import { requireMediaType } from "../image/open-image.ts";
 import { rowId } from "../records.ts";
 import type { RouterInput } from "../route/content.ts";
 import type { InputPart } from "./decision-request.ts";
@@ -24,21 +25,35 @@ export function imageHostsFrom(env: Readonly<Record<string, string | undefined>>
   return (env["FLYWHEEL_IMAGE_HOSTS"] ?? "").split(/[\s,]+/).filter((host) => host !== "");
 }
 
+export type ReceivedImage = { readonly bytes: Uint8Array; readonly mediaType: string; readonly param: string };
+
 /**
- * The one image among the parts, decoded and named by its content.
- * @throws RequestError 400 for anything but one readable image, 502 where an allowed host does not give it
+ * The one image among the parts, not yet decoded.
+ * @throws RequestError 400 for anything but one image, 502 where an allowed host does not give it
  */
-export async function readImageInput(
+export async function receiveImage(
   parts: readonly InputPart[],
   options: ImageInputOptions,
   signal: AbortSignal,
-): Promise<RouterInput> {
+): Promise<ReceivedImage> {
   const { url, param } = theImage(parts);
   const bytes = url.startsWith("data:") ? readDataUrl(url, param) : await fetchImage({ url, param }, options, signal);
+  return { bytes, mediaType: await orBadImage(param, () => requireMediaType(bytes)), param };
+}
+
+/**
+ * The image decoded, and named by what it shows.
+ * @throws RequestError 400 where it cannot be decoded
+ */
+export async function identifyImage({ bytes, param }: ReceivedImage): Promise<RouterInput> {
+  const image = await orBadImage(param, () => decodeImage(bytes));
+  const { width, height, mediaType } = image;
+  return { rowId: rowId(identityOf(image)), content: { kind: "image", bytes, mediaType, width, height } };
+}
+
+async function orBadImage<T>(param: string, read: () => T | Promise<T>): Promise<T> {
   try {
-    const image = await decodeImage(bytes);
-    const { width, height, mediaType } = image;
-    return { rowId: rowId(identityOf(image)), content: { kind: "image", bytes, mediaType, width, height } };
+    return await read();
   } catch (thrown) {
     if (!FlywheelError.isInstance(thrown)) throw thrown;
     const hint = thrown.hint === undefined ? {} : { hint: thrown.hint };

@@ -37,6 +37,11 @@ export function textInput(label: string, confidence: number, nth = 0): RouterInp
   return { rowId: rowId(hashOf(text)), content: { kind: "text", text } };
 }
 
+export function textRequest(label: string, confidence: number, nth = 0) {
+  const input = textInput(label, confidence, nth);
+  return { shown: input.content, input: Promise.resolve(input) };
+}
+
 export async function openTestStore(): Promise<Store> {
   const directory = await mkdtemp(join(tmpdir(), "flywheel-route-"));
   const store = await openSqliteStore({ directory });

@@ -16,7 +16,7 @@ import {
   promote,
   type TestStudent,
   type TestTeacher,
-  textInput,
+  textRequest,
 } from "./fixtures.ts";
 
 export type World = {
@@ -60,8 +60,8 @@ export async function openWorld(changes: WorldOptions = {}): Promise<World> {
 
 let requests = 0;
 
-/** A request of its own id; `textInput` says what the student makes of it. */
+/** A request of its own id; `textRequest` says what the student makes of it. */
 export function ask(router: Router, label: string, confidence: number, nth = 0): Promise<Routed> {
   requests += 1;
-  return router.decide({ input: textInput(label, confidence, nth), requestId: `request ${requests}` });
+  return router.decide({ ...textRequest(label, confidence, nth), requestId: `request ${requests}` });
 }
