@@ -21,7 +21,7 @@ export function demoTask(teacher: DemoTeacher, student: TaskDefinition["student"
     student: {
       trainer: "mobilenet-v3-small",
       imageSize: 64,
-      epochs: 12,
+      epochs: 16,
       learningRate: 3e-3,
       rounds: "continue",
       ...student,
