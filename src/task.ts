@@ -51,7 +51,10 @@ export type TeacherOptions = z.output<typeof TeacherOptions>;
 const StudentOptions = z.strictObject({
   /** `mobilenet-v3-small`, `mobilenet-v2`, `mobilenet-v4-conv-small`, or `onnx` (any ONNX classifier in `weights`). */
   trainer: z.string().default("mobilenet-v3-small"),
-  /** A `.safetensors` or `.onnx` file, or a hub name; from scratch where absent. */
+  /**
+   * A `.safetensors` or `.onnx` file, a hub name (`hf:timm/mobilenetv3_small_100.lamb_in1k`), or `imagenet` for the usual one
+   * of the trainer's; from scratch where absent.
+   */
   weights: z.string().optional(),
   /** Checked against what `weights` resolves to. 64 hex digits. */
   weightsSha256: z

@@ -44,8 +44,10 @@ export type Block =
 
 export type Architecture = {
   readonly name: ArchitectureName;
-  /** The name under which timm publishes weights. */
+  /** The name under which timm has it. */
   readonly timm: string;
+  /** Where timm publishes weights from ImageNet (Apache-2.0): a hub name. */
+  readonly imagenet: string;
   readonly activation: Activation;
   readonly stemWidth: number;
   readonly stages: readonly (readonly Block[])[];

@@ -17,6 +17,7 @@ const inverted = (width: number, stride: 1 | 2, repeat: number): Block => ({
 export const mobilenetV2: Architecture = {
   name: "mobilenet-v2",
   timm: "mobilenetv2_100",
+  imagenet: "hf:timm/mobilenetv2_100.ra_in1k",
   activation: "relu6",
   stemWidth: 32,
   stages: [

@@ -8,6 +8,7 @@ import type { Architecture } from "./architecture.ts";
 export const mobilenetV3Small: Architecture = {
   name: "mobilenet-v3-small",
   timm: "mobilenetv3_small_100",
+  imagenet: "hf:timm/mobilenetv3_small_100.lamb_in1k",
   activation: "hard-swish",
   stemWidth: 16,
   stages: [

@@ -8,6 +8,7 @@ import type { Architecture } from "./architecture.ts";
 export const mobilenetV4ConvSmall: Architecture = {
   name: "mobilenet-v4-conv-small",
   timm: "mobilenetv4_conv_small",
+  imagenet: "hf:timm/mobilenetv4_conv_small.e2400_r224_in1k",
   activation: "relu",
   stemWidth: 32,
   stages: [

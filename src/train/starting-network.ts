@@ -69,9 +69,11 @@ export async function startingNetwork(options: StartOptions): Promise<StartingNe
 
 async function fromArchitecture(options: StartOptions): Promise<StartingNetwork> {
   const { student, classes, seed } = options;
-  const { trainer, weights, imageSize = usualSize } = student;
+  const { trainer, imageSize = usualSize } = student;
+  const architecture = architectureOf(trainer);
+  const weights = student.weights === "imagenet" ? architecture.imagenet : student.weights;
   const skippedStrides = weights === undefined ? skippedStridesFor(imageSize) : 0;
-  const fresh = buildNetwork(architectureOf(trainer), {
+  const fresh = buildNetwork(architecture, {
     classes: classes.length,
     skippedStrides,
     initialise: seededInitialiser(seed),
