@@ -70,7 +70,7 @@ export type Row = {
    * drawn before routing. Only uniform rows may calibrate, certify or measure; the rest only ever train.
    */
   readonly uniform: boolean;
-  /** Train always for rows that are not uniform, else by hash (`splitOf`). */
+  /** By hash where the row is uniform (`splitOf`, `trafficSplitOf`); all others train. */
   readonly split: Split;
   /** Probability with which a row of its kind receives a label; 1 for ingested rows. Training weight is min(1/p, 10). */
   readonly propensity: number;

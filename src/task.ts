@@ -249,6 +249,16 @@ export function splitOf(id: RowId, shares: SplitShares): Split {
 }
 
 /**
+ * The split of a row of the uniform stream of traffic: held out, in the task's proportions. Escalations and audits already
+ * train; nothing else refills the splits that certify (SCIENCE D3).
+ */
+export function trafficSplitOf(id: RowId, { calibrate, certify }: SplitShares): Split {
+  const heldOut = calibrate + certify;
+  if (heldOut === 0) return "train";
+  return splitOf(id, { train: 0, calibrate: calibrate / heldOut, certify: certify / heldOut });
+}
+
+/**
  * Place of a row, in [0, 1), in the order in which people audit uniform rows. A person who rules on certify rows in this
  * order, from the front and without gaps, has ruled on a uniform sample of them, whatever else was ruled on besides:
  * that sample, and no other ruling, may certify against people (`calibrate`).

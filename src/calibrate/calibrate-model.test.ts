@@ -127,7 +127,7 @@ describe("calibrateModel", () => {
     const { rows, truth } = await fill(store, { n: 1200, teacherErrs: 0 });
     const first = await run(store, { spending: "ever" });
     expect(await run(store, { spending: "ever", seed: 2 })).toEqual(first);
-    expect(first.certificate!.deltaSpent).toBeCloseTo((0.1 * 6) / Math.PI ** 2, 12);
+    expect(first.certificate!.deltaSpent).toBeCloseTo(0.1 / 3, 12);
     const conflict = rows.find((row) => row.split === "certify")!;
     const other = classes.find((value) => value !== truth.get(conflict))!;
     await store.annotations.put(
@@ -135,7 +135,7 @@ describe("calibrateModel", () => {
     );
     const second = await run(store, { spending: "ever" });
     expect(second.id).not.toBe(first.id);
-    expect(second.certificate!.deltaSpent).toBeCloseTo((0.1 * 6) / Math.PI ** 2 / 4, 12);
+    expect(second.certificate!.deltaSpent).toBeCloseTo(0.1 / 6, 12);
   });
 
   test("too few rows: no threshold, the number missing, no δ spent, nothing thrown", async () => {

@@ -1,9 +1,8 @@
 import { createHash } from "node:crypto";
-import fc from "fast-check";
 import { expect, test } from "vitest";
 import { rowId } from "../records.ts";
 import { auditPosition, splitOf } from "../task.ts";
-import { calibrateRows, certifyRows, rulingsOn, uniformlyRuled } from "./judged-rows.ts";
+import { calibrateRows, certifyRows, rulingsOn } from "./judged-rows.ts";
 import type { HeldOutRow } from "./load-rows.ts";
 
 const id = (index: number) => rowId(createHash("sha256").update(`row ${index}`).digest("hex"));
@@ -13,22 +12,6 @@ const row = (index: number, said: { teacher?: string; person?: string }): HeldOu
   isJudged: true,
   teacher: said.teacher,
   person: said.person,
-});
-
-test("the uniform sample ends at the first gap of the audit order, whatever was ruled on behind it", () => {
-  fc.assert(
-    fc.property(fc.array(fc.boolean(), { minLength: 1, maxLength: 40 }), (ruled) => {
-      const rows = ruled.map((isRuled, index) => row(index, isRuled ? { person: "a" } : {}));
-      const sample = uniformlyRuled(rows, (one) => one.person !== undefined);
-      const last = Math.max(-1, ...sample.map((one) => auditPosition(one.id)));
-      const ahead = rows.filter((one) => auditPosition(one.id) <= last);
-      expect(new Set(sample)).toEqual(new Set(ahead));
-      const next = rows
-        .filter((one) => auditPosition(one.id) > last)
-        .toSorted((a, b) => auditPosition(a.id) - auditPosition(b.id))[0];
-      expect(next?.person).toBeUndefined();
-    }),
-  );
 });
 
 test("against the teacher every answered row certifies; against people the uniform sample alone", () => {

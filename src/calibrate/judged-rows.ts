@@ -1,7 +1,7 @@
 /** @file Which rows may count against which reference. */
 
-import type { LabelValue, Reference, RowId } from "../records.ts";
-import { auditPosition } from "../task.ts";
+import type { LabelValue, Reference } from "../records.ts";
+import { uniformlyRuled } from "../verdict.ts";
 import type { HeldOutRow } from "./load-rows.ts";
 import type { Rulings } from "./truth-bound.ts";
 
@@ -19,19 +19,6 @@ export function calibrateRows(rows: readonly HeldOutRow[], reference: Reference)
 export function certifyRows(rows: readonly HeldOutRow[], reference: Reference): readonly JudgedRow[] {
   if (reference === "teacher") return rows.flatMap((row) => withReference(row, row.teacher));
   return uniformlyRuled(rows, hasRuling).flatMap((row) => withReference(row, row.person));
-}
-
-/** Rows ruled on from the front of the audit order, to the first gap: a uniform sample, whatever else was ruled on. */
-export function uniformlyRuled<T extends { readonly id: RowId }>(
-  rows: readonly T[],
-  isRuled: (row: T) => boolean,
-): readonly T[] {
-  const ordered = rows
-    .map((row) => ({ row, position: auditPosition(row.id) }))
-    .toSorted((a, b) => a.position - b.position)
-    .map(({ row }) => row);
-  const gap = ordered.findIndex((row) => !isRuled(row));
-  return gap < 0 ? ordered : ordered.slice(0, gap);
 }
 
 const hasRuling = ({ person }: HeldOutRow): boolean => person !== undefined;

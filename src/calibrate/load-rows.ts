@@ -3,8 +3,8 @@
 import { FlywheelError } from "../errors.ts";
 import type { LabelValue, ModelCard, RowId } from "../records.ts";
 import type { Store } from "../store/contract.ts";
+import { wordsOf } from "../verdict.ts";
 import { type Evidence, evidence, type Role } from "./evidence.ts";
-import { wordsOf } from "./reference.ts";
 
 /** A uniform row of one split: what the student, the teacher and people say of it. */
 export type HeldOutRow = {

@@ -9,7 +9,7 @@ import { cohenKappa, observedAgreement } from "../math/agreement.ts";
 import type { Estimate, LabelValue } from "../records.ts";
 import type { Store } from "../store/contract.ts";
 import { classesOf, promptVersion, type Task } from "../task.ts";
-import { votesOf } from "./consensus.ts";
+import { votesOf } from "../verdict.ts";
 
 /** Above this, passes are not independent, and their agreement says next to nothing (D5). */
 const NOT_INDEPENDENT = 0.97;

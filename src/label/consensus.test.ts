@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { promptVersion } from "../task.ts";
-import { consensusOf, votesOf } from "./consensus.ts";
+import { consensusOf } from "./consensus.ts";
 import { fruitTask, personSays, teacherSays, textRow } from "./testing/fixtures.ts";
 
 const row = textRow("a row");
@@ -80,11 +80,6 @@ describe("the consensus on a row", () => {
 
   test("answers to another question do not count", () => {
     expect(consensusOf([says(1, "pear", { promptVersion: "old" })], version)).toBeUndefined();
-  });
-
-  test("an answer to live traffic is no second opinion beside pass 1, which asks the same", () => {
-    expect(votesOf([says(0, "apple"), says(1, "apple")], version)).toHaveLength(1);
-    expect(consensusOf([says(0, "apple")], version)).toMatchObject({ value: "apple", basis: "single" });
   });
 
   test("does not depend on the order of the record", () => {

@@ -7,7 +7,8 @@ import { ppiProportion } from "../math/ppi.ts";
 import type { Annotation, Estimate, LabelValue, RowId } from "../records.ts";
 import type { Store } from "../store/contract.ts";
 import { promptVersion, type Task } from "../task.ts";
-import { consensusOf, votesOf } from "./consensus.ts";
+import { votesOf } from "../verdict.ts";
+import { consensusOf } from "./consensus.ts";
 
 export type TeacherAccuracy = Estimate & {
   readonly method: "ppi++" | "clopper-pearson";

@@ -8,7 +8,8 @@ import { dawidSkene } from "../math/dawid-skene.ts";
 import type { Annotation, LabelValue, RowId } from "../records.ts";
 import type { Store } from "../store/contract.ts";
 import { classesOf, promptVersion, type Task } from "../task.ts";
-import { consensusOf, type Distribution, latestRulings, votesOf } from "./consensus.ts";
+import { latestRulings, votesOf } from "../verdict.ts";
+import { consensusOf, type Distribution } from "./consensus.ts";
 
 const LEAST_SOURCES = 3;
 /** Posteriors are kept three times over while they are estimated, eight bytes each. */

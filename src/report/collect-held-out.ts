@@ -6,8 +6,9 @@
 import { applyCalibrator } from "../calibrate/calibrator.ts";
 import type { Calibrator, LabelValue, ModelId, Prediction, RowId } from "../records.ts";
 import type { Store } from "../store/contract.ts";
+import { uniformlyRuled } from "../verdict.ts";
 import type { Truth } from "./report-data.ts";
-import { uniformlyRuled, type Words } from "./truth.ts";
+import type { Words } from "./truth.ts";
 
 export type HeldOut = {
   readonly rowIds: readonly RowId[];

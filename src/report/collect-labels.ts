@@ -5,9 +5,10 @@ import { ppiProportion } from "../math/ppi.ts";
 import { LabelBasis, type LabelValue } from "../records.ts";
 import type { Store } from "../store/contract.ts";
 import { classesOf, type Task } from "../task.ts";
+import { uniformlyRuled } from "../verdict.ts";
 import type { AgreementSection, LabelSection, Missing, Section, SpendSection, TeacherAccuracy } from "./report-data.ts";
 import type { Survey, TeacherJudged } from "./survey.ts";
-import { chooseTruth, uniformlyRuled } from "./truth.ts";
+import { chooseTruth } from "./truth.ts";
 
 /** Above this, two passes cannot have been independent (SCIENCE D5). */
 const PASSES_ALIKE = 0.97;

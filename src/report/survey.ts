@@ -3,9 +3,9 @@
  * counts and the words of the rows asked for, never the annotations themselves.
  */
 
-import { wordsOf } from "../calibrate/reference.ts";
 import type { Annotation, LabelValue, PersonAnnotation, Row, RowId, Split, TeacherAnnotation } from "../records.ts";
 import type { Store } from "../store/contract.ts";
+import { wordsOf } from "../verdict.ts";
 import type { Words } from "./truth.ts";
 
 /** A uniform row's standing for the estimate of the teacher's accuracy. */

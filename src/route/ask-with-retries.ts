@@ -9,11 +9,12 @@ import { createRng, fork, type Rng, type Seed } from "../math/random.ts";
 import type { TeacherAnnotation } from "../records.ts";
 import type { Store } from "../store/contract.ts";
 import type { Task } from "../task.ts";
+import { LIVE_PASS } from "../verdict.ts";
 import { type Account, openAccount } from "./account.ts";
 import type { Breaker } from "./breaker.ts";
 import { abandonOn } from "./deadline.ts";
+import { liveAnnotationId } from "./known-answer.ts";
 import { type TeacherOutcome, type TeacherQuestion, unavailable } from "./teacher-outcome.ts";
-import { LIVE_PASS, liveAnnotationId } from "./teacher-verdict.ts";
 
 const FIRST_PAUSE_MS = 200;
 const MAX_PAUSE_MS = 5_000;

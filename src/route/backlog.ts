@@ -11,11 +11,12 @@ import type { Clock } from "../contracts.ts";
 import { FlywheelError } from "../errors.ts";
 import type { Decision, RowId } from "../records.ts";
 import type { Store } from "../store/contract.ts";
+import { isTeacherAnnotation, LIVE_PASS } from "../verdict.ts";
 import { aborted } from "./deadline.ts";
+import { knownAnswer, liveAnnotationId } from "./known-answer.ts";
 import { createLimiter } from "./limiter.ts";
 import type { TeacherLine } from "./teacher-line.ts";
 import type { LoadTeacherInput, TeacherOutcome, TeacherQuestion } from "./teacher-outcome.ts";
-import { isTeacherAnnotation, LIVE_PASS, liveAnnotationId, teacherVerdict } from "./teacher-verdict.ts";
 
 export type Owed = Pick<Decision, "id" | "rowId" | "at">;
 
@@ -165,7 +166,7 @@ function callsForLabel({ route, degradedTo, uniform }: Decision): boolean {
 /** By any teacher since the decision, or by today's at any time: an answer of an earlier prompt is no answer to this one. */
 async function isJudged({ rowId, at }: Decision, store: Store, promptVersion: string): Promise<boolean> {
   const annotations = await store.annotations.ofRow(rowId);
-  if (teacherVerdict(annotations, promptVersion)) return true;
+  if (knownAnswer(annotations, promptVersion)) return true;
   return annotations.some((one) => isTeacherAnnotation(one) && one.pass === LIVE_PASS && one.at >= at);
 }
 

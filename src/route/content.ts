@@ -2,7 +2,7 @@
 
 import type { ImageInput, Input, RecordInput, Row, RowId, TextInput } from "../records.ts";
 import type { Store } from "../store/contract.ts";
-import { splitOf, type Task } from "../task.ts";
+import { type Task, trafficSplitOf } from "../task.ts";
 
 export type ImageContent = {
   readonly kind: "image";
@@ -37,7 +37,7 @@ export async function storeRow(
     source: `request ${requestId}`,
     origin: "traffic",
     uniform: sampling.uniform,
-    split: sampling.uniform ? splitOf(rowId, task.splits) : "train",
+    split: sampling.uniform ? trafficSplitOf(rowId, task.splits) : "train",
     propensity: sampling.propensity,
     createdAt: at,
   };

@@ -14,9 +14,9 @@ import { promptVersion as promptVersionOf, type Task } from "../task.ts";
 import { askWithRetries } from "./ask-with-retries.ts";
 import { type Breaker, createBreaker } from "./breaker.ts";
 import { abandonOn, aborted, startDeadline } from "./deadline.ts";
+import { knownAnswer } from "./known-answer.ts";
 import { createLimiter, type Limiter } from "./limiter.ts";
 import { type TeacherOutcome, type TeacherQuestion, unavailable } from "./teacher-outcome.ts";
-import { teacherVerdict } from "./teacher-verdict.ts";
 
 export type TeacherLine = {
   /** The version of the question; a certificate issued for another is void. */
@@ -89,7 +89,7 @@ type Line = TeacherLineOptions & {
 };
 
 async function recallOrAsk(question: TeacherQuestion, line: Line): Promise<TeacherOutcome> {
-  const known = teacherVerdict(await line.store.annotations.ofRow(question.rowId), line.promptVersion);
+  const known = knownAnswer(await line.store.annotations.ofRow(question.rowId), line.promptVersion);
   if (!known) return await askInTurn(question, line);
   const kind = known.value === undefined ? "declined" : "answered";
   return { kind, annotation: known, isFresh: false, costUsd: 0 };

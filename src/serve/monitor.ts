@@ -5,10 +5,10 @@
  */
 
 import { type MonitorVerdict, monitorPolicy, type UniformRequest } from "../calibrate/monitor.ts";
-import { wordsOf } from "../calibrate/reference.ts";
 import { clopperPearsonUpper } from "../math/binomial.ts";
 import type { Certificate, Decision, Policy } from "../records.ts";
 import type { Store } from "../store/contract.ts";
+import { wordsOf } from "../verdict.ts";
 
 export type MonitorReading = {
   readonly verdict: MonitorVerdict;

@@ -6,9 +6,9 @@
 import type { Decision } from "../records.ts";
 import { NO_USAGE } from "../route/escalation.ts";
 import type { RoutedAnswer } from "../route/routed.ts";
-import { isTeacherAnnotation, LIVE_PASS } from "../route/teacher-verdict.ts";
 import type { Store } from "../store/contract.ts";
 import type { Task } from "../task.ts";
+import { isTeacherAnnotation, LIVE_PASS } from "../verdict.ts";
 import { type DecisionBody, decisionBody } from "./decision-response.ts";
 import { ownQuestion } from "./questions.ts";
 
