@@ -25,10 +25,10 @@ import { type ModelCard, modelId, policyId } from "../src/records.ts";
 import { startServer } from "../src/serve/server.ts";
 import { openSqliteStore } from "../src/store/sqlite.ts";
 import { defineTask, promptVersion } from "../src/task.ts";
-import { architectureOf, buildNetwork } from "../src/train/build-network.ts";
-import { withImageInput } from "../src/train/image-input.ts";
-import { seededInitialiser } from "../src/train/initialise.ts";
-import { loadStudent } from "../src/train/load-student.ts";
+import { architectureOf, buildNetwork } from "../src/train/image/build-network.ts";
+import { withImageInput } from "../src/train/image/image-input.ts";
+import { seededInitialiser } from "../src/train/image/initialise.ts";
+import { loadImageStudent } from "../src/train/image/load-image-student.ts";
 import { metadataOf, modelFile, writeModelFolder } from "../src/train/model-folder.ts";
 
 const network = "mobilenet-v3-small";
@@ -133,7 +133,7 @@ const show = (name: string, { p50Ms, p95Ms, n }: Timing): void =>
 
 /** Interleaved. */
 async function race(folder: string): Promise<ReadonlyMap<string, Timing>> {
-  await using student = await loadStudent(folder, { threads });
+  await using student = await loadImageStudent(folder, { threads });
   const ours: Contestant = {
     name: "flywheel",
     run: (count) => timed(count, async () => student.classes[argMax(await student.predictTensor(image))]!),
@@ -213,7 +213,7 @@ async function serve(directory: string, card: ModelCard): Promise<{ readonly htt
     task,
     store,
     port: 0,
-    loadStudent: (folder) => loadStudent(folder, { threads }),
+    loadStudent: (folder) => loadImageStudent(folder, { threads }),
   });
   return await requestsTo(server.url);
 }

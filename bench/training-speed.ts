@@ -15,9 +15,9 @@ import { createRng } from "../src/math/random.ts";
 import { foldBatchNormalisation } from "../src/onnx/fold-batch-normalisation.ts";
 import { floats } from "../src/onnx/tensor.ts";
 import { createTrainer } from "../src/onnx/trainer.ts";
-import { architectureOf, buildNetwork } from "../src/train/build-network.ts";
-import { withImageInput } from "../src/train/image-input.ts";
-import { seededInitialiser } from "../src/train/initialise.ts";
+import { architectureOf, buildNetwork } from "../src/train/image/build-network.ts";
+import { withImageInput } from "../src/train/image/image-input.ts";
+import { seededInitialiser } from "../src/train/image/initialise.ts";
 
 const network = "mobilenet-v3-small";
 const side = 224;

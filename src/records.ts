@@ -156,10 +156,12 @@ export type ModelCard = {
   readonly inputKind: Input["kind"];
   readonly classes: readonly LabelValue[];
   readonly parameters: number;
-  /** Of `model.onnx`. */
+  /** Of all that serving loads. */
   readonly sizeBytes: number;
   /** Of `model.onnx`, checked whenever it is loaded. 64 hex digits. */
   readonly sha256?: string;
+  /** Further files of the model folder by name, with their SHA-256. */
+  readonly files?: Readonly<Record<string, string>>;
   readonly seed: string;
   /** Hash of the row ids, labels and weights trained on, and their count. */
   readonly dataHash: string;

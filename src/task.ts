@@ -49,8 +49,11 @@ const TeacherOptions = z.strictObject({
 export type TeacherOptions = z.output<typeof TeacherOptions>;
 
 const StudentOptions = z.strictObject({
-  /** `mobilenet-v3-small`, `mobilenet-v2`, `mobilenet-v4-conv-small`, or `onnx` (any ONNX classifier in `weights`). */
-  trainer: z.string().default("mobilenet-v3-small"),
+  /**
+   * Images: `mobilenet-v3-small`, `mobilenet-v2`, `mobilenet-v4-conv-small`, or `onnx` (any ONNX classifier in `weights`).
+   * `auto`: the usual one for the task's input.
+   */
+  trainer: z.string().default("auto"),
   /**
    * A `.safetensors` or `.onnx` file, a hub name (`hf:timm/mobilenetv3_small_100.lamb_in1k`), or `imagenet` for the usual one
    * of the trainer's; from scratch where absent.

@@ -82,7 +82,7 @@ describe("a student as training writes it", () => {
     const task = fruitPhotoTask("http://127.0.0.1:1/v1", { whenTeacherDown: "refuse" });
     const { modelId } = await promote(store, task, "m1");
     const folder = store.models.folder(modelId);
-    await writeModelFolder(folder, { model: colourModel(), card: { ...testCard("m1"), preprocessing } });
+    await writeModelFolder(folder, { model: colourModel(), card: { ...testCard("m1"), inputKind: "image", preprocessing } });
     return { store, task, folder };
   }
 

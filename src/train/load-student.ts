@@ -1,60 +1,59 @@
-/** @file A trained model, loaded to predict. */
+/** @file A trained model, loaded to predict, whatever kind of student it is. */
 
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import type { Student, StudentInput } from "../contracts.ts";
+import type { Student } from "../contracts.ts";
 import { FlywheelError, messageOf } from "../errors.ts";
-import { prepareImage } from "../image/prepare.ts";
-import { openSession, type Session } from "../onnx/session.ts";
-import { floats } from "../onnx/tensor.ts";
-import { type ImagePreprocessing, modelId } from "../records.ts";
 import { isMissing } from "./download-part.ts";
-import { inputName } from "./image-input.ts";
-import { inOrder } from "./in-order.ts";
-import { cardFile, modelFile } from "./model-folder.ts";
+import { cardFile, modelCorrupt, modelFile } from "./model-folder.ts";
+import type { LoadOptions, ModelFiles } from "./trainer.ts";
+import { loaderFor } from "./trainers.ts";
 
-export type ImageStudent = Student & {
-  readonly preprocessing: ImagePreprocessing;
-  /**
-   * The fast path: one prepared image `[3, size, size]` (`prepareImage`) to its logits `[classes]`.
-   * @throws RangeError for another length
-   */
-  predictTensor(image: Float32Array): Promise<Float32Array>;
-};
-
-export type LoadOptions = {
-  /** Threads inside one prediction. */
-  readonly threads: number;
-};
-
-/** What of `card.json` serving depends on. */
+/** What of `card.json` says which files there are, and who opens them. */
 const Card = z.object({
-  id: z.string(),
-  classes: z.array(z.string()).min(2),
+  inputKind: z.enum(["image", "text", "record"]),
   sha256: z.string(),
-  preprocessing: z.object({
-    size: z.int().positive(),
-    resize: z.int().positive(),
-    mean: z.tuple([z.number(), z.number(), z.number()]),
-    std: z.tuple([z.number(), z.number(), z.number()]),
-  }),
+  files: z.record(z.string(), z.string()).default({}),
 });
-
-/** Images decoded ahead of the one that is being predicted. */
-const DECODED_AHEAD = 4;
 
 /**
  * Opens the model in `folder` (`store.models.folder(id)`).
  * @throws FlywheelError `model_missing`, or `model_corrupt` where its files are not those that training wrote
  */
-export async function loadStudent(folder: string, { threads }: LoadOptions): Promise<ImageStudent> {
-  const card = parseCard(folder, await readPart(folder, cardFile));
-  const bytes = await readPart(folder, modelFile);
+export async function loadStudent(folder: string, options: LoadOptions): Promise<Student> {
+  const files = await readModelFolder(folder);
+  const { inputKind } = readCard(Card, files);
+  const open = await loaderFor(inputKind);
+  return await open(files, options);
+}
+
+/** Reads and checks every file. */
+export async function readModelFolder(folder: string): Promise<ModelFiles> {
+  const card = parseJson(folder, await readPart(folder, cardFile));
+  const { sha256, files: others } = readCard(Card, { folder, card });
+  const expected = { [modelFile]: sha256, ...others };
+  const files = new Map<string, Uint8Array>();
+  for (const [name, hash] of Object.entries(expected)) files.set(name, await readChecked(folder, name, hash));
+  return { folder, card, files };
+}
+
+/** @throws FlywheelError `model_corrupt` where the card lacks what the schema asks for */
+export function readCard<T extends z.ZodType>(
+  schema: T,
+  { folder, card }: Pick<ModelFiles, "folder" | "card">,
+): z.output<T> {
+  const parsed = schema.safeParse(card);
+  if (parsed.success) return parsed.data;
+  throw modelCorrupt(folder, `${cardFile} cannot be read: ${z.prettifyError(parsed.error)}`);
+}
+
+async function readChecked(folder: string, name: string, expected: string): Promise<Uint8Array> {
+  const bytes = await readPart(folder, name);
   const sha256 = createHash("sha256").update(bytes).digest("hex");
-  if (sha256 !== card.sha256) throw corrupt(folder, `${modelFile} has SHA-256 ${sha256}, its card says ${card.sha256}`);
-  return studentOver(card, await openModel(folder, bytes, threads));
+  if (sha256 === expected) return bytes;
+  throw modelCorrupt(folder, `${name} has SHA-256 ${sha256}, its card says ${expected}`);
 }
 
 async function readPart(folder: string, name: string): Promise<Uint8Array> {
@@ -69,60 +68,10 @@ async function readPart(folder: string, name: string): Promise<Uint8Array> {
   }
 }
 
-function parseCard(folder: string, bytes: Uint8Array): z.output<typeof Card> {
+function parseJson(folder: string, bytes: Uint8Array): unknown {
   try {
-    return Card.parse(JSON.parse(new TextDecoder().decode(bytes)));
+    return JSON.parse(new TextDecoder().decode(bytes));
   } catch (cause) {
-    throw corrupt(folder, `${cardFile} cannot be read: ${messageOf(cause)}`, cause);
+    throw modelCorrupt(folder, `${cardFile} cannot be read: ${messageOf(cause)}`, cause);
   }
-}
-
-async function openModel(folder: string, bytes: Uint8Array, threads: number): Promise<Session> {
-  // Waiting threads spin while a prediction runs, which makes it a tenth faster, and sleep between predictions.
-  const config = { "session.force_spinning_stop": "1" };
-  try {
-    return await openSession(bytes, { threads, spin: true, config });
-  } catch (cause) {
-    throw corrupt(folder, `${modelFile} cannot be opened: ${messageOf(cause)}`, cause);
-  }
-}
-
-function corrupt(folder: string, why: string, cause?: unknown): FlywheelError {
-  return new FlywheelError("model_corrupt", `the model in ${folder} is damaged: ${why}`, {
-    hint: "delete this folder and train again: the same data gives the same model",
-    cause,
-  });
-}
-
-function studentOver({ id, classes, preprocessing }: z.output<typeof Card>, session: Session): ImageStudent {
-  const dims = [1, 3, preprocessing.size, preprocessing.size];
-  const predictTensor = async (image: Float32Array): Promise<Float32Array> => {
-    const { logits } = await session.run({ [inputName]: floats(image, dims) });
-    return logits!.data as Float32Array; // the only output of every model that training writes
-  };
-  return {
-    modelId: modelId(id),
-    classes,
-    preprocessing,
-    predictTensor,
-    async predictLogits(batch, signal) {
-      const logits = new Float32Array(batch.length * classes.length);
-      let row = 0;
-      // One by one: larger batches are no faster on a processor, and an answer must not depend on its neighbours.
-      for await (const image of inOrder(batch, DECODED_AHEAD, (input) => tensorOf(input, preprocessing))) {
-        signal?.throwIfAborted();
-        logits.set(await predictTensor(image), row * classes.length);
-        row += 1;
-      }
-      return logits;
-    },
-    [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
-  };
-}
-
-async function tensorOf(input: StudentInput, preprocessing: ImagePreprocessing): Promise<Float32Array> {
-  if (input.kind === "image") return await prepareImage(input.bytes, preprocessing);
-  throw new FlywheelError("student_wrong_input", `this student takes images, it was given a ${input.kind}`, {
-    hint: "check the task's input kind",
-  });
 }

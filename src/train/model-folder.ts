@@ -1,11 +1,12 @@
 /**
- * @file A trained model on disk: `model.onnx` (everything needed to serve it, metadata included) and `card.json`. The
- * folder appears whole or not at all.
+ * @file A trained model on disk: `model.onnx` (everything needed to serve it, metadata included), `card.json`, and what
+ * else its kind needs. The folder appears whole or not at all.
  */
 
 import { createHash } from "node:crypto";
 import { mkdir, open, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { FlywheelError } from "../errors.ts";
 import type { Model } from "../onnx/model.ts";
 import { writeOnnx } from "../onnx/proto.ts";
 import type { ImagePreprocessing, LabelValue, ModelCard, ModelId } from "../records.ts";
@@ -16,26 +17,28 @@ export const cardFile = "card.json";
 export type ModelFacts = {
   readonly id: ModelId;
   readonly classes: readonly LabelValue[];
-  readonly preprocessing: ImagePreprocessing;
+  readonly preprocessing?: ImagePreprocessing | undefined;
   readonly dataHash: string;
   readonly trainer: string;
 };
 
 /** What other tools read from an ONNX file: Ultralytics' keys as it writes them, and our own as JSON (FORMATS §4). */
 export function metadataOf({ id, classes, preprocessing, dataHash, trainer }: ModelFacts): Record<string, string> {
-  const { size } = preprocessing;
   return {
     task: "classify",
     names: pythonDictionary(classes),
-    imgsz: `[${size}, ${size}]`,
-    batch: "1",
-    channels: "3",
+    ...(preprocessing && imageMetadata(preprocessing)),
     "flywheel.model_id": JSON.stringify(id),
     "flywheel.trainer": JSON.stringify(trainer),
     "flywheel.labels": JSON.stringify(classes),
-    "flywheel.preprocessing": JSON.stringify(preprocessing),
     "flywheel.data_hash": JSON.stringify(dataHash),
   };
+}
+
+function imageMetadata(preprocessing: ImagePreprocessing): Record<string, string> {
+  const { size } = preprocessing;
+  const imgsz = `[${size}, ${size}]`;
+  return { imgsz, batch: "1", channels: "3", "flywheel.preprocessing": JSON.stringify(preprocessing) };
 }
 
 /** `{0: 'apple', 1: "cat's eye"}`, as Python's `str(dict)` writes it. */
@@ -57,21 +60,44 @@ function escapedCharacter(character: string): string {
   return code < 0x10000 ? `\\u${code.toString(16).padStart(4, "0")}` : `\\U${code.toString(16).padStart(8, "0")}`;
 }
 
-/** Size and SHA-256 of the model file are filled in. Where the folder is there already, it stays as it is. */
+export type ModelContent = {
+  readonly model: Model;
+  /** Further files by name. */
+  readonly files?: ReadonlyMap<string, Uint8Array> | undefined;
+  readonly card: Omit<ModelCard, "sizeBytes" | "sha256" | "files">;
+};
+
+/** Sizes and hashes of the files are filled in. Where the folder is there already, it stays as it is. */
 export async function writeModelFolder(
   folder: string,
-  { model, card }: { readonly model: Model; readonly card: Omit<ModelCard, "sizeBytes" | "sha256"> },
+  { model, files = new Map(), card }: ModelContent,
 ): Promise<ModelCard> {
   const bytes = writeOnnx(model);
-  const sha256 = createHash("sha256").update(bytes).digest("hex");
-  const complete: ModelCard = { ...card, sizeBytes: bytes.byteLength, sha256 };
+  const hashes = Object.fromEntries([...files].map(([name, content]) => [name, sha256Of(content)]));
+  const sizeBytes = [...files.values()].reduce((sum, content) => sum + content.byteLength, bytes.byteLength);
+  const complete: ModelCard = {
+    ...card,
+    sizeBytes,
+    sha256: sha256Of(bytes),
+    ...(files.size > 0 && { files: hashes }),
+  };
   const temporary = `${folder}.${process.pid}.tmp`;
   await rm(temporary, { recursive: true, force: true });
   await mkdir(temporary, { recursive: true });
   await writeFlushed(join(temporary, modelFile), bytes);
+  for (const [name, content] of files) await writeFlushed(join(temporary, name), content);
   await writeFlushed(join(temporary, cardFile), `${JSON.stringify(complete, undefined, 2)}\n`);
   await renameFolder(temporary, folder);
   return complete;
+}
+
+const sha256Of = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
+
+export function modelCorrupt(folder: string, why: string, cause?: unknown): FlywheelError {
+  return new FlywheelError("model_corrupt", `the model in ${folder} is damaged: ${why}`, {
+    hint: "delete this folder and train again: the same data gives the same model",
+    cause,
+  });
 }
 
 async function writeFlushed(path: string, content: Uint8Array | string): Promise<void> {

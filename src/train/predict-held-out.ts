@@ -3,11 +3,11 @@
  * Rows that it has spoken of already are left alone, so that it can be run again whenever new labels have come.
  */
 
-import type { Progress } from "../contracts.ts";
-import type { ModelCard, Prediction, Row, RowId, Split } from "../records.ts";
+import type { Progress, Student, StudentInput } from "../contracts.ts";
+import type { Input, ModelCard, Prediction, Row, RowId, Split } from "../records.ts";
 import type { Store } from "../store/contract.ts";
 import type { Task } from "../task.ts";
-import { type ImageStudent, loadStudent } from "./load-student.ts";
+import { loadStudent } from "./load-student.ts";
 import { threadsOf } from "./threads.ts";
 
 export type PredictHeldOutOptions = {
@@ -57,7 +57,7 @@ async function missingRows({ store, card }: PredictHeldOutOptions): Promise<read
   const judged = await judgedIds(store);
   const rows: Row[] = [];
   for (const split of heldOutSplits) {
-    for await (const row of store.rows.list({ split, kind: "image" })) {
+    for await (const row of store.rows.list({ split, kind: card.inputKind })) {
       if (judged.has(row.id) && !done.has(row.id)) rows.push(row);
     }
   }
@@ -75,16 +75,15 @@ async function judgedIds({ annotations, labels }: PredictHeldOutOptions["store"]
 }
 
 async function predictRows(
-  student: ImageStudent,
+  student: Student,
   rows: readonly Row[],
   { store, signal }: PredictHeldOutOptions,
 ): Promise<Float32Array> {
-  const inputs = await Promise.all(
-    rows.flatMap(({ input }) => {
-      if (input.kind !== "image") return [];
-      const { blob, mediaType } = input;
-      return [store.blobs.get(blob).then((bytes) => ({ kind: "image" as const, bytes, mediaType }))];
-    }),
-  );
+  const inputs = await Promise.all(rows.map(({ input }) => withPayload(input, store)));
   return await student.predictLogits(inputs, signal);
+}
+
+async function withPayload(input: Input, { blobs }: PredictHeldOutOptions["store"]): Promise<StudentInput> {
+  if (input.kind !== "image") return input;
+  return { kind: "image", bytes: await blobs.get(input.blob), mediaType: input.mediaType };
 }

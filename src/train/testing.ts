@@ -13,8 +13,8 @@ import type { Store } from "../store/contract.ts";
 import { openSqliteStore } from "../store/sqlite.ts";
 import { sampleAnnotation, sampleRow } from "../store/testing/samples.ts";
 import { defineTask, type Task, type TaskDefinition } from "../task.ts";
-import { seededInitialiser } from "./initialise.ts";
-import { activate, convolution, linear, normalise } from "./layers.ts";
+import { seededInitialiser } from "./image/initialise.ts";
+import { activate, convolution, linear, normalise } from "./image/layers.ts";
 import type { TrainingRow } from "./training-rows.ts";
 
 export const tinyPreprocessing: ImagePreprocessing = {
@@ -47,7 +47,7 @@ export function tintedPixels(classIndex: number, seed: string): Uint8Array {
 export async function writeTintedPhotos(path: string, count: number, seed: string): Promise<readonly TrainingRow[]> {
   const rows = Array.from({ length: count }, (_, index) => ({
     id: rowId(`${seed}-${index}`),
-    blob: blobId("0"),
+    input: { kind: "image" as const, blob: blobId("0"), width: 16, height: 16, mediaType: "image/png" },
     target: Float32Array.from(index % 2 === 0 ? [1, 0] : [0, 1]),
     classIndex: index % 2,
     weight: 1,

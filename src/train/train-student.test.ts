@@ -7,7 +7,8 @@ import { systemClock } from "../clock.ts";
 import { readOnnx } from "../onnx/proto.ts";
 import type { Prediction } from "../records.ts";
 import type { Store } from "../store/contract.ts";
-import { ArchitectureName } from "./architecture.ts";
+import { ArchitectureName } from "./image/architecture.ts";
+import { loadImageStudent } from "./image/load-image-student.ts";
 import { loadStudent } from "./load-student.ts";
 import { predictHeldOut } from "./predict-held-out.ts";
 import { addPhotos, openWorld, tintedPixels, tintTask, type World } from "./testing.ts";
@@ -188,7 +189,7 @@ describe("a loaded student", () => {
   test("says of a batch what it says of its images one by one", async () => {
     await using world = await openWorld({ train: 40, calibrate: 6, certify: 0 });
     const card = await trainStudent(given(world, { finetune: "head" }));
-    await using student = await loadStudent(world.store.models.folder(card.id), { threads: 1 });
+    await using student = await loadImageStudent(world.store.models.folder(card.id), { threads: 1 });
     const rows = await Array.fromAsync(world.store.rows.list({ split: "calibrate" }));
     const batch = await Promise.all(
       rows.map(async ({ input }) => {

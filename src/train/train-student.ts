@@ -6,25 +6,17 @@
 import { createHash } from "node:crypto";
 import { rm } from "node:fs/promises";
 import type { Clock, Progress } from "../contracts.ts";
-import { FlywheelError } from "../errors.ts";
 import { fork, type Seed } from "../math/random.ts";
 import { countParameters } from "../onnx/parameters.ts";
 import { type ModelCard, type ModelId, modelId, type Prediction } from "../records.ts";
 import type { Store } from "../store/contract.ts";
-import { classesOf, type Task } from "../task.ts";
+import type { Task } from "../task.ts";
 import { metadataOf, writeModelFolder } from "./model-folder.ts";
 import { predictHeldOut } from "./predict-held-out.ts";
-import { type Recipe, recipeFor, trainsBackbone } from "./recipe.ts";
-import { type StartingNetwork, startingNetwork } from "./starting-network.ts";
 import { threadsOf } from "./threads.ts";
-import { type TrainedNetwork, trainNetwork } from "./train-network.ts";
-import {
-  type RowsFilter,
-  readTrainingSet,
-  readValidationRows,
-  type TrainingRow,
-  type TrainingSet,
-} from "./training-rows.ts";
+import type { PreparedTraining, TrainedStudent } from "./trainer.ts";
+import { trainerFor } from "./trainers.ts";
+import { type RowsFilter, readTrainingSet, type TrainingSet } from "./training-rows.ts";
 
 /** Grows whenever the same inputs would give another model. */
 const codeVersion = "train/1";
@@ -45,17 +37,12 @@ export type TrainStudentOptions = {
 /**
  * Trains the task's student on the labels in force, and leaves in the store: the model with its card, held-out
  * predictions of every calibrate and certify row that anybody has judged, out-of-fold predictions of the train rows
- * (`train-network.ts` says how far these are out of fold).
- * @throws FlywheelError `no_training_rows`, `one_class_only`, `unknown_label`, `unknown_trainer`, `weights_…`,
- *   `unknown_preprocessing`, `training_photo_unreadable`, `onnx_diverged`; `training_interrupted` (retryable) when stopped
+ * (`image/train-network.ts` says how far these are out of fold for networks).
+ * @throws FlywheelError `no_training_rows`, `one_class_only`, `unknown_label`, `unknown_trainer`, what the trainer throws;
+ *   `training_interrupted` (retryable) when stopped
  */
 export async function trainStudent(options: TrainStudentOptions): Promise<ModelCard> {
-  const { store, task } = options;
-  if (task.input !== "image") {
-    throw new FlywheelError("unknown_trainer", `there is no student for ${task.input} yet`, {
-      hint: "set the task's input to image",
-    });
-  }
+  const { store } = options;
   const job = await prepare(options);
   const card = (await store.models.get(job.id)) ?? (await train(options, job));
   await predictHeldOut({ ...options, card, folder: store.models.folder(card.id) });
@@ -63,57 +50,24 @@ export async function trainStudent(options: TrainStudentOptions): Promise<ModelC
 }
 
 /** Everything that the model follows from. */
-type Job = {
-  readonly id: ModelId;
-  readonly set: TrainingSet;
-  readonly validation: readonly TrainingRow[];
-  readonly network: StartingNetwork;
-  readonly recipe: Recipe;
-  readonly trainsBackbone: boolean;
-  readonly options: ModelCard["options"];
-};
+type Job = PreparedTraining & { readonly id: ModelId; readonly set: TrainingSet };
 
-async function prepare({ store, task, seed, clock, rowsFilter, signal }: TrainStudentOptions): Promise<Job> {
-  const { student } = task;
+async function prepare(options: TrainStudentOptions): Promise<Job> {
+  const { store, task, seed, rowsFilter } = options;
+  const prepareTraining = await trainerFor(task.input);
   const set = await readTrainingSet(store, task, rowsFilter);
-  const classes = classesOf(task);
-  const sha256 = student.weightsSha256;
-  const network = await startingNetwork({ student, classes, seed: String(seed), sha256, clock, signal });
-  const recipe = recipeFor(student, network);
-  const unfreezes = trainsBackbone(student, { ...network, rows: set.rows.length, classes: classes.length });
-  const validation = unfreezes ? await readValidationRows(store, task) : [];
-  const options = {
-    ...recipe,
-    trainsBackbone: unfreezes,
-    weights: student.weights,
-    weightsSha256: network.weightsSha256,
-    validationRows: validation.length,
-  };
-  const made = {
-    codeVersion,
-    seed: String(seed),
-    trainer: network.trainer,
-    preprocessing: network.preprocessing,
-    data: set.hash,
-    validation: validation.map(({ id, classIndex }) => [id, classIndex]),
-    options: { ...options, weights: undefined },
-  };
+  const prepared = await prepareTraining({ ...options, set });
+  const { trainer, preprocessing, follows } = prepared;
+  const made = { codeVersion, seed: String(seed), trainer, preprocessing, data: set.hash, follows };
   const id = modelId(createHash("sha256").update(JSON.stringify(made)).digest("hex"));
-  return { id, set, validation, network, recipe, trainsBackbone: unfreezes, options };
+  return { ...prepared, id, set };
 }
 
 async function train(options: TrainStudentOptions, job: Job): Promise<ModelCard> {
   const { store, seed, clock } = options;
   const workFolder = `${store.models.folder(job.id)}.training`;
   const startedAt = clock.now();
-  const trained = await trainNetwork({
-    ...options,
-    ...job,
-    blobs: store.blobs,
-    workFolder,
-    threads: threadsOf(options),
-    seed: fork(seed, "train"),
-  });
+  const trained = await job.run({ ...options, workFolder, threads: threadsOf(options), seed: fork(seed, "train") });
   const card = await register(options, job, { ...trained, startedAt });
   await rm(workFolder, { recursive: true, force: true });
   return card;
@@ -121,29 +75,29 @@ async function train(options: TrainStudentOptions, job: Job): Promise<ModelCard>
 
 /** The card goes in last: a model that the store knows is whole. */
 async function register(
-  { store, seed, clock }: TrainStudentOptions,
+  { store, task, seed, clock }: TrainStudentOptions,
   job: Job,
-  trained: TrainedNetwork & { readonly startedAt: number },
+  trained: TrainedStudent & { readonly startedAt: number },
 ): Promise<ModelCard> {
-  const { id, set, network } = job;
-  const { trainer, preprocessing } = network;
+  const { id, set, trainer, preprocessing } = job;
   const { classes } = set;
   const metadata = metadataOf({ id, classes, preprocessing, dataHash: set.hash, trainer });
   const model = { ...trained.model, metadata: { ...trained.model.metadata, ...metadata } };
   const now = clock.now();
   const card = await writeModelFolder(store.models.folder(id), {
     model,
+    files: trained.files,
     card: {
       id,
       trainer,
-      inputKind: "image",
+      inputKind: task.input,
       classes,
-      parameters: countParameters(model),
+      parameters: trained.parameters ?? countParameters(model),
       seed: String(seed),
       dataHash: set.hash,
       trainingRows: set.rows.length,
       options: job.options,
-      preprocessing,
+      ...(preprocessing && { preprocessing }),
       history: trained.history,
       codeVersion,
       createdAt: now,

@@ -5,14 +5,13 @@
 
 import { createHash } from "node:crypto";
 import { FlywheelError } from "../errors.ts";
-import type { BlobId, Label, LabelValue, Row, RowId } from "../records.ts";
+import type { Input, Label, LabelValue, Row, RowId } from "../records.ts";
 import type { Store } from "../store/contract.ts";
 import { classesOf, type Task } from "../task.ts";
 
 export type TrainingRow = {
   readonly id: RowId;
-  /** The image file. */
-  readonly blob: BlobId;
+  readonly input: Input;
   /** `[classes]`, summing to 1. */
   readonly target: Float32Array;
   /** Of the value in force; for strata and accuracy. */
@@ -39,7 +38,7 @@ const MOST_PROPENSITY_WEIGHT = 10;
  */
 export async function readTrainingSet(store: Store, task: Task, filter: RowsFilter = () => true): Promise<TrainingSet> {
   const classes = classesOf(task);
-  const rows = await readRows(store, { split: "train", classes, filter });
+  const rows = await readRows(store, { split: "train", kind: task.input, classes, filter });
   checkRows(rows, task);
   return { rows, classes, hash: hashOf(rows, classes) };
 }
@@ -53,22 +52,23 @@ const FEWEST_VALIDATION_ROWS = 50;
  */
 export async function readValidationRows(store: Store, task: Task): Promise<readonly TrainingRow[]> {
   const filter: RowsFilter = (row) => row.uniform;
-  const rows = await readRows(store, { split: "calibrate", classes: classesOf(task), filter });
+  const rows = await readRows(store, { split: "calibrate", kind: task.input, classes: classesOf(task), filter });
   return rows.length < FEWEST_VALIDATION_ROWS ? [] : rows;
 }
 
 type ReadOptions = {
   readonly split: "train" | "calibrate";
+  readonly kind: Input["kind"];
   readonly classes: readonly LabelValue[];
   readonly filter: RowsFilter;
 };
 
-async function readRows(store: Store, { split, classes, filter }: ReadOptions): Promise<readonly TrainingRow[]> {
+async function readRows(store: Store, { split, kind, classes, filter }: ReadOptions): Promise<readonly TrainingRow[]> {
   const rows: TrainingRow[] = [];
-  for await (const { row, label } of store.labels.list({ split, kind: "image" })) {
-    if (row.input.kind !== "image" || !filter(row, label)) continue;
+  for await (const { row, label } of store.labels.list({ split, kind })) {
+    if (!filter(row, label)) continue;
     const weight = label.weight * Math.min(1 / row.propensity, MOST_PROPENSITY_WEIGHT);
-    rows.push({ id: row.id, blob: row.input.blob, weight, ...targetOf(label, classes) });
+    rows.push({ id: row.id, input: row.input, weight, ...targetOf(label, classes) });
   }
   return withMeanWeight(rows);
 }

@@ -9,13 +9,14 @@
  */
 
 import { join } from "node:path";
-import type { Clock, Progress } from "../contracts.ts";
-import { foldBatchNormalisation } from "../onnx/fold-batch-normalisation.ts";
-import type { Model } from "../onnx/model.ts";
-import { withParameters } from "../onnx/parameters.ts";
-import { cutAt } from "../onnx/surgery.ts";
-import { floats } from "../onnx/tensor.ts";
-import type { BlobStore } from "../store/contract.ts";
+import type { Clock, Progress } from "../../contracts.ts";
+import { foldBatchNormalisation } from "../../onnx/fold-batch-normalisation.ts";
+import type { Model } from "../../onnx/model.ts";
+import { withParameters } from "../../onnx/parameters.ts";
+import { cutAt } from "../../onnx/surgery.ts";
+import { floats } from "../../onnx/tensor.ts";
+import type { BlobStore } from "../../store/contract.ts";
+import type { TrainingRow, TrainingSet } from "../training-rows.ts";
 import type { EpochRecord } from "./checkpoint.ts";
 import { fit } from "./fit.ts";
 import { chooseHead, type Head, type HeadData, meanLogLoss, outOfFoldOnly, startingHead } from "./head.ts";
@@ -23,7 +24,6 @@ import { writePhotoFile } from "./photo-file.ts";
 import type { Recipe } from "./recipe.ts";
 import { runOverPhotos } from "./run-over-photos.ts";
 import type { StartingNetwork } from "./starting-network.ts";
-import type { TrainingRow, TrainingSet } from "./training-rows.ts";
 import { unfrozenParameters } from "./unfrozen-parameters.ts";
 
 export type TrainNetworkOptions = {
@@ -143,7 +143,7 @@ function writePhotos(options: TrainNetworkOptions, rows: readonly TrainingRow[],
   const { preprocessing } = network;
   return writePhotoFile({
     path: join(workFolder, name),
-    rows,
+    rows: rows.flatMap(({ id, input }) => (input.kind === "image" ? [{ id, blob: input.blob }] : [])),
     blobs,
     preprocessing,
     concurrency: 2 * threads,

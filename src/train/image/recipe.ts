@@ -1,8 +1,8 @@
 /** @file How a network is trained: what the task asks for, and what experience says where it does not. */
 
-import { type AugmentationRange, photoAugmentation } from "../image/augment.ts";
-import type { BatchNormalisation } from "../onnx/trainer.ts";
-import type { StudentOptions } from "../task.ts";
+import { type AugmentationRange, photoAugmentation } from "../../image/augment.ts";
+import type { BatchNormalisation } from "../../onnx/trainer.ts";
+import type { StudentOptions } from "../../task.ts";
 
 export type Recipe = {
   readonly epochs: number;

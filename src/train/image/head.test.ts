@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { createRng, shuffle } from "../math/random.ts";
+import { createRng, shuffle } from "../../math/random.ts";
 import { chooseHead, type HeadData, meanLogLoss } from "./head.ts";
 
 /** Two informative features of wildly different scale, one constant, the rest noise. */

@@ -4,9 +4,9 @@
  * parameters and, at high resolution, most of the work.
  */
 
-import { inferTypes } from "../onnx/infer-types.ts";
-import type { Model } from "../onnx/model.ts";
-import { parameterNames } from "../onnx/parameters.ts";
+import { inferTypes } from "../../onnx/infer-types.ts";
+import type { Model } from "../../onnx/model.ts";
+import { parameterNames } from "../../onnx/parameters.ts";
 
 const UNFROZEN_STRIDE = 16;
 

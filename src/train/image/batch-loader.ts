@@ -7,9 +7,9 @@
  */
 
 import { Worker } from "node:worker_threads";
-import { FlywheelError, messageOf } from "../errors.ts";
-import type { AugmentationRange } from "../image/augment.ts";
-import type { ImagePreprocessing } from "../records.ts";
+import { FlywheelError, messageOf } from "../../errors.ts";
+import type { AugmentationRange } from "../../image/augment.ts";
+import type { ImagePreprocessing } from "../../records.ts";
 
 export type BatchSetup = {
   /** What `writePhotoFile` wrote. */

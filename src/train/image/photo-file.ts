@@ -7,12 +7,12 @@
 import { closeSync, openSync, readSync } from "node:fs";
 import { mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
-import type { Progress } from "../contracts.ts";
-import { FlywheelError, messageOf } from "../errors.ts";
-import { resizeToRgb } from "../image/prepare.ts";
-import type { BlobId, ImagePreprocessing, RowId } from "../records.ts";
-import type { BlobStore } from "../store/contract.ts";
-import { isMissing } from "./download-part.ts";
+import type { Progress } from "../../contracts.ts";
+import { FlywheelError, messageOf } from "../../errors.ts";
+import { resizeToRgb } from "../../image/prepare.ts";
+import type { BlobId, ImagePreprocessing, RowId } from "../../records.ts";
+import type { BlobStore } from "../../store/contract.ts";
+import { isMissing } from "../download-part.ts";
 import { inOrder } from "./in-order.ts";
 
 export type WritePhotosOptions = {

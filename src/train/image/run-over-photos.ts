@@ -1,11 +1,11 @@
 /** @file A network over many photos: features for the head, logits for early stopping. Nothing is augmented. */
 
-import type { Progress } from "../contracts.ts";
-import type { Model } from "../onnx/model.ts";
-import { onlyOutput } from "../onnx/model.ts";
-import { openSession } from "../onnx/session.ts";
-import { floats } from "../onnx/tensor.ts";
-import type { ImagePreprocessing } from "../records.ts";
+import type { Progress } from "../../contracts.ts";
+import type { Model } from "../../onnx/model.ts";
+import { onlyOutput } from "../../onnx/model.ts";
+import { openSession } from "../../onnx/session.ts";
+import { floats } from "../../onnx/tensor.ts";
+import type { ImagePreprocessing } from "../../records.ts";
 import { type BatchPlan, loadBatches } from "./batch-loader.ts";
 import { inputName } from "./image-input.ts";
 

@@ -3,10 +3,10 @@
  * it needs no schedule and no seed; with few rows it is as good as anything (SCIENCE §6).
  */
 
-import { fitLogistic, type Logistic, logisticLogits } from "../math/logistic.ts";
-import { createRng, fork, type Seed, shuffle } from "../math/random.ts";
-import { logSumExp } from "../math/softmax.ts";
-import type { TrainingRow } from "./training-rows.ts";
+import { fitLogistic, type Logistic, logisticLogits } from "../../math/logistic.ts";
+import { createRng, fork, type Seed, shuffle } from "../../math/random.ts";
+import { logSumExp } from "../../math/softmax.ts";
+import type { TrainingRow } from "../training-rows.ts";
 
 export type HeadData = {
   /** `[rows, width]`, row-major. */

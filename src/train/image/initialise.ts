@@ -3,8 +3,8 @@
  * 2 / fan-out (He et al. 2015, fan-out of one group), linear layers uniform within 1 / √outputs, norms at identity.
  */
 
-import { createRng, fork, type Rng, type Seed } from "../math/random.ts";
-import { elementCount, floats, type Tensor } from "../onnx/tensor.ts";
+import { createRng, fork, type Rng, type Seed } from "../../math/random.ts";
+import { elementCount, floats, type Tensor } from "../../onnx/tensor.ts";
 import type { Initialise } from "./layers.ts";
 
 /** Each parameter has a stream of its own, by name: adding a layer changes no other layer's values. */

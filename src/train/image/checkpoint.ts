@@ -5,9 +5,9 @@
 import { mkdir, open, readFile, rename } from "node:fs/promises";
 import { dirname } from "node:path";
 import { z } from "zod";
-import { FlywheelError, messageOf } from "../errors.ts";
-import { readSafetensors, type Safetensors, writeSafetensors } from "../onnx/safetensors.ts";
-import { isMissing } from "./download-part.ts";
+import { FlywheelError, messageOf } from "../../errors.ts";
+import { readSafetensors, type Safetensors, writeSafetensors } from "../../onnx/safetensors.ts";
+import { isMissing } from "../download-part.ts";
 
 const EpochRecord = z.object({ epoch: z.number(), loss: z.number(), accuracy: z.number() });
 export type EpochRecord = Readonly<z.output<typeof EpochRecord>>;

@@ -3,12 +3,12 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { systemClock } from "../clock.ts";
-import { photoAugmentation } from "../image/augment.ts";
+import { systemClock } from "../../clock.ts";
+import { photoAugmentation } from "../../image/augment.ts";
+import { tinyNetwork, tinyPreprocessing, writeTintedPhotos } from "../testing.ts";
+import type { TrainingRow } from "../training-rows.ts";
 import { type FitOptions, fit } from "./fit.ts";
 import type { Recipe } from "./recipe.ts";
-import { tinyNetwork, tinyPreprocessing, writeTintedPhotos } from "./testing.ts";
-import type { TrainingRow } from "./training-rows.ts";
 
 const recipe: Recipe = {
   epochs: 4,

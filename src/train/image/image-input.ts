@@ -1,7 +1,7 @@
 /** @file Every student has one input, called `images`, `[N, 3, size, size]`. */
 
-import { FlywheelError } from "../errors.ts";
-import { type Model, onlyInput } from "../onnx/model.ts";
+import { FlywheelError } from "../../errors.ts";
+import { type Model, onlyInput } from "../../onnx/model.ts";
 
 export const inputName = "images";
 

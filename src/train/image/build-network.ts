@@ -1,8 +1,8 @@
 /** @file An architecture's table becomes an ONNX graph: `images` → `features` → `logits`. */
 
-import { FlywheelError } from "../errors.ts";
-import { createGraphBuilder, type GraphBuilder } from "../onnx/builder.ts";
-import type { Model } from "../onnx/model.ts";
+import { FlywheelError } from "../../errors.ts";
+import { createGraphBuilder, type GraphBuilder } from "../../onnx/builder.ts";
+import type { Model } from "../../onnx/model.ts";
 import { type Architecture, ArchitectureName, type Block, roundWidth } from "./architecture.ts";
 import { addBlock } from "./blocks.ts";
 import { activate, convolution, type FeatureMap, type Initialise, linear, normalise, type Scope } from "./layers.ts";

@@ -2,10 +2,10 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { photoAugmentation } from "../image/augment.ts";
-import { prepareImage } from "../image/prepare.ts";
+import { photoAugmentation } from "../../image/augment.ts";
+import { prepareImage } from "../../image/prepare.ts";
+import { tinyPreprocessing as preprocessing, tintedPixels, writeTintedPhotos } from "../testing.ts";
 import { type BatchPlan, type LoaderOptions, loadBatches } from "./batch-loader.ts";
-import { tinyPreprocessing as preprocessing, tintedPixels, writeTintedPhotos } from "./testing.ts";
 
 let folder: string;
 let path: string;

@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { crc32 } from "node:zlib";
 import { describe, expect, test } from "vitest";
-import { openSession } from "../onnx/session.ts";
-import { elementCount, floats, type Tensor } from "../onnx/tensor.ts";
+import { openSession } from "../../onnx/session.ts";
+import { elementCount, floats, type Tensor } from "../../onnx/tensor.ts";
 import { ArchitectureName } from "./architecture.ts";
 import { architectureOf, buildNetwork, isParameterName, isStatisticName } from "./build-network.ts";
 import { seededInitialiser } from "./initialise.ts";
@@ -26,7 +26,7 @@ type Golden = {
 };
 
 const golden: Golden = JSON.parse(
-  readFileSync(new URL("../../test/golden/train-networks.json", import.meta.url), "utf8"),
+  readFileSync(new URL("../../../test/golden/train-networks.json", import.meta.url), "utf8"),
 );
 
 /** As `noise` in scripts/golden/train-networks.py. */

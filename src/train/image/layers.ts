@@ -3,8 +3,8 @@
  * (`conv_stem.weight`, `bn1.running_mean`) and asks an `Initialise` for their values.
  */
 
-import type { GraphBuilder, Value } from "../onnx/builder.ts";
-import type { Tensor } from "../onnx/tensor.ts";
+import type { GraphBuilder, Value } from "../../onnx/builder.ts";
+import type { Tensor } from "../../onnx/tensor.ts";
 import type { Activation } from "./architecture.ts";
 
 /** PyTorch's default for batch norm. */

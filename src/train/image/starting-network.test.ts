@@ -3,18 +3,18 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { systemClock } from "../clock.ts";
-import type { Model } from "../onnx/model.ts";
-import { writeOnnx } from "../onnx/proto.ts";
-import { writeSafetensors } from "../onnx/safetensors.ts";
-import { openSession } from "../onnx/session.ts";
-import { floats } from "../onnx/tensor.ts";
-import type { StudentOptions } from "../task.ts";
+import { systemClock } from "../../clock.ts";
+import type { Model } from "../../onnx/model.ts";
+import { writeOnnx } from "../../onnx/proto.ts";
+import { writeSafetensors } from "../../onnx/safetensors.ts";
+import { openSession } from "../../onnx/session.ts";
+import { floats } from "../../onnx/tensor.ts";
+import type { StudentOptions } from "../../task.ts";
+import { tintTask, tinyNetwork } from "../testing.ts";
 import { architectureOf, buildNetwork } from "./build-network.ts";
 import { seededInitialiser } from "./initialise.ts";
 import { recipeFor, trainsBackbone } from "./recipe.ts";
 import { skippedStridesFor, startingNetwork } from "./starting-network.ts";
-import { tintTask, tinyNetwork } from "./testing.ts";
 import { unfrozenParameters } from "./unfrozen-parameters.ts";
 
 let folder: string;
@@ -132,7 +132,7 @@ describe("fine-tuning", () => {
   });
 });
 
-const shared = `${process.env["FLYWHEEL_SHARED"] ?? new URL("../../../shared", import.meta.url).pathname}/models`;
+const shared = `${process.env["FLYWHEEL_SHARED"] ?? new URL("../../../../shared", import.meta.url).pathname}/models`;
 test.skipIf(!existsSync(shared))("MobileNetV2 as published is fine-tuned from its fourth stage on", async () => {
   const weights = `${shared}/mobilenet-v2-1.0-224.onnx`;
   const network = await start({

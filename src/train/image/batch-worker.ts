@@ -1,9 +1,9 @@
 /** @file Runs in a thread of its own: photos in, augmented batches out. Stateless between batches. */
 
 import { parentPort, workerData } from "node:worker_threads";
-import { drawAugmentation, writeAugmented } from "../image/augment.ts";
-import { writeNormalised } from "../image/prepare.ts";
-import { createRng } from "../math/random.ts";
+import { drawAugmentation, writeAugmented } from "../../image/augment.ts";
+import { writeNormalised } from "../../image/prepare.ts";
+import { createRng } from "../../math/random.ts";
 import type { BatchRequest, BatchSetup } from "./batch-loader.ts";
 import { openPhotoFile } from "./photo-file.ts";
 

@@ -4,16 +4,17 @@
  * run continued from a checkpoint ends bit for bit as one that was never stopped (with the same number of threads).
  */
 
-import type { Clock, Progress } from "../contracts.ts";
-import { FlywheelError } from "../errors.ts";
-import { fork, type Seed } from "../math/random.ts";
-import type { Model } from "../onnx/model.ts";
-import { withParameters } from "../onnx/parameters.ts";
-import type { Safetensors } from "../onnx/safetensors.ts";
-import { cosineLearningRate } from "../onnx/schedule.ts";
-import { floats, type TensorOf } from "../onnx/tensor.ts";
-import { createTrainer, type StepResult, type Trainer } from "../onnx/trainer.ts";
-import type { ImagePreprocessing } from "../records.ts";
+import type { Clock, Progress } from "../../contracts.ts";
+import { FlywheelError } from "../../errors.ts";
+import { fork, type Seed } from "../../math/random.ts";
+import type { Model } from "../../onnx/model.ts";
+import { withParameters } from "../../onnx/parameters.ts";
+import type { Safetensors } from "../../onnx/safetensors.ts";
+import { cosineLearningRate } from "../../onnx/schedule.ts";
+import { floats, type TensorOf } from "../../onnx/tensor.ts";
+import { createTrainer, type StepResult, type Trainer } from "../../onnx/trainer.ts";
+import type { ImagePreprocessing } from "../../records.ts";
+import type { TrainingRow } from "../training-rows.ts";
 import { type BatchPlan, loadBatches } from "./batch-loader.ts";
 import {
   type Checkpoint,
@@ -25,7 +26,6 @@ import {
 } from "./checkpoint.ts";
 import { planEpoch } from "./plan-epoch.ts";
 import type { Recipe } from "./recipe.ts";
-import type { TrainingRow } from "./training-rows.ts";
 
 export type FitOptions = {
   /** `images` `[N, 3, size, size]` → `logits` `[N, classes]`. */

@@ -1,6 +1,6 @@
 /** @file In which order and in what batches an epoch sees the rows. A pure function of seed and epoch. */
 
-import { createRng, fork, type Seed, shuffle } from "../math/random.ts";
+import { createRng, fork, type Seed, shuffle } from "../../math/random.ts";
 import type { BatchPlan } from "./batch-loader.ts";
 
 /**

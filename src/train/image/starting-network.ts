@@ -6,17 +6,17 @@
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { z } from "zod";
-import { FlywheelError, messageOf } from "../errors.ts";
-import type { Seed } from "../math/random.ts";
-import { foldBatchNormalisation } from "../onnx/fold-batch-normalisation.ts";
-import { type Model, onlyInput } from "../onnx/model.ts";
-import { readOnnx } from "../onnx/proto.ts";
-import { headParameters, withClassifierHead } from "../onnx/surgery.ts";
-import type { ImagePreprocessing, LabelValue } from "../records.ts";
-import type { StudentOptions } from "../task.ts";
+import { FlywheelError, messageOf } from "../../errors.ts";
+import type { Seed } from "../../math/random.ts";
+import { foldBatchNormalisation } from "../../onnx/fold-batch-normalisation.ts";
+import { type Model, onlyInput } from "../../onnx/model.ts";
+import { readOnnx } from "../../onnx/proto.ts";
+import { headParameters, withClassifierHead } from "../../onnx/surgery.ts";
+import type { ImagePreprocessing, LabelValue } from "../../records.ts";
+import type { StudentOptions } from "../../task.ts";
+import { sha256OfFile } from "../download.ts";
+import type { HubOptions } from "../hub.ts";
 import { architectureOf, buildNetwork, featuresName } from "./build-network.ts";
-import { sha256OfFile } from "./download.ts";
-import type { HubOptions } from "./hub.ts";
 import { withImageInput } from "./image-input.ts";
 import { seededInitialiser } from "./initialise.ts";
 import { applyWeights, readWeights, resolveWeights } from "./weights.ts";
@@ -47,6 +47,9 @@ export type StartOptions = HubOptions & {
 /** Of ImageNet; what timm's and torchvision's weights were trained with, and as good as any from scratch. */
 const imagenet = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] } as const;
 
+/** Where the task leaves the choice to us: the cheapest to run of those that are good enough. */
+const usualTrainer = "mobilenet-v3-small";
+
 /** Side of the input where the task does not say: what the pretrained networks were made for. */
 const usualSize = 224;
 
@@ -69,7 +72,8 @@ export async function startingNetwork(options: StartOptions): Promise<StartingNe
 
 async function fromArchitecture(options: StartOptions): Promise<StartingNetwork> {
   const { student, classes, seed } = options;
-  const { trainer, imageSize = usualSize } = student;
+  const { imageSize = usualSize } = student;
+  const trainer = student.trainer === "auto" ? usualTrainer : student.trainer;
   const architecture = architectureOf(trainer);
   const weights = student.weights === "imagenet" ? architecture.imagenet : student.weights;
   const skippedStrides = weights === undefined ? skippedStridesFor(imageSize) : 0;

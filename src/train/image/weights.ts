@@ -6,15 +6,15 @@
  */
 
 import { readFile } from "node:fs/promises";
-import { FlywheelError, messageOf } from "../errors.ts";
-import type { Model } from "../onnx/model.ts";
-import { readOnnx } from "../onnx/proto.ts";
-import { readSafetensors } from "../onnx/safetensors.ts";
-import { floats, type Tensor } from "../onnx/tensor.ts";
+import { FlywheelError, messageOf } from "../../errors.ts";
+import type { Model } from "../../onnx/model.ts";
+import { readOnnx } from "../../onnx/proto.ts";
+import { readSafetensors } from "../../onnx/safetensors.ts";
+import { floats, type Tensor } from "../../onnx/tensor.ts";
+import { sha256OfFile } from "../download.ts";
+import { isMissing } from "../download-part.ts";
+import { fetchFromHub, type HubOptions, parseHubName } from "../hub.ts";
 import { isParameterName, isStatisticName } from "./build-network.ts";
-import { sha256OfFile } from "./download.ts";
-import { isMissing } from "./download-part.ts";
-import { fetchFromHub, type HubOptions, parseHubName } from "./hub.ts";
 
 /**
  * The path of a weights file: `weights` itself, or what a hub name resolves to in the cache.
