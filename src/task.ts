@@ -5,6 +5,7 @@
 
 import { createHash } from "node:crypto";
 import { z } from "zod";
+import { Columns } from "./columns.ts";
 import { FlywheelError } from "./errors.ts";
 import { type LabelValue, type RowId, type Split, type SplitShares, TeacherDownPolicy } from "./records.ts";
 
@@ -97,6 +98,8 @@ const TaskSchema = z
     input: z.enum(["image", "text", "record"]),
     output: Output,
     instructions: z.string().min(1),
+    /** Text and records: which columns of the data are what. */
+    columns: Columns.prefault({}),
     teacher: TeacherOptions,
     student: StudentOptions.prefault({}),
     target: z
