@@ -22,6 +22,7 @@ build: setup
 	@npm run --silent build
 
 setup: node_modules/.package-lock.json
+	@node_modules/.bin/node scripts/setup-xgboost.ts --optional
 
 # npm writes this file at the end of an install, so an interrupted one is done again.
 node_modules/.package-lock.json: package.json package-lock.json

@@ -1,0 +1,86 @@
+/** @file A table in XGBoost's memory (`DMatrix`). */
+
+import { FlywheelError } from "../errors.ts";
+import { loadXgboost, type Out, type Pointer, written, type XgboostLibrary } from "./native.ts";
+
+/** `q`: a number, `i`: 0 or 1, `c`: a category's index from 0. */
+export type FeatureType = "q" | "i" | "c";
+
+export type MatrixOptions = {
+  /** Row-major `[rows, columns]`; NaN is missing. Copied. */
+  readonly data: Float32Array;
+  readonly rows: number;
+  readonly columns: number;
+  /** `[rows]`: the class's index, or what the objective wants. */
+  readonly labels?: Float32Array | undefined;
+  /** `[rows]`, not negative. */
+  readonly weights?: Float32Array | undefined;
+  readonly featureNames?: readonly string[] | undefined;
+  readonly featureTypes?: readonly FeatureType[] | undefined;
+  /** Threads to build it with. */
+  readonly threads: number;
+  readonly library?: XgboostLibrary | undefined;
+};
+
+export type Matrix = Disposable & {
+  readonly handle: Pointer;
+  readonly rows: number;
+  readonly columns: number;
+  readonly featureNames: readonly string[] | undefined;
+  readonly featureTypes: readonly FeatureType[] | undefined;
+};
+
+/**
+ * @throws FlywheelError `xgboost_shape_mismatch`; `xgboost_failed`, among others for an infinite value
+ * @example using matrix = createMatrix({ data, rows: 100, columns: 28, labels, threads: 2 });
+ */
+export function createMatrix(options: MatrixOptions): Matrix {
+  checkShapes(options);
+  const { data, rows, columns, featureNames, featureTypes, threads, library = loadXgboost() } = options;
+  const out: Out<Pointer> = [undefined];
+  library.call("XGDMatrixCreateFromMat_omp", data, rows, columns, Number.NaN, out, threads);
+  const handle = written(out);
+  try {
+    describe(handle, options, library);
+  } catch (thrown) {
+    library.call("XGDMatrixFree", handle);
+    throw thrown;
+  }
+  const freed = onceDisposed(() => library.call("XGDMatrixFree", handle));
+  return { handle, rows, columns, featureNames, featureTypes, ...freed };
+}
+
+function describe(handle: Pointer, options: MatrixOptions, library: XgboostLibrary): void {
+  const { labels, weights, featureNames, featureTypes, rows, columns } = options;
+  if (featureNames) library.call("XGDMatrixSetStrFeatureInfo", handle, "feature_name", featureNames, columns);
+  if (featureTypes) library.call("XGDMatrixSetStrFeatureInfo", handle, "feature_type", featureTypes, columns);
+  if (labels) library.call("XGDMatrixSetFloatInfo", handle, "label", labels, rows);
+  if (weights) library.call("XGDMatrixSetFloatInfo", handle, "weight", weights, rows);
+}
+
+/** Freeing native memory twice would end the process. */
+export function onceDisposed(free: () => void): Disposable {
+  let isFreed = false;
+  return {
+    [Symbol.dispose]() {
+      if (isFreed) return;
+      isFreed = true;
+      free();
+    },
+  };
+}
+
+function checkShapes({ data, rows, columns, labels, weights, featureNames, featureTypes }: MatrixOptions): void {
+  const lengths = { labels, weights, featureNames, featureTypes };
+  const wanted = { labels: rows, weights: rows, featureNames: columns, featureTypes: columns };
+  if (rows < 1 || columns < 1 || data.length !== rows * columns) {
+    throw mismatch(`data has ${data.length} values, not ${rows} rows × ${columns} columns`);
+  }
+  for (const name of ["labels", "weights", "featureNames", "featureTypes"] as const) {
+    const given = lengths[name];
+    if (given && given.length !== wanted[name])
+      throw mismatch(`${name} has length ${given.length}, not ${wanted[name]}`);
+  }
+}
+
+const mismatch = (message: string): FlywheelError => new FlywheelError("xgboost_shape_mismatch", message);
