@@ -39,6 +39,32 @@ export type FieldValue = RecordInput["fields"][string];
 
 /** Longest value of a field, characters; a text of a text task may be longer. */
 export const MAX_FIELD_CHARACTERS = 100_000;
+/** About 250,000 tokens: more than any teacher reads with care. */
+export const MAX_TEXT_CHARACTERS = 1_000_000;
+
+/**
+ * The text of a text task, as it came.
+ * @param where the column or the field of a request, for the message
+ * @throws FlywheelError `text_empty`, `text_binary`, `text_too_long`, `value_not_scalar`
+ */
+export function readText(given: unknown, where: string): string {
+  const value = toScalar(given, where);
+  const text = value === null ? "" : String(value).toWellFormed();
+  if (text.trim() === "") throw new FlywheelError("text_empty", `"${where}" is empty`, { hint: "leave such rows out" });
+  if (text.includes("\0")) {
+    throw new FlywheelError("text_binary", `"${where}" holds NUL bytes: it is no text, or not UTF-8`, {
+      hint: "export the data again as UTF-8 text",
+    });
+  }
+  if (text.length <= MAX_TEXT_CHARACTERS) return text;
+  throw new FlywheelError(
+    "text_too_long",
+    `"${where}" holds ${text.length} characters, more than ${MAX_TEXT_CHARACTERS}`,
+    {
+      hint: "split long documents, or keep the part that the decision hangs on",
+    },
+  );
+}
 
 /**
  * The features of a record as JSON or a line of a table gives it. Columns that are gold, ids or ignored are left out.

@@ -15,6 +15,7 @@ import {
   runCommand,
   runInWorkspace,
 } from "./command.ts";
+import type { IngestCommandOptions } from "./commands/ingest.ts";
 import type { ReviewExportOptions, ReviewImportOptions } from "./commands/review.ts";
 
 const program = new Command("flywheel")
@@ -26,6 +27,8 @@ const program = new Command("flywheel")
   .exitOverride()
   .showHelpAfterError()
   .addHelpText("after", "\nExit codes: 0 done, 1 failed, 2 wrong usage. FLYWHEEL_DEBUG=1 shows stack traces.");
+
+const tableFormats = ["csv", "jsonl", "json", "parquet"] as const satisfies readonly IngestCommandOptions["format"][];
 
 type Alone<O> = (context: CommandContext, options: O) => Promise<CommandResult>;
 type InWorkspace<O> = (flywheel: Flywheel, context: CommandContext, options: O) => Promise<CommandResult>;
@@ -49,9 +52,11 @@ program
 
 program
   .command("ingest <path>")
-  .description("rows in: a folder of images, or a CSV / JSONL that lists them")
-  .option("--gold <file>", "CSV of file,label; only ever measures")
-  .action((path: string, options: { gold?: string }) =>
+  .description("rows in: a folder or list of images, a table of texts or records (file, https://, s3://), an LLM log")
+  .option("--gold <file>", "CSV of file,label, or of the data's columns and label; only ever measures")
+  .addOption(new Option("--format <format>", "of a table, where its name does not say").choices(tableFormats))
+  .option("--delimiter <character>", "of a CSV, where its header misleads")
+  .action((path: string, options: Omit<IngestCommandOptions, "path">) =>
     inWorkspace(async () => (await import("./commands/ingest.ts")).runIngest)({ path, ...options }),
   );
 

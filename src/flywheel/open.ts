@@ -11,8 +11,8 @@ import type { Clock, Progress, Teacher } from "../contracts.ts";
 import { rollback } from "../improve/promotion.ts";
 import type { Challenger, RoundOutcome } from "../improve/run-round.ts";
 import { finishRound, runRound, servingCandidate, trainChallenger } from "../improve/run-round.ts";
-import type { IngestSummary } from "../ingest/ingest.ts";
-import { ingest } from "../ingest/ingest.ts";
+import { type IngestSummary, ingest } from "../ingest/ingest.ts";
+import type { IngestOptions } from "../ingest/ingest-options.ts";
 import { deriveLabels } from "../label/derive-labels.ts";
 import { type LabelSummary, labelRows } from "../label/label-rows.ts";
 import { type LabellingPlan, planLabelling } from "../label/plan-labelling.ts";
@@ -49,6 +49,9 @@ export type FlywheelOptions = {
 /** What long work accepts: how to watch it and how to stop it. Stopped work resumes when it is called again. */
 export type Work = { readonly progress?: Progress | undefined; readonly signal?: AbortSignal | undefined };
 
+/** What ingest reads, and how where the name does not say. */
+export type IngestWork = Pick<IngestOptions, "path" | "goldPath" | "format" | "delimiter">;
+
 export type ServeOptions = {
   /** Any other than loopback needs keys in `FLYWHEEL_API_KEYS`. */
   readonly host?: string | undefined;
@@ -62,7 +65,7 @@ export type Flywheel = AsyncDisposable & {
   readonly task: Task;
   readonly store: Store;
   readonly seed: Seed;
-  ingest(options: { readonly path: string; readonly goldPath?: string | undefined } & Work): Promise<IngestSummary>;
+  ingest(options: IngestWork & Work): Promise<IngestSummary>;
   /** What labelling will cost, before a cent is spent. */
   plan(): Promise<LabellingPlan>;
   label(options?: { readonly limit?: number | undefined } & Work): Promise<LabelSummary>;

@@ -1,4 +1,4 @@
-/** @file What ingest looks at: a file that should be an image, or a line that failed to name one. */
+/** @file What ingest looks at: a file, or a line that failed to name one. */
 
 export type Candidate = {
   /** Absolute. */
@@ -13,5 +13,5 @@ export type Refusal = { readonly source: string; readonly code: string; readonly
 export type Finding =
   | ({ readonly kind: "file" } & Candidate)
   | ({ readonly kind: "refused" } & Refusal)
-  /** Not an image by its name. */
+  /** Of another kind by its name. */
   | { readonly kind: "ignored"; readonly extension: string };

@@ -22,7 +22,8 @@ import type { Row } from "../records.ts";
 import type { Store } from "../store/contract.ts";
 import { openSqliteStore } from "../store/sqlite.ts";
 import { defineTask, splitOf } from "../task.ts";
-import { type IngestOptions, type IngestSummary, ingest } from "./ingest.ts";
+import { type IngestSummary, ingest } from "./ingest.ts";
+import type { IngestOptions } from "./ingest-options.ts";
 
 const task = defineTask({
   name: "fruit",
@@ -152,7 +153,7 @@ describe("a folder", () => {
     const text = await add("a.txt", "words");
     await expect(run()).rejects.toMatchObject({ message: expect.stringContaining("1 .txt") });
     await expect(run({ path: text })).rejects.toMatchObject({ code: "ingest_unsupported" });
-    await expect(run({ task: { ...task, input: "text" } })).rejects.toMatchObject({ code: "ingest_unsupported" });
+    await expect(run({ task: { ...task, input: "record" } })).rejects.toMatchObject({ code: "ingest_nothing_found" });
   });
 });
 

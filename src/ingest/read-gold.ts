@@ -9,20 +9,12 @@ import type { RowId } from "../records.ts";
 import type { SeenFile, Store } from "../store/contract.ts";
 import { normaliseLabel, type Task } from "../task.ts";
 import { inGroups } from "./in-order.ts";
+import { createProblems, type LineProblems } from "./line-problems.ts";
 import { columnOf, FILE_COLUMNS, readTable, type TableRecord } from "./read-table.ts";
 
 const LABEL_COLUMNS = ["label", "gold", "class"];
 /** Lines looked up at once. */
 const GROUP = 500;
-/** Problems kept for people to read; all are counted. */
-const SHOWN = 20;
-
-/** What is wrong with some lines: how many, and the first of them. */
-export type LineProblems = {
-  readonly count: number;
-  readonly first: readonly { readonly line: number; readonly text: string }[];
-};
-
 export type GoldSummary = {
   /** Lines that gave a row its gold label. */
   readonly matched: number;
@@ -116,15 +108,4 @@ function onlyRow(files: readonly SeenFile[], root: string): RowId | undefined {
   const below = files.filter(({ path }) => path.startsWith(root + sep));
   const rows = new Set((below.length > 0 ? below : files).map(({ rowId }) => rowId));
   return rows.size === 1 ? [...rows][0] : undefined;
-}
-
-function createProblems() {
-  let count = 0;
-  const first: { line: number; text: string }[] = [];
-  return {
-    add(line: number, text: string): void {
-      if (count++ < SHOWN) first.push({ line, text });
-    },
-    summary: (): LineProblems => ({ count, first }),
-  };
 }

@@ -95,10 +95,20 @@ function malformed(path: string, reason: string, cause?: unknown): FlywheelError
 export function columnOf(path: string, { fields }: TableRecord, names: readonly string[]): string {
   const column = names.find((name) => name in fields);
   if (column !== undefined) return column;
-  throw new FlywheelError(
+  throw columnMissing(path, Object.keys(fields), names, `name the column ${names[0]}`);
+}
+
+export function columnMissing(
+  source: string,
+  columns: readonly string[],
+  wanted: readonly string[],
+  hint: string,
+): FlywheelError {
+  const only = columns.length === 1 ? "; where several are meant, give the delimiter with --delimiter" : "";
+  return new FlywheelError(
     "table_column_missing",
-    `${path} has no column ${names.join(", ")}; its columns are ${Object.keys(fields).join(", ")}`,
-    { hint: `name the column ${names[0]}` },
+    `${source} has no column ${wanted.join(", ")}; its columns are ${columns.join(", ")}`,
+    { hint: `${hint}${only}` },
   );
 }
 

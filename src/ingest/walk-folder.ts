@@ -1,5 +1,5 @@
 /**
- * @file Every image file below a folder, in order of name, so that the first of several duplicates is always the same one.
+ * @file Every file of a kind below a folder, in order of name, so that the first of several duplicates is always the same one.
  *
  * Hidden files and folders are left out. Links are followed, each folder is entered once, so a loop ends.
  */
@@ -10,12 +10,19 @@ import { extname, join } from "node:path";
 import { messageOf } from "../errors.ts";
 import type { Finding } from "./candidate.ts";
 
-const IMAGE_EXTENSION = /^\.(jpe?g|jpe|jfif|png|webp|avif|gif|tiff?)$/i;
+export const IMAGE_EXTENSION = /\.(jpe?g|jpe|jfif|png|webp|avif|gif|tiff?)$/i;
 
 type Place = { readonly path: string; readonly source: string };
 
-/** @param entered identities of folders that were walked already */
-export async function* walkFolder(folder: Place, entered: Set<string> = new Set()): AsyncGenerator<Finding> {
+/**
+ * @param wanted what the names of wanted files match
+ * @param entered identities of folders that were walked already
+ */
+export async function* walkFolder(
+  folder: Place,
+  wanted: RegExp,
+  entered: Set<string> = new Set(),
+): AsyncGenerator<Finding> {
   let names: readonly Dirent[];
   try {
     if (!isNew(await identityOf(folder.path), entered)) return;
@@ -27,18 +34,20 @@ export async function* walkFolder(folder: Place, entered: Set<string> = new Set(
   const visible = names.filter(({ name }) => !name.startsWith("."));
   for (const entry of visible.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
     const place = { path: join(folder.path, entry.name), source: join(folder.source, entry.name) };
-    yield* visit(place, entry, entered);
+    yield* visit(place, entry, { wanted, entered });
   }
 }
 
-async function* visit(place: Place, entry: Dirent, entered: Set<string>): AsyncGenerator<Finding> {
+type Walk = { readonly wanted: RegExp; readonly entered: Set<string> };
+
+async function* visit(place: Place, entry: Dirent, { wanted, entered }: Walk): AsyncGenerator<Finding> {
   const extension = extname(entry.name).toLowerCase();
   const kind = entry.isSymbolicLink() ? await kindBehind(place.path) : entry;
   if (kind === undefined) {
     yield { kind: "refused", source: place.source, code: "file_missing", message: "the link points to nothing" };
   } else if (kind.isDirectory()) {
-    yield* walkFolder(place, entered);
-  } else if (kind.isFile() && IMAGE_EXTENSION.test(extension)) {
+    yield* walkFolder(place, wanted, entered);
+  } else if (kind.isFile() && wanted.test(entry.name)) {
     yield { kind: "file", ...place };
   } else {
     // Pipes and devices too: to open one could wait for ever.

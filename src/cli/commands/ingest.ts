@@ -1,29 +1,55 @@
-import type { Flywheel } from "../../flywheel/open.ts";
+import type { Flywheel, IngestWork } from "../../flywheel/open.ts";
 import type { IngestSummary } from "../../ingest/ingest.ts";
+import type { Task } from "../../task.ts";
 import type { CommandContext, CommandResult } from "../command.ts";
 
 const shownRejections = 10;
 
+export type IngestCommandOptions = Omit<IngestWork, "goldPath"> & { readonly gold?: string };
+
 export async function runIngest(
   flywheel: Flywheel,
   { progress, signal }: CommandContext,
-  { path, gold }: { readonly path: string; readonly gold?: string },
+  { gold, ...what }: IngestCommandOptions,
 ): Promise<CommandResult> {
-  const summary = await flywheel.ingest({ path, goldPath: gold, progress, signal });
-  return { json: summary, text: [...describe(summary), "next: `flywheel plan`, then `flywheel label`"] };
+  const summary = await flywheel.ingest({ ...what, goldPath: gold, progress, signal });
+  const text = describe(summary, flywheel.task);
+  return { json: summary, text: [...text, "next: `flywheel plan`, then `flywheel label`"] };
 }
 
-function describe(summary: IngestSummary): readonly string[] {
-  const { files, added, duplicates, unchanged, rejected, rejections, ignored, gold, splits } = summary;
+function describe(summary: IngestSummary, { input }: Task): readonly string[] {
+  const { files, added, duplicates, unchanged, rejected, rejections, ignored, gold, splits, notes } = summary;
   const others = Object.entries(ignored).map(([extension, count]) => `${count} ${extension || "without extension"}`);
   return [
-    `${files} images: ${added} new rows, ${duplicates} duplicates, ${unchanged} unchanged, ${rejected} rejected`,
+    `${files} ${input}s: ${added} new rows, ${duplicates} duplicates, ${unchanged} unchanged, ${rejected} rejected`,
     ...rejections.slice(0, shownRejections).map(({ source, code, message }) => `  ✗ ${source}: ${message} [${code}]`),
     ...(rejected > shownRejections ? [`  … and ${rejected - shownRejections} more`] : []),
     ...(others.length > 0 ? [`ignored: ${others.join(", ")}`] : []),
     `splits: ${splits.train} train, ${splits.calibrate} calibrate, ${splits.certify} certify`,
     ...(gold ? describeGold(gold) : []),
+    ...describeColumns(summary.columns ?? []),
+    ...notes.map((note) => `note: ${note}`),
   ];
+}
+
+type Columns = NonNullable<IngestSummary["columns"]>;
+
+const shownColumns = 40;
+
+function describeColumns(columns: Columns): readonly string[] {
+  if (columns.length === 0) return [];
+  const width = Math.min(40, Math.max(...columns.map(({ name }) => name.length)));
+  return [
+    "columns:",
+    ...columns.slice(0, shownColumns).map((column) => `  ${column.name.padEnd(width)}  ${describeColumn(column)}`),
+    ...(columns.length > shownColumns ? [`  … and ${columns.length - shownColumns} more`] : []),
+  ];
+}
+
+function describeColumn({ role, type, missing, distinct, isDistinctExact }: Columns[number]): string {
+  const values = `${isDistinctExact ? "" : "over "}${distinct} different`;
+  const what = role === "feature" ? (type ?? "empty") : role;
+  return [what, values, ...(missing > 0 ? [`${missing} missing`] : [])].join(", ");
 }
 
 function describeGold({ matched, unmatched, unknownLabels }: NonNullable<IngestSummary["gold"]>): readonly string[] {

@@ -1,0 +1,120 @@
+/** @file What the columns turned out to hold: counted while the rows stream past, in memory for a few thousand values. */
+
+import { readValue } from "../columns.ts";
+import { FlywheelError } from "../errors.ts";
+import type { Task } from "../task.ts";
+import type { ColumnSummary, ColumnsSeen } from "./outcome.ts";
+import type { ColumnPlan } from "./plan-columns.ts";
+
+export type ColumnProfile = { see(fields: Readonly<Record<string, unknown>>): void; summary(): ColumnsSeen };
+
+/** Different values that are counted in a column. */
+const MAX_DISTINCT = 2_000;
+/** Share of different values above which gold labels cannot be labels. */
+const NEARLY_UNIQUE = 0.5;
+/** Share of the rarer kind below which a mixed column is a slip rather than a choice. */
+const SLIP = 0.05;
+
+type Column = {
+  missing: number;
+  numbers: number;
+  booleans: number;
+  words: number;
+  readonly distinct: Set<string>;
+  example?: string;
+};
+
+export function createColumnProfile(task: Task, plan: ColumnPlan): ColumnProfile {
+  const columns = new Map<string, Column>();
+  let rows = 0;
+  const roleOf = (name: string): ColumnSummary["role"] => {
+    if (name === plan.text) return "text";
+    if (name === plan.gold) return "gold";
+    if (name === plan.id) return "id";
+    if (task.input !== "record" || task.columns.ignore.includes(name)) return "unread";
+    return task.columns.features === "auto" || name in task.columns.features ? "feature" : "unread";
+  };
+  return {
+    see(fields) {
+      rows++;
+      for (const name in fields) {
+        const column = columns.get(name) ?? open(rows - 1);
+        columns.set(name, column);
+        count(column, fields[name], name);
+      }
+    },
+    summary() {
+      const seen = [...columns].map(([name, column]) => summarise(name, column, roleOf(name)));
+      return {
+        columns: seen,
+        notes: [...columns].flatMap(([name, column]) => notesOf(name, column, { rows, role: roleOf(name) })),
+      };
+    },
+  };
+}
+
+/** A column that appears late was missing before. */
+const open = (missing: number): Column => ({ missing, numbers: 0, booleans: 0, words: 0, distinct: new Set() });
+
+function count(column: Column, given: unknown, name: string): void {
+  const value = scalarOf(given, name);
+  if (value === null) column.missing++;
+  else if (typeof value === "number") column.numbers++;
+  else if (typeof value === "boolean") column.booleans++;
+  else {
+    column.words++;
+    column.example ??= value;
+  }
+  if (value !== null && column.distinct.size < MAX_DISTINCT) column.distinct.add(String(value).slice(0, 200));
+}
+
+/** A value that no record can hold is counted as missing: its row is refused by name. */
+function scalarOf(given: unknown, name: string) {
+  try {
+    return typeof given === "string" && given.length > 200 ? given : readValue(given, name);
+  } catch (thrown) {
+    if (FlywheelError.isInstance(thrown)) return null;
+    throw thrown;
+  }
+}
+
+function summarise(name: string, column: Column, role: ColumnSummary["role"]): ColumnSummary {
+  const type = role === "text" ? "text" : typeOf(column);
+  const { missing, distinct } = column;
+  const isDistinctExact = distinct.size < MAX_DISTINCT;
+  return { name, role, ...(type && { type }), missing, distinct: distinct.size, isDistinctExact };
+}
+
+function typeOf({ numbers, booleans, words }: Column): ColumnSummary["type"] | undefined {
+  const kinds = [numbers, booleans, words].filter((n) => n > 0).length;
+  if (kinds > 1) return "mixed";
+  if (numbers > 0) return "number";
+  if (booleans > 0) return "boolean";
+  return words > 0 ? "category" : undefined;
+}
+
+function notesOf(
+  name: string,
+  column: Column,
+  { rows, role }: { readonly rows: number; readonly role: ColumnSummary["role"] },
+) {
+  const { numbers, words, booleans, distinct, example } = column;
+  const present = numbers + words + booleans;
+  if (role === "unread" || role === "id") return [];
+  if (present === 0 && rows > 0) return [`column "${name}" is empty in every row`];
+  if (role === "gold") return goldNotes(name, { different: distinct.size, present });
+  if (role === "feature" && numbers > 0 && words > 0 && Math.min(numbers, words) < SLIP * present) {
+    const many = numbers > words;
+    const rare = many ? `a word in ${words} of them (${JSON.stringify(example)})` : `a number in ${numbers} of them`;
+    return [
+      `column "${name}" is ${many ? "a number" : "a word"} in most rows and ${rare}: mend those, or give its type in columns.features`,
+    ];
+  }
+  return [];
+}
+
+function goldNotes(name: string, { different, present }: { readonly different: number; readonly present: number }) {
+  if (different === 1) return [`gold column "${name}" says the same in every row: it can measure nothing`];
+  if (present < 20 || different < NEARLY_UNIQUE * Math.min(present, MAX_DISTINCT)) return [];
+  return [`gold column "${name}" has ${different} different values in ${present} rows: is it an identifier?`];
+}

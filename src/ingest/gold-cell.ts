@@ -1,0 +1,33 @@
+/** @file Gold labels that stand in a column of the data: which label a cell means, and the cells that mean none. */
+
+import type { LabelValue } from "../records.ts";
+import { normaliseLabel, type Task } from "../task.ts";
+import { createProblems } from "./line-problems.ts";
+import type { GoldSummary } from "./read-gold.ts";
+
+export type GoldReader = {
+  read(given: unknown, source: string): LabelValue | undefined;
+  /** Undefined where no cell was read. */
+  summary(): GoldSummary | undefined;
+};
+
+export function createGoldReader(task: Task): GoldReader {
+  const unknownLabels = createProblems();
+  let [matched, read] = [0, 0];
+  return {
+    read(given, source) {
+      read++;
+      const spelling = given === null || given === undefined ? "" : String(given).trim();
+      if (spelling === "") return undefined;
+      const label = normaliseLabel(task, spelling);
+      if (label === undefined) unknownLabels.add(lineOf(source), spelling.slice(0, 80));
+      else matched++;
+      return label;
+    },
+    summary: () =>
+      read === 0 ? undefined : { matched, unmatched: { count: 0, first: [] }, unknownLabels: unknownLabels.summary() },
+  };
+}
+
+/** `data.csv:12` → 12. */
+export const lineOf = (source: string): number => Number(/:(\d+)(?: |$)/.exec(source)?.[1] ?? 0);

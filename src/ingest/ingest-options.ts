@@ -1,0 +1,28 @@
+/** @file What ingest is told. */
+
+import type { Clock, Progress } from "../contracts.ts";
+import type { Store } from "../store/contract.ts";
+import type { Task } from "../task.ts";
+import type { TableFormat } from "./tables/table.ts";
+
+export type IngestOptions = {
+  readonly store: Store;
+  readonly task: Task;
+  /**
+   * Images: a folder, or a CSV, TSV or JSONL that lists them in a column `file`, relative to its own folder. Texts and
+   * records: a CSV, JSONL, JSON or Parquet, a folder of them or of text files, `http(s)://`, `s3://`, `gs://`, `az://`.
+   */
+  readonly path: string;
+  /** A CSV or JSONL with `file` and `label`, or with the columns of the data and `label`. Gold only ever measures. */
+  readonly goldPath?: string | undefined;
+  /** Of a table whose name does not say. */
+  readonly format?: TableFormat | undefined;
+  /** Of a CSV; guessed from its header where absent. */
+  readonly delimiter?: string | undefined;
+  readonly clock: Clock;
+  readonly progress?: Progress | undefined;
+  /** Images under way at once. */
+  readonly concurrency?: number | undefined;
+  readonly fetch?: typeof globalThis.fetch;
+  readonly signal?: AbortSignal | undefined;
+};

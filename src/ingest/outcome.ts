@@ -1,0 +1,56 @@
+/** @file What becomes of one input, whatever its kind: a row, or the reason why it is none. */
+
+import type { LabelValue, Rejection, Row, TeacherAnnotation } from "../records.ts";
+import type { SeenFile } from "../store/contract.ts";
+import type { Finding, Refusal } from "./candidate.ts";
+import type { GoldSummary } from "./read-gold.ts";
+
+export type Outcome =
+  | {
+      readonly kind: "row";
+      readonly row: Row;
+      /** A file that need not be read again while it stays as it is. */
+      readonly file?: SeenFile;
+      readonly gold?: LabelValue;
+      /** An answer that came with the row, from a log. */
+      readonly annotation?: TeacherAnnotation;
+    }
+  | { readonly kind: "unchanged" }
+  | Exclude<Finding, { readonly kind: "file" }>;
+
+export function toRejection({ source, code, message }: Refusal, at: number): Rejection {
+  return { source, code, message, at };
+}
+
+/** Where inputs come from. */
+export type InputSource = {
+  /** Inputs, where it is cheap to know. */
+  readonly total?: number | undefined;
+  /** The folder that gold may be relative to. */
+  readonly root: string;
+  /** May be read once. Once aborted it ends early, and what was under way is still yielded: its work is not lost. */
+  outcomes(): AsyncGenerator<Outcome>;
+  /** What was seen of the columns; known once the outcomes have been read. */
+  columns?(): ColumnsSeen | undefined;
+  /** Of a column that holds gold labels; known likewise. */
+  gold?(): GoldSummary | undefined;
+};
+
+export type ColumnsSeen = {
+  readonly columns: readonly ColumnSummary[];
+  /** What a person should look at. */
+  readonly notes: readonly string[];
+};
+
+export type ColumnSummary = {
+  readonly name: string;
+  /** `unread`: nothing is made of it. */
+  readonly role: "text" | "feature" | "gold" | "id" | "unread";
+  /** What its values are; `mixed` where some are numbers and some are words. Absent where every value is missing. */
+  readonly type?: "number" | "category" | "boolean" | "text" | "mixed";
+  readonly missing: number;
+  /** Different values, as far as they were counted. */
+  readonly distinct: number;
+  /** False where counting stopped at `distinct`. */
+  readonly isDistinctExact: boolean;
+};

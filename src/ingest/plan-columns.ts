@@ -1,0 +1,121 @@
+/**
+ * @file Which column of a table is what, from the task and the names; and two mistakes that are caught before the first row
+ * is written, because rows cannot be unwritten: an answer among the features, and an identifier among them.
+ */
+
+import { isFeature } from "../columns.ts";
+import { FlywheelError } from "../errors.ts";
+import { normaliseLabel, type Task } from "../task.ts";
+import { columnMissing } from "./read-table.ts";
+import type { TableRecord } from "./tables/table.ts";
+
+export type ColumnPlan = {
+  /** Of a text task. */
+  readonly text?: string;
+  readonly gold?: string;
+  readonly id?: string;
+};
+
+export type Sample = {
+  readonly source: string;
+  readonly columns: readonly string[];
+  /** The first records. */
+  readonly records: readonly TableRecord[];
+};
+
+const TEXT_COLUMNS = ["text", "input", "sentence", "content", "message"];
+
+/** @throws FlywheelError `table_column_missing`, `column_looks_like_answer`, `column_looks_like_id` */
+export function planColumns(task: Task, sample: Sample): ColumnPlan {
+  const { gold, id } = task.columns;
+  if (gold !== undefined) requireColumn(sample, gold, "gold");
+  if (id !== undefined) requireColumn(sample, id, "id");
+  const named = { ...(gold !== undefined && { gold }), ...(id !== undefined && { id }) };
+  if (task.input === "text") return { ...named, text: textColumn(task, sample) };
+  checkFeatures(task, sample);
+  return named;
+}
+
+/** Gold may lie in another file than the one that is read now: then only the text or the features must be there. */
+function requireColumn({ source, columns }: Sample, name: string, role: string): void {
+  if (!columns.includes(name))
+    throw columnMissing(source, columns, [name], `columns.${role} in flywheel.config.ts names it`);
+}
+
+function textColumn({ columns: { text } }: Task, { source, columns }: Sample): string {
+  if (text !== undefined) {
+    if (columns.includes(text)) return text;
+    throw columnMissing(source, columns, [text], "columns.text in flywheel.config.ts names it");
+  }
+  const found = TEXT_COLUMNS.flatMap((name) => columns.find((column) => column.toLowerCase() === name) ?? [])[0];
+  const only = columns.length === 1 ? columns[0] : undefined;
+  if (found ?? only) return (found ?? only)!;
+  throw columnMissing(
+    source,
+    columns,
+    TEXT_COLUMNS,
+    "name the column of the text as columns.text in flywheel.config.ts",
+  );
+}
+
+function checkFeatures({ columns, ...task }: Task, sample: Sample): void {
+  const { features } = columns;
+  if (features !== "auto") {
+    const absent = Object.keys(features).find((name) => !sample.columns.includes(name));
+    if (absent !== undefined) {
+      throw columnMissing(sample.source, sample.columns, [absent], "columns.features in flywheel.config.ts names it");
+    }
+    return;
+  }
+  for (const name of sample.columns.filter((column) => isFeature(columns, column))) {
+    const values = sample.records
+      .map(({ fields }) => fields[name])
+      .filter(isPresent)
+      .map(String);
+    if (columns.gold === undefined && looksLikeAnswer({ columns, ...task }, name, values)) throw answerAmong(name);
+    if (looksLikeId(name, values)) throw idAmong(name);
+  }
+}
+
+const isPresent = (value: unknown): boolean => value !== undefined && value !== null && value !== "";
+
+const ANSWER_NAME = /^(?:labels?|gold|class|target|answer|outcome|y)$/i;
+/** Values that must be seen before they say anything. */
+const ENOUGH = 50;
+
+function looksLikeAnswer(task: Task, name: string, values: readonly string[]): boolean {
+  if (ANSWER_NAME.test(name) || name.toLowerCase() === task.name) return true;
+  const different = [...new Set(values)];
+  return (
+    task.output.kind === "choice" &&
+    values.length >= ENOUGH &&
+    different.length > 1 &&
+    different.every((value) => normaliseLabel(task, value) !== undefined)
+  );
+}
+
+const ID_NAME = /(?:^|[_ .-])(?:id|uuid|guid)$|[a-z](?:Id|ID)$/i;
+
+/** All different, and named like an identifier or one word of letters and digits each. Numbers may well all differ. */
+function looksLikeId(name: string, values: readonly string[]): boolean {
+  if (values.length < ENOUGH || new Set(values).size < values.length) return false;
+  return ID_NAME.test(name) || values.every((value) => /^\S+$/.test(value) && Number.isNaN(Number(value)));
+}
+
+const answerAmong = (name: string): FlywheelError =>
+  new FlywheelError(
+    "column_looks_like_answer",
+    `column "${name}" looks like the answer; as a feature it would give it away`,
+    {
+      hint: `in flywheel.config.ts, set columns.gold: "${name}" (it then only measures), put it into columns.ignore, or list the features one by one`,
+    },
+  );
+
+const idAmong = (name: string): FlywheelError =>
+  new FlywheelError(
+    "column_looks_like_id",
+    `column "${name}" is different in every row: an identifier teaches nothing`,
+    {
+      hint: `in flywheel.config.ts, set columns.id: "${name}", put it into columns.ignore, or list the features one by one`,
+    },
+  );

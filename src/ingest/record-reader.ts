@@ -1,0 +1,42 @@
+/** @file What becomes of a record, once it is known what its columns mean. */
+
+import type { Refusal } from "./candidate.ts";
+import { createColumnProfile } from "./column-profile.ts";
+import type { GoldReader } from "./gold-cell.ts";
+import type { IngestOptions } from "./ingest-options.ts";
+import type { ColumnsSeen, Outcome } from "./outcome.ts";
+import { planColumns, type Sample } from "./plan-columns.ts";
+import { readContent, toRow } from "./read-row.ts";
+import type { TableRecord } from "./tables/table.ts";
+
+export type RecordReader = {
+  /** @throws FlywheelError where the record is no row; its source is refused with it */
+  read(record: TableRecord): Outcome;
+  seen(): ColumnsSeen;
+};
+
+/** @throws FlywheelError as `planColumns` */
+export function createColumnReader(sample: Sample, gold: GoldReader, options: IngestOptions): RecordReader {
+  const { task } = options;
+  const plan = planColumns(task, sample);
+  const profile = createColumnProfile(task, plan);
+  return {
+    read({ source, fields }) {
+      profile.see(fields);
+      const content = readContent(task, plan, fields);
+      const label = plan.gold === undefined ? undefined : gold.read(fields[plan.gold], source);
+      const shown = plan.id === undefined ? source : `${source} ${idOf(fields[plan.id])}`;
+      return { kind: "row", row: toRow(content, shown, options), ...(label !== undefined && { gold: label }) };
+    },
+    seen: profile.summary,
+  };
+}
+
+const idOf = (value: unknown): string => (value === null || value === undefined ? "" : String(value)).slice(0, 200);
+
+export const refusedAs = (source: string, { code, message }: Omit<Refusal, "source">): Outcome => ({
+  kind: "refused",
+  source,
+  code,
+  message,
+});

@@ -1,0 +1,67 @@
+/** @file The bytes of a file, unpacked where its name says that it is packed. */
+
+import { createReadStream } from "node:fs";
+import { extname } from "node:path";
+import { compose, type Readable } from "node:stream";
+import { createGunzip, createZstdDecompress } from "node:zlib";
+
+export const PACKED_EXTENSION = /\.(?:gz|zst)$/i;
+
+export function openBytes(path: string): Readable {
+  const file = createReadStream(path, { highWaterMark: 1 << 18 });
+  switch (extname(path).toLowerCase()) {
+    case ".gz":
+      return compose(file, createGunzip());
+    case ".zst":
+      return compose(file, createZstdDecompress());
+    default:
+      return file;
+  }
+}
+
+/** At most the first `size` bytes. */
+export async function readHead(path: string, size: number): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of openBytes(path)) {
+    chunks.push(chunk);
+    length += chunk.length;
+    if (length >= size) break;
+  }
+  return Buffer.concat(chunks).subarray(0, size);
+}
+
+export type Line = {
+  /** Counted from 1. */
+  readonly number: number;
+  /** Without its end; undefined where it is longer than `maxBytes`. */
+  readonly bytes: Buffer | undefined;
+};
+
+const LINE_FEED = 10;
+
+/** Every line, the blank ones too, in memory for one line of at most `maxBytes`. */
+export async function* linesOf(path: string, maxBytes: number): AsyncGenerator<Line> {
+  let number = 1;
+  let parts: Buffer[] = [];
+  let held = 0;
+  const take = (last: Buffer): Line => {
+    const isTooLong = held + last.length > maxBytes;
+    const line = { number: number++, bytes: isTooLong ? undefined : withoutReturn(Buffer.concat([...parts, last])) };
+    [parts, held] = [[], 0];
+    return line;
+  };
+  for await (const chunk of openBytes(path) as AsyncIterable<Buffer>) {
+    let start = 0;
+    for (let end = chunk.indexOf(LINE_FEED); end >= 0; end = chunk.indexOf(LINE_FEED, start)) {
+      yield take(chunk.subarray(start, end));
+      start = end + 1;
+    }
+    const rest = chunk.subarray(start);
+    held += rest.length;
+    if (held <= maxBytes) parts.push(rest);
+  }
+  if (held > 0) yield take(Buffer.alloc(0));
+}
+
+const withoutReturn = (line: Buffer): Buffer => (line.at(-1) === 13 ? line.subarray(0, -1) : line);

@@ -1,0 +1,33 @@
+/** @file JSON: one list of objects, or objects one after another, read by DuckDB without holding the whole in memory. */
+
+import { messageOf } from "../../errors.ts";
+import { openDuckDb, quoted, tableMalformed } from "./duckdb.ts";
+import { readObject } from "./json-lines.ts";
+import { MAX_RECORD_BYTES, type Table, type TableFile, type TableItem } from "./table.ts";
+
+export async function openJson({ path, source, format }: TableFile): Promise<Table> {
+  const shape = format === "jsonl" ? "newline_delimited" : "auto";
+  const objects = `read_json_objects(${quoted(path)}, format = '${shape}', maximum_object_size = ${MAX_RECORD_BYTES})`;
+  return { source, items: () => itemsOf(path, source, objects) };
+}
+
+async function* itemsOf(path: string, source: string, objects: string): AsyncGenerator<TableItem> {
+  await using database = await openDuckDb(path);
+  let number = 0;
+  try {
+    for await (const rows of database.stream(`select json::varchar from ${objects}`)) {
+      for (const [text] of rows) yield readText(String(text), `${source}:${++number}`);
+    }
+  } catch (thrown) {
+    const hint = `mend the file after record ${number}; a list of objects, or one object a line (.jsonl), is read`;
+    throw tableMalformed(source, thrown, hint);
+  }
+}
+
+function readText(text: string, source: string): TableItem {
+  try {
+    return readObject(JSON.parse(text), source);
+  } catch (thrown) {
+    return { kind: "refused", source, code: "row_malformed", message: `no JSON: ${messageOf(thrown)}` };
+  }
+}

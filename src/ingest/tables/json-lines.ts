@@ -1,0 +1,56 @@
+/** @file JSONL: an object a line. A line that is none is refused by its number; the rest goes on. */
+
+import { isUtf8 } from "node:buffer";
+import { messageOf } from "../../errors.ts";
+import { type Line, linesOf } from "./bytes.ts";
+import { MAX_RECORD_BYTES, type Table, type TableFile, type TableItem } from "./table.ts";
+
+export async function openJsonLines({ path, source }: TableFile): Promise<Table> {
+  return { source, total: await countLines(path), items: () => itemsOf(path, source) };
+}
+
+async function countLines(path: string): Promise<number> {
+  let count = 0;
+  for await (const { bytes } of linesOf(path, MAX_RECORD_BYTES)) if (!bytes || !isBlank(bytes)) count++;
+  return count;
+}
+
+async function* itemsOf(path: string, source: string): AsyncGenerator<TableItem> {
+  for await (const line of linesOf(path, MAX_RECORD_BYTES)) {
+    if (!line.bytes || !isBlank(line.bytes)) yield readLine(line, `${source}:${line.number}`);
+  }
+}
+
+function readLine({ number, bytes }: Line, source: string): TableItem {
+  if (!bytes) return tooLarge(source);
+  if (!isUtf8(bytes)) return notUtf8(source);
+  try {
+    return readObject(JSON.parse(number === 1 ? bytes.toString().replace(/^\uFEFF/, "") : bytes.toString()), source);
+  } catch (thrown) {
+    return { kind: "refused", source, code: "row_malformed", message: `the line is no JSON: ${messageOf(thrown)}` };
+  }
+}
+
+export function readObject(value: unknown, source: string): TableItem {
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) {
+    return { kind: "record", source, fields: value as Readonly<Record<string, unknown>> };
+  }
+  const found = Array.isArray(value) ? "a list" : value === null ? "null" : `a ${typeof value}`;
+  return { kind: "refused", source, code: "row_malformed", message: `an object is expected, this is ${found}` };
+}
+
+const isBlank = (bytes: Buffer): boolean => bytes.every((byte) => byte === 32 || byte === 9 || byte === 13);
+
+export const tooLarge = (source: string): TableItem => ({
+  kind: "refused",
+  source,
+  code: "row_too_large",
+  message: `the line is longer than ${MAX_RECORD_BYTES / 2 ** 20} MiB: is a line break missing, or a quote not closed?`,
+});
+
+export const notUtf8 = (source: string): TableItem => ({
+  kind: "refused",
+  source,
+  code: "invalid_utf8",
+  message: "the line is not UTF-8: save the file as UTF-8, or convert it (iconv -f latin1 -t utf-8)",
+});

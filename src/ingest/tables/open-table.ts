@@ -1,0 +1,42 @@
+/** @file Which reader a table needs, by what its name says. */
+
+import { extname } from "node:path";
+import { PACKED_EXTENSION } from "./bytes.ts";
+import { openCsv } from "./csv.ts";
+import { isRemote } from "./duckdb.ts";
+import { openJson } from "./json-array.ts";
+import { openJsonLines } from "./json-lines.ts";
+import { openParquet } from "./parquet.ts";
+import type { Table, TableFile, TableFormat } from "./table.ts";
+
+const formats: Readonly<Record<string, TableFormat>> = {
+  ".csv": "csv",
+  ".tsv": "csv",
+  ".jsonl": "jsonl",
+  ".ndjson": "jsonl",
+  ".json": "json",
+  ".parquet": "parquet",
+  ".pq": "parquet",
+};
+
+/** Of a path or an address; undefined where its name does not say that it is a table. */
+export function formatOf(path: string): TableFormat | undefined {
+  const name = isRemote(path) ? (URL.parse(path)?.pathname ?? path) : path;
+  return formats[extname(name.replace(PACKED_EXTENSION, "")).toLowerCase()];
+}
+
+/** @throws FlywheelError `table_empty`, `table_malformed`, `ingest_extension_missing`, `ingest_unsupported` */
+export async function openTable(file: TableFile): Promise<Table> {
+  switch (file.format) {
+    case "csv":
+      return await openCsv(file);
+    case "parquet":
+      return await openParquet(file);
+    case "json":
+      return await openJson(file);
+    case "jsonl":
+      return isRemote(file.path) ? await openJson(file) : await openJsonLines(file);
+    default:
+      return file.format satisfies never;
+  }
+}

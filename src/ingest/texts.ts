@@ -1,0 +1,134 @@
+/** @file Texts and records as inputs: a table, a folder of tables and text files, or an address. */
+
+import { isUtf8 } from "node:buffer";
+import { readFile } from "node:fs/promises";
+import { FlywheelError } from "../errors.ts";
+import type { SeenFile } from "../store/contract.ts";
+import type { Candidate, Finding } from "./candidate.ts";
+import { createGoldReader } from "./gold-cell.ts";
+import { isUnchanged, withKnown } from "./images.ts";
+import type { IngestOptions } from "./ingest-options.ts";
+import type { InputSource, Outcome } from "./outcome.ts";
+import type { Place } from "./place.ts";
+import { fingerprintOf, orRefusal } from "./read-image.ts";
+import { textContent, toRow } from "./read-row.ts";
+import { createColumnReader, type RecordReader, refusedAs } from "./record-reader.ts";
+import { download } from "./tables/download.ts";
+import { formatOf, openTable } from "./tables/open-table.ts";
+import type { Table, TableFile, TableItem, TableRecord } from "./tables/table.ts";
+import { walkFolder } from "./walk-folder.ts";
+
+const TEXT_FILE = /\.(?:txt|text|md)$/i;
+const TABLE_FILE = /\.(?:csv|tsv|jsonl|ndjson|json|parquet|pq)(?:\.gz|\.zst)?$/i;
+const ANY_FILE = new RegExp(`${TEXT_FILE.source}|${TABLE_FILE.source}`, "i");
+/** Records looked at before the first row is written. */
+const SAMPLE = 500;
+
+export function openTexts(place: Place, options: IngestOptions): InputSource {
+  const gold = createGoldReader(options.task);
+  let total: number | undefined;
+  let reader: RecordReader | undefined;
+
+  async function* tableOutcomes(file: TableFile): AsyncGenerator<Outcome> {
+    const table = await openTable(file);
+    if (place.kind !== "folder") total = table.total;
+    const { items, records } = await peek(table);
+    if (records.length > 0) {
+      const columns = table.columns ?? columnsOf(records);
+      reader = createColumnReader({ source: table.source, columns, records }, gold, options);
+    }
+    for await (const item of items) {
+      if (options.signal?.aborted) return;
+      yield item.kind === "refused" ? item : readOr(reader!, item);
+    }
+  }
+
+  async function* folderOutcomes(): AsyncGenerator<Outcome> {
+    const wanted = options.task.input === "text" ? ANY_FILE : TABLE_FILE;
+    for await (const { finding, seen } of withKnown(walkFolder(place, wanted), options)) {
+      if (finding.kind !== "file") yield finding;
+      else if (TEXT_FILE.test(finding.path)) yield await textFileOutcome(finding, seen, options);
+      else yield* tableOutcomes(tableFile(finding, options));
+    }
+  }
+
+  async function* addressOutcomes(): AsyncGenerator<Outcome> {
+    if (!/^https?:/i.test(place.path)) return yield* tableOutcomes(tableFile(place, options));
+    await using copy = await download(place.path, options);
+    yield* tableOutcomes({ ...tableFile(place, options), path: copy.path });
+  }
+
+  return {
+    root: place.root,
+    get total() {
+      return total;
+    },
+    outcomes() {
+      if (place.kind === "folder") return folderOutcomes();
+      return place.kind === "address" ? addressOutcomes() : tableOutcomes(tableFile(place, options));
+    },
+    columns: () => reader?.seen(),
+    gold: gold.summary,
+  };
+}
+
+function readOr(reader: RecordReader, record: TableRecord): Outcome {
+  try {
+    return reader.read(record);
+  } catch (thrown) {
+    if (FlywheelError.isInstance(thrown)) return refusedAs(record.source, thrown);
+    throw thrown;
+  }
+}
+
+/** @throws FlywheelError `ingest_unsupported` where neither the name nor the user says what it is */
+function tableFile({ path, source }: Candidate, { format, delimiter }: IngestOptions): TableFile {
+  const known = format ?? formatOf(path);
+  if (known) return { path, source, format: known, delimiter: delimiter ?? (/\.tsv\b/i.test(path) ? "\t" : undefined) };
+  throw new FlywheelError("ingest_unsupported", `${source} does not say what kind of table it is`, {
+    hint: "give --format csv, jsonl, json or parquet",
+  });
+}
+
+type Peeked = { readonly records: readonly TableRecord[]; readonly items: AsyncGenerator<TableItem> };
+
+/** The first records, and all items again from the start. */
+async function peek(table: Table): Promise<Peeked> {
+  const rest = table.items();
+  const first: TableItem[] = [];
+  let ended = false;
+  while (first.length < SAMPLE && !ended) {
+    const { value, done } = await rest.next();
+    if (done) ended = true;
+    else first.push(value);
+  }
+  async function* all() {
+    yield* first;
+    if (!ended) yield* rest;
+  }
+  return { records: first.filter((item) => item.kind === "record"), items: all() };
+}
+
+/** JSON says what its columns are record by record. */
+const columnsOf = (records: readonly TableRecord[]): readonly string[] => [
+  ...new Set(records.flatMap(({ fields }) => Object.keys(fields))),
+];
+
+async function textFileOutcome(
+  finding: Extract<Finding, { kind: "file" }>,
+  seen: SeenFile | undefined,
+  options: IngestOptions,
+): Promise<Outcome> {
+  const { path, source } = finding;
+  const fingerprint = await orRefusal(source, () => fingerprintOf(path));
+  if ("code" in fingerprint) return { kind: "refused", ...fingerprint };
+  if (isUnchanged(seen, fingerprint)) return { kind: "unchanged" };
+  const content = await orRefusal(source, async () => textContent(decode(await readFile(path)), "the file"));
+  if ("code" in content) return { kind: "refused", ...content };
+  return { kind: "row", row: toRow(content, source, options), file: { path, rowId: content.id, ...fingerprint } };
+}
+
+function decode(bytes: Buffer): string {
+  if (isUtf8(bytes)) return bytes.toString().replace(/^\uFEFF/, "");
+  throw new FlywheelError("invalid_utf8", "the file is not UTF-8: convert it (iconv -f latin1 -t utf-8)");
+}
