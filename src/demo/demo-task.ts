@@ -26,7 +26,7 @@ export function demoTask(teacher: DemoTeacher, student: TaskDefinition["student"
       rounds: "continue",
       ...student,
     },
-    target: { kind: "regret", risk: 0.05, delta: 0.1 },
+    target: { kind: "regret", risk: 0.08, delta: 0.1 },
     budgetUsd: 5,
     // Four hundred held-out rows cannot tell one point apart; on real traffic there are more, and one point is the default.
     promotion: { margin: 0.03 },
