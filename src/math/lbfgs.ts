@@ -2,7 +2,8 @@
  * @file Limited-memory BFGS with a backtracking line search, for smooth convex functions of many variables.
  *
  * Source: Nocedal & Wright, Numerical Optimization (2006), algorithms 7.4 and 3.1. On a strictly convex function every
- * step has positive curvature, so Armijo's condition alone suffices; a step without is left out of the memory.
+ * step has positive curvature, so Armijo's condition alone suffices; a step without is left out of the memory. Vectors are
+ * allocated once: a text model has millions of variables.
  */
 
 export type Objective = (x: Float64Array, gradient: Float64Array) => number;
@@ -22,37 +23,33 @@ export type Minimum = {
   readonly converged: boolean;
 };
 
-type Pair = { readonly step: Float64Array; readonly change: Float64Array; readonly curvature: number };
-type Point = { readonly x: Float64Array; readonly gradient: Float64Array; readonly value: number };
+type Pair = { readonly step: Float64Array; readonly change: Float64Array; curvature: number };
+type Point = { readonly x: Float64Array; readonly gradient: Float64Array; value: number };
 
 /** Minimises `objective`, which writes its gradient into its second argument, from `start` (not changed). */
 export function lbfgs(objective: Objective, start: Float64Array, options: LbfgsOptions = {}): Minimum {
   const { tolerance = 1e-6, maxIterations = 500, memory = 10 } = options;
-  let point = evaluate(objective, Float64Array.from(start));
+  let point: Point = { x: Float64Array.from(start), gradient: new Float64Array(start.length), value: 0 };
+  let next: Point = { x: new Float64Array(start.length), gradient: new Float64Array(start.length), value: 0 };
+  const direction = new Float64Array(start.length);
   const pairs: Pair[] = [];
+  point.value = objective(point.x, point.gradient);
   for (let iteration = 0; ; iteration++) {
+    const { x, value } = point;
     const converged = largest(point.gradient) <= tolerance;
-    if (converged || iteration === maxIterations) return { ...outcome(point, iteration), converged };
-    const next = search(objective, point, descent(point.gradient, pairs));
-    if (!next) return { ...outcome(point, iteration), converged: false };
-    remember(pairs, point, next);
-    if (pairs.length > memory) pairs.shift();
-    point = next;
+    if (converged || iteration === maxIterations) return { x, value, iterations: iteration, converged };
+    descend(direction, point.gradient, pairs);
+    if (!search(objective, point, direction, next)) return { x, value, iterations: iteration, converged: false };
+    remember(pairs, { before: point, after: next, memory });
+    [point, next] = [next, point];
   }
 }
 
-const outcome = ({ x, value }: Point, iterations: number) => ({ x, value, iterations });
-
-function evaluate(objective: Objective, x: Float64Array): Point {
-  const gradient = new Float64Array(x.length);
-  return { x, value: objective(x, gradient), gradient };
-}
-
-/** Minus the inverse Hessian's estimate times the gradient: the two-loop recursion. */
-function descent(gradient: Float64Array, pairs: readonly Pair[]): Float64Array {
-  const q = gradient.map((g) => -g);
+/** Minus the inverse Hessian's estimate times the gradient, into `q`: the two-loop recursion. */
+function descend(q: Float64Array, gradient: Float64Array, pairs: readonly Pair[]): void {
+  for (let index = 0; index < q.length; index++) q[index] = -gradient[index]!;
   const alpha: number[] = [];
-  for (const { step, change, curvature } of [...pairs].reverse()) {
+  for (const { step, change, curvature } of pairs.toReversed()) {
     alpha.push(dot(step, q) / curvature);
     addScaled(q, change, -alpha.at(-1)!);
   }
@@ -63,35 +60,50 @@ function descent(gradient: Float64Array, pairs: readonly Pair[]): Float64Array {
   for (const { step, change, curvature } of pairs) {
     addScaled(q, step, alpha.pop()! - dot(change, q) / curvature);
   }
-  return q;
 }
 
 const SUFFICIENT_DECREASE = 1e-4;
 const MOST_HALVINGS = 40;
 
-function search(objective: Objective, { x, gradient, value }: Point, direction: Float64Array): Point | undefined {
+/** Writes into `next` a point that is low enough along `direction`; false where there is none. */
+function search(objective: Objective, { x, gradient, value }: Point, direction: Float64Array, next: Point): boolean {
   const slope = dot(gradient, direction);
   for (let halving = 0, length = 1; halving < MOST_HALVINGS; halving++, length /= 2) {
-    const next = Float64Array.from(x);
-    addScaled(next, direction, length);
-    const candidate = evaluate(objective, next);
+    for (let index = 0; index < x.length; index++) next.x[index] = x[index]! + length * direction[index]!;
+    next.value = objective(next.x, next.gradient);
     // Near the minimum the decrease asked for is lost in rounding: without any decrease at all there is nowhere to go.
-    if (candidate.value < value && candidate.value <= value + SUFFICIENT_DECREASE * length * slope) return candidate;
+    if (next.value < value && next.value <= value + SUFFICIENT_DECREASE * length * slope) return true;
   }
-  return undefined;
+  return false;
 }
 
-function remember(pairs: Pair[], before: Point, after: Point): void {
-  const step = after.x.map((value, index) => value - before.x[index]!);
-  const change = after.gradient.map((value, index) => value - before.gradient[index]!);
-  const curvature = dot(step, change);
-  if (curvature > 0) pairs.push({ step, change, curvature });
+type Step = { readonly before: Point; readonly after: Point; readonly memory: number };
+
+/** The oldest pair lends its arrays once the memory is full. */
+function remember(pairs: Pair[], { before, after, memory }: Step): void {
+  const size = before.x.length;
+  const oldest = pairs.length === memory ? pairs.shift() : undefined;
+  const pair = oldest ?? { step: new Float64Array(size), change: new Float64Array(size), curvature: 0 };
+  for (let index = 0; index < size; index++) {
+    pair.step[index] = after.x[index]! - before.x[index]!;
+    pair.change[index] = after.gradient[index]! - before.gradient[index]!;
+  }
+  pair.curvature = dot(pair.step, pair.change);
+  if (pair.curvature > 0) pairs.push(pair);
 }
 
+/** Four sums side by side: one alone waits for itself at every addition. */
 function dot(a: Float64Array, b: Float64Array): number {
-  let sum = 0;
-  for (let index = 0; index < a.length; index++) sum += a[index]! * b[index]!;
-  return sum;
+  let [s0, s1, s2, s3] = [0, 0, 0, 0];
+  let index = 0;
+  for (; index + 3 < a.length; index += 4) {
+    s0 += a[index]! * b[index]!;
+    s1 += a[index + 1]! * b[index + 1]!;
+    s2 += a[index + 2]! * b[index + 2]!;
+    s3 += a[index + 3]! * b[index + 3]!;
+  }
+  for (; index < a.length; index++) s0 += a[index]! * b[index]!;
+  return s0 + s1 + (s2 + s3);
 }
 
 function addScaled(target: Float64Array, source: Float64Array, factor: number): void {
@@ -99,5 +111,7 @@ function addScaled(target: Float64Array, source: Float64Array, factor: number): 
 }
 
 function largest(values: Float64Array): number {
-  return values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  let most = 0;
+  for (let index = 0; index < values.length; index++) most = Math.max(most, Math.abs(values[index]!));
+  return most;
 }

@@ -1,0 +1,122 @@
+/**
+ * @file N-grams by their hashes: open addressing with linear probing, four numbers to a slot, so that a look-up touches one
+ * line of the processor's cache, and at most half full.
+ */
+
+const SLOT = 4;
+const LOW = 0;
+const HIGH = 1;
+/** Number of the n-gram plus 1; 0 marks a free slot. */
+const NUMBER = 2;
+/** Free for whoever counts: found together with the rest. */
+const MARK = 3;
+const SMALLEST = 1024;
+
+export class GramTable {
+  /** Read by those whose loops are hot; `[capacity, 4]`. */
+  slots: Int32Array;
+  size = 0;
+  #mask: number;
+
+  constructor(expected = 0) {
+    const capacity = capacityFor(expected);
+    this.slots = new Int32Array(capacity * SLOT);
+    this.#mask = capacity - 1;
+  }
+
+  /** The number of the n-gram, or −1. */
+  find(low: number, high: number): number {
+    return this.slots[this.#slotOf(low, high) + NUMBER]! - 1;
+  }
+
+  /** Gives the n-gram the next number unless it has one already. */
+  add(low: number, high: number): number {
+    let slot = this.#slotOf(low, high);
+    const { slots } = this;
+    if (slots[slot + NUMBER] !== 0) return slots[slot + NUMBER]! - 1;
+    if (2 * (this.size + 1) * SLOT > slots.length) {
+      this.#grow();
+      slot = this.#slotOf(low, high);
+    }
+    this.#place(slot, low, high, this.size);
+    return this.size++;
+  }
+
+  /**
+   * Counts the n-grams of one text that are known: from entry `start` on, `numbers` receives each of them once, in order
+   * of appearance, and `counts` how often it occurs. Returns where they end. A mark is `base` plus the entry: `base` plus
+   * `start` must not fall from one call to the next, except after `forgetMarks`.
+   */
+  tally({ low, high, count }: Grams, { numbers, counts, start, base }: Tally): number {
+    const { slots } = this;
+    let end = start;
+    for (let gram = 0; gram < count; gram++) {
+      const slot = this.#slotOf(low[gram]!, high[gram]!);
+      const number = slots[slot + NUMBER]! - 1;
+      if (number < 0) continue;
+      const seen = slots[slot + MARK]! - 1 - base;
+      if (seen >= start) counts[seen]! += 1;
+      else {
+        slots[slot + MARK] = base + end + 1;
+        numbers[end] = number;
+        counts[end++] = 1;
+      }
+    }
+    return end;
+  }
+
+  forEach(visit: (low: number, high: number, number: number) => void): void {
+    const { slots } = this;
+    for (let slot = 0; slot < slots.length; slot += SLOT) {
+      if (slots[slot + NUMBER] !== 0) visit(slots[slot + LOW]!, slots[slot + HIGH]!, slots[slot + NUMBER]! - 1);
+    }
+  }
+
+  forgetMarks(): void {
+    for (let slot = 0; slot < this.slots.length; slot += SLOT) this.slots[slot + MARK] = 0;
+  }
+
+  #slotOf(low: number, high: number): number {
+    const { slots } = this;
+    let at = low & this.#mask;
+    for (;;) {
+      const slot = at * SLOT;
+      if (slots[slot + NUMBER] === 0 || (slots[slot + LOW] === low && slots[slot + HIGH] === high)) return slot;
+      at = (at + 1) & this.#mask;
+    }
+  }
+
+  #place(slot: number, low: number, high: number, number: number): void {
+    this.slots[slot + LOW] = low;
+    this.slots[slot + HIGH] = high;
+    this.slots[slot + NUMBER] = number + 1;
+  }
+
+  #grow(): void {
+    const old = this.slots;
+    const capacity = (2 * old.length) / SLOT;
+    this.slots = new Int32Array(capacity * SLOT);
+    this.#mask = capacity - 1;
+    for (let from = 0; from < old.length; from += SLOT) {
+      if (old[from + NUMBER] === 0) continue;
+      const [low, high] = [old[from + LOW]!, old[from + HIGH]!];
+      this.#place(this.#slotOf(low, high), low, high, old[from + NUMBER]! - 1);
+    }
+  }
+}
+
+/** `NgramReader` is one. */
+export type Grams = { readonly low: Int32Array; readonly high: Int32Array; readonly count: number };
+
+export type Tally = {
+  readonly numbers: Int32Array;
+  readonly counts: Float32Array;
+  readonly start: number;
+  readonly base: number;
+};
+
+function capacityFor(expected: number): number {
+  let capacity = SMALLEST;
+  while (capacity < 2 * expected) capacity *= 2;
+  return capacity;
+}
