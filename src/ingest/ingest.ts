@@ -19,7 +19,7 @@ import { checkGoldTable, readGoldTable } from "./read-gold-table.ts";
 import { openTexts } from "./texts.ts";
 
 /** Rows written at once: images one by one take long, and what is written is not lost; lines of a table are cheap. */
-const GROUP = { image: 200, text: 2_000, record: 2_000 } as const;
+const GROUP = { image: 200, text: 5_000, record: 5_000 } as const;
 /** Rejections kept for people to read; all are in the store. */
 const SHOWN = 100;
 
