@@ -138,6 +138,20 @@ describe("calibrateModel", () => {
     expect(second.certificate!.deltaSpent).toBeCloseTo(0.1 / 6, 12);
   });
 
+  test("after an alarm only newer rows certify", async () => {
+    const store = await openStore();
+    const { rows } = await fill(store, { n: 1200, teacherErrs: 0 });
+    const policy = await run(store);
+    const [{ createdAt } = { createdAt: 0 }] = rows;
+    await store.policies.void(policy.id, "the world has moved", createdAt);
+    expect(await run(store)).toEqual(policy);
+    const other = await openStore();
+    await fill(other, { n: 1200, teacherErrs: 0 });
+    await other.policies.put(policy);
+    await other.policies.void(policy.id, "the world has moved", createdAt + 1);
+    expect((await run(other)).noCertificate).toMatchObject({ moreRowsNeeded: 200 });
+  });
+
   test("too few rows: no threshold, the number missing, no δ spent, nothing thrown", async () => {
     const store = await openStore();
     const { rows } = await fill(store, { n: 80, teacherErrs: 0 });

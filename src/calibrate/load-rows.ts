@@ -27,9 +27,22 @@ export type CalibrationStore = Pick<Store, "rows" | "annotations" | "models" | "
 
 type Query = { readonly card: ModelCard; readonly promptVersion: string; readonly signal?: AbortSignal | undefined };
 
+/**
+ * When the monitor last voided a policy of this workspace; 0 where it never did. Certify rows from before describe a stream
+ * that is no more: only later ones may certify.
+ */
+export async function lastAlarmAt({ models, policies }: CalibrationStore): Promise<number> {
+  let last = 0;
+  for (const { id } of await models.list()) {
+    for (const policy of await policies.ofModel(id)) last = Math.max(last, (await policies.voided(policy.id))?.at ?? 0);
+  }
+  return last;
+}
+
 /** @throws FlywheelError `predictions_missing` if the model left none on either split */
 export async function loadHeldOut(store: CalibrationStore, query: Query): Promise<{ readonly [R in Role]: HeldOut }> {
-  const [calibrate, certify] = [await uniformIds(store, "calibrate"), await uniformIds(store, "certify")];
+  const calibrate = await uniformIds(store, "calibrate");
+  const certify = await uniformIds(store, "certify", await lastAlarmAt(store));
   const logits = await heldOutLogits(store, new Set([...calibrate, ...certify]), query);
   const words = await judgements(store, logits, query);
   const heldOut = (ids: readonly RowId[]): HeldOut => ({
@@ -43,9 +56,9 @@ export async function loadHeldOut(store: CalibrationStore, query: Query): Promis
   return { calibrate: heldOut(calibrate), certify: heldOut(certify) };
 }
 
-async function uniformIds(store: CalibrationStore, split: Role): Promise<readonly RowId[]> {
+async function uniformIds(store: CalibrationStore, split: Role, since = 0): Promise<readonly RowId[]> {
   const ids: RowId[] = [];
-  for await (const { id } of store.rows.list({ split, uniform: true })) ids.push(id);
+  for await (const { id, createdAt } of store.rows.list({ split, uniform: true })) if (createdAt >= since) ids.push(id);
   return ids;
 }
 

@@ -1,8 +1,8 @@
 /** @file A request's input: what the student and the teacher are shown, and what becomes a row where it is to be labelled. */
 
-import type { ImageInput, Input, RecordInput, Row, RowId, TextInput } from "../records.ts";
+import type { ImageInput, Input, RecordInput, Row, RowId, Split, TextInput } from "../records.ts";
 import type { Store } from "../store/contract.ts";
-import { type Task, trafficSplitOf } from "../task.ts";
+import { splitOf, type Task, trafficSplitOf } from "../task.ts";
 
 export type ImageContent = {
   readonly kind: "image";
@@ -19,7 +19,7 @@ export type RouterInput = {
   readonly content: ImageContent | TextInput | RecordInput;
 };
 
-export type Sampling = { readonly uniform: boolean; readonly propensity: number };
+export type Sampling = { readonly uniform: boolean; readonly census: boolean; readonly propensity: number };
 
 /**
  * Makes the input a row, payload first; durable when resolved. A known row stays as it was first seen.
@@ -37,12 +37,18 @@ export async function storeRow(
     source: `request ${requestId}`,
     origin: "traffic",
     uniform: sampling.uniform,
-    split: sampling.uniform ? trafficSplitOf(rowId, task.splits) : "train",
+    split: splitFor(rowId, sampling, task),
     propensity: sampling.propensity,
     createdAt: at,
   };
   await store.rows.put([row]);
   return row;
+}
+
+/** A census trains as well as certifies, as ingested rows do; a sample of traffic is held out, the rest trains. */
+function splitFor(id: RowId, { uniform, census }: Sampling, { splits }: Task): Split {
+  if (census) return splitOf(id, splits);
+  return uniform ? trafficSplitOf(id, splits) : "train";
 }
 
 async function storePayload(content: RouterInput["content"], store: Store): Promise<Input> {

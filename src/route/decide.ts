@@ -127,8 +127,8 @@ type Step = Omit<DecideRequest, "input"> &
 
 async function answer(step: Step, options: DecideOptions): Promise<Answered> {
   const { routing, guess, input, requestId, at } = step;
-  const { uniform, propensity } = routing;
-  const sampling = { uniform, propensity };
+  const { uniform, census, propensity } = routing;
+  const sampling = { uniform, census, propensity };
   // The policy routes to the student only what the student has guessed.
   if (routing.route === "escalated" || !guess) return await escalate({ ...step, guess, sampling }, options);
   if (routing.route === "audited") await storeRow(input, sampling, { ...options, requestId, at });

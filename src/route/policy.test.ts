@@ -79,14 +79,17 @@ describe("route", () => {
   });
 
   test.each([
-    ["unsure", { confidence: 0.79 }],
-    ["no-certificate", { threshold: undefined }],
-    ["student-failed", { confidence: undefined }],
-    ["student-failed", { confidence: Number.NaN }],
-  ] as const)("escalates as %s", (reason, changes) => {
+    ["unsure", { confidence: 0.79 }, false],
+    ["student-failed", { confidence: undefined }, false],
+    ["student-failed", { confidence: Number.NaN }, false],
+    ["no-certificate", { threshold: undefined }, true],
+    ["no-champion", { barrier: "no-champion" }, true],
+    ["voided", { barrier: "voided" }, true],
+  ] as const)("escalates as %s; all traffic is the sample where no input could have been answered", (...row) => {
+    const [reason, changes, census] = row;
     const asked = { confidence: 0.9, threshold: 0.8, draws: { uniform: 0.5, audit: 0.5 }, uniformRate: 0.01 };
     const routing = route({ ...asked, auditRule: flatAuditRule(0.02), ...changes });
-    expect(routing).toEqual({ route: "escalated", reason, uniform: false, propensity: 1 });
+    expect(routing).toEqual({ route: "escalated", reason, uniform: census, census, propensity: 1 });
   });
 
   test("a confidence at the threshold is answered", () => {

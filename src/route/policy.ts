@@ -3,7 +3,8 @@
  *
  * The uniform stream is drawn before the student is heard: a fixed share of all traffic gets the teacher's label whatever
  * the student says, so that what certifies and monitors is a fair sample. Everything else about auditing only decides
- * which of the remaining confident answers are worth a second opinion.
+ * which of the remaining confident answers are worth a second opinion. Where the student may not answer anything, all
+ * traffic is labelled, so all of it is the sample: a census.
  */
 
 import type { EscalationReason } from "../records.ts";
@@ -26,21 +27,30 @@ export type RouteQuestion = {
 };
 
 export type Routing = {
-  /** Drawn for the uniform stream. */
+  /** Drawn for the uniform stream, or part of a census. */
   readonly uniform: boolean;
+  /** All traffic is labelled, whatever is in it. */
+  readonly census: boolean;
   /** Probability, over the draws, with which this request receives a teacher's label. */
   readonly propensity: number;
 } & ({ readonly route: "answered" | "audited" } | { readonly route: "escalated"; readonly reason: EscalationReason });
 
 export function route(question: RouteQuestion): Routing {
   const { draws, uniformRate, auditRule } = question;
-  const uniform = draws.uniform < uniformRate;
   const standing = standingOf(question);
-  if (standing.kind === "escalate") return { route: "escalated", reason: standing.reason, uniform, propensity: 1 };
+  const census = standing.kind === "escalate" && !hangsOnInput(standing.reason);
+  const uniform = census || draws.uniform < uniformRate;
+  if (standing.kind === "escalate")
+    return { route: "escalated", reason: standing.reason, uniform, census, propensity: 1 };
 
   const auditRate = auditProbability(auditRule, standing.confidence);
   const propensity = uniformRate + (1 - uniformRate) * auditRate;
-  return { route: uniform || draws.audit < auditRate ? "audited" : "answered", uniform, propensity };
+  return { route: uniform || draws.audit < auditRate ? "audited" : "answered", uniform, census, propensity };
+}
+
+/** Whether another input might have been answered: then who is escalated is no fair sample. */
+function hangsOnInput(reason: EscalationReason): boolean {
+  return reason === "unsure" || reason === "student-failed";
 }
 
 type Standing =

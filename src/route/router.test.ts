@@ -1,6 +1,7 @@
 import { describe, expect, test, vi } from "vitest";
 import type { Decision } from "../records.ts";
 import type { Store } from "../store/contract.ts";
+import { splitOf } from "../task.ts";
 import {
   createTestStudent,
   createTestTeacher,
@@ -80,11 +81,20 @@ describe("an unsure request", () => {
     expect(await store.decisions.count()).toBe(8);
   });
 
-  test("drawn for the uniform stream may fall into any split", async () => {
-    const task = fruitTask({ ...everyOneUniform, splits: { train: 0, calibrate: 0, certify: 1 } });
+  test("drawn for the uniform stream is held out, whatever share of ingested rows trains", async () => {
+    const task = fruitTask({ ...everyOneUniform, splits: { train: 0.98, calibrate: 0, certify: 0.02 } });
     const { router, store } = await openWorld({ task });
     const { decision } = await ask(router, "pear", 0.6);
     expect(await store.rows.get(decision.rowId)).toMatchObject({ uniform: true, split: "certify", propensity: 1 });
+  });
+
+  test("before there is a champion all traffic is the sample: it is split as if it had been ingested", async () => {
+    const task = fruitTask();
+    const { router, store } = await openWorld({ task, promoted: false });
+    for (let index = 0; index < 40; index++) await ask(router, "pear", index / 50);
+    const rows = await Array.fromAsync(store.rows.list({ uniform: true }));
+    expect(rows).toHaveLength(40);
+    for (const { id, split, propensity } of rows) expect([split, propensity]).toEqual([splitOf(id, task.splits), 1]);
   });
 
   test("whose caller goes away is still recorded, for it was paid for", async () => {
