@@ -49,10 +49,40 @@ const TeacherOptions = z.strictObject({
 });
 export type TeacherOptions = z.output<typeof TeacherOptions>;
 
+/** Record students: XGBoost's own parameters, under its names in `xgboost.train`; what is left out has XGBoost's default. */
+const XgboostOptions = z.strictObject({
+  /** Trees for each class. */
+  num_boost_round: z.int().min(1).max(100_000).default(200),
+  /** Stop after as many rounds without a better log loss on the calibrate split, and keep the best; 0: never. */
+  early_stopping_rounds: z.int().min(0).default(20),
+  eta: z.number().gt(0).max(1).default(0.1),
+  max_depth: z.int().min(0).max(64).default(6),
+  min_child_weight: z.number().min(0).optional(),
+  gamma: z.number().min(0).optional(),
+  max_delta_step: z.number().min(0).optional(),
+  subsample: z.number().gt(0).max(1).optional(),
+  colsample_bytree: z.number().gt(0).max(1).optional(),
+  colsample_bylevel: z.number().gt(0).max(1).optional(),
+  colsample_bynode: z.number().gt(0).max(1).optional(),
+  lambda: z.number().min(0).optional(),
+  alpha: z.number().min(0).optional(),
+  scale_pos_weight: positive.optional(),
+  tree_method: z.enum(["hist", "approx", "exact"]).default("hist"),
+  grow_policy: z.enum(["depthwise", "lossguide"]).optional(),
+  max_leaves: z.int().min(0).optional(),
+  max_bin: z.int().min(2).optional(),
+  num_parallel_tree: z.int().min(1).optional(),
+  max_cat_to_onehot: z.int().min(1).optional(),
+  max_cat_threshold: z.int().min(1).optional(),
+  /** By feature: 1, the score may only rise with it; −1, only fall. Of two classes, the score is the second's. */
+  monotone_constraints: z.record(z.string(), z.union([z.literal(-1), z.literal(0), z.literal(1)])).optional(),
+});
+export type XgboostOptions = z.output<typeof XgboostOptions>;
+
 const StudentOptions = z.strictObject({
   /**
    * Images: `mobilenet-v3-small`, `mobilenet-v2`, `mobilenet-v4-conv-small`, or `onnx` (any ONNX classifier in `weights`).
-   * `auto`: the usual one for the task's input.
+   * Records: `xgboost`. `auto`: the usual one for the task's input.
    */
   trainer: z.string().default("auto"),
   /**
@@ -85,10 +115,11 @@ const StudentOptions = z.strictObject({
   augment: z.boolean().default(true),
   /**
    * What a round starts from: `refit`, the starting weights again (slower, owes nothing to earlier rounds), or `continue`, the
-   * champion, for half of the epochs. Either way on every label there is, never on the newest alone.
+   * champion, for two thirds of the epochs. Either way on every label there is, never on the newest alone.
    */
   rounds: z.enum(["refit", "continue"]).default("refit"),
   threads: z.int().min(1).optional(),
+  xgboost: XgboostOptions.prefault({}),
 });
 export type StudentOptions = z.output<typeof StudentOptions>;
 

@@ -21,12 +21,13 @@ export function demoTask(teacher: DemoTeacher, student: TaskDefinition["student"
     student: {
       trainer: "mobilenet-v3-small",
       imageSize: 64,
-      epochs: 16,
+      epochs: 12,
       learningRate: 3e-3,
       rounds: "continue",
       ...student,
     },
-    target: { kind: "regret", risk: 0.08, delta: 0.1 },
+    // The teacher is wrong on one row in twenty, and a student that is right where it is wrong counts as wrong.
+    target: { kind: "regret", risk: 0.07, delta: 0.1 },
     budgetUsd: 5,
     // Four hundred held-out rows cannot tell one point apart; on real traffic there are more, and one point is the default.
     promotion: { margin: 0.03 },

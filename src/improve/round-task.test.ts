@@ -17,12 +17,12 @@ test("a refit starts where the first model started", () => {
   expect(roundTask(task("refit"), "models/champion")).toEqual(task("refit"));
 });
 
-test("a continued round starts from the champion, for half of the epochs, and asks the same question", () => {
+test("a continued round starts from the champion, for two thirds of the epochs, and asks the same question", () => {
   const continued = roundTask(task("continue"), "models/champion");
   expect(continued.student).toMatchObject({
     trainer: "onnx",
     weights: join("models/champion", "model.onnx"),
-    epochs: 6,
+    epochs: 8,
   });
   expect(continued.student.weightsSha256).toBeUndefined();
   expect(promptVersion(continued)).toBe(promptVersion(task("continue")));

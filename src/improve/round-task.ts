@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { Task } from "../task.ts";
 
 /** Share of the epochs in which a champion takes in what is new. */
-const continuedShare = 1 / 2;
+const continuedShare = 2 / 3;
 /** Where the task does not say: what networks of ours are trained for from scratch. */
 const usualEpochs = 15;
 
