@@ -68,12 +68,6 @@ describe("starting", () => {
     const starting = startTestServer({ task, store, host: "192.0.2.1", apiKeys: ["k"] });
     await expect(starting).rejects.toMatchObject({ code: "host_unavailable" });
   });
-
-  test("for a task that does not read images says so", async () => {
-    const { task, store } = await openServeWorld();
-    const starting = startTestServer({ task: { ...task, input: "text" }, store });
-    await expect(starting).rejects.toMatchObject({ code: "unsupported_input_kind" });
-  });
 });
 
 describe("a student as training writes it", () => {
@@ -82,7 +76,10 @@ describe("a student as training writes it", () => {
     const task = fruitPhotoTask("http://127.0.0.1:1/v1", { whenTeacherDown: "refuse" });
     const { modelId } = await promote(store, task, "m1");
     const folder = store.models.folder(modelId);
-    await writeModelFolder(folder, { model: colourModel(), card: { ...testCard("m1"), inputKind: "image", preprocessing } });
+    await writeModelFolder(folder, {
+      model: colourModel(),
+      card: { ...testCard("m1"), inputKind: "image", preprocessing },
+    });
     return { store, task, folder };
   }
 

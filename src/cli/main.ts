@@ -140,7 +140,7 @@ program
 program
   .command("simulate-teacher")
   .description("an OpenAI-compatible teacher made from a gold file; always shown as simulated")
-  .requiredOption("--gold <file>", "CSV of file,label; files relative to it")
+  .requiredOption("--gold <file>", "CSV of file,label or text,label; in a workspace, any table with the task's columns")
   .option("--port <port>", "0 picks a free one", wholeNumber("--port"), 8701)
   .option("--error-rate <share>", "wrong answers", share("--error-rate"), 0.05)
   .option("--latency <ms>", "median latency", wholeNumber("--latency"), 200)

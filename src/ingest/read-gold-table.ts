@@ -52,9 +52,10 @@ export async function readGoldTable({ store, task, goldPath, signal }: GoldTable
   return { matched, unmatched: unmatched.summary(), unknownLabels: unknownLabels.summary() };
 }
 
-type GoldLine = { readonly id: RowId | undefined; readonly label: string; readonly source: string };
+export type GoldLine = { readonly id: RowId | undefined; readonly label: string; readonly source: string };
 
-async function* goldLines(task: Task, table: Table): AsyncGenerator<GoldLine> {
+/** Where a line is no row its `id` is absent, where it has no label `label` is empty. */
+export async function* goldLines(task: Task, table: Table): AsyncGenerator<GoldLine> {
   let read: ((record: TableRecord) => GoldLine) | undefined;
   for await (const item of table.items()) {
     if (item.kind === "refused") yield { id: undefined, label: "", source: item.source };
@@ -84,7 +85,8 @@ function idOf(task: Task, plan: ReturnType<typeof planColumns>, fields: TableRec
   }
 }
 
-async function openGold(goldPath: string): Promise<Table> {
+/** @throws FlywheelError `gold_missing`, `table_malformed` */
+export async function openGold(goldPath: string): Promise<Table> {
   try {
     return await openTable({ path: goldPath, source: normalize(goldPath), format: formatOf(goldPath) ?? "csv" });
   } catch (thrown) {

@@ -9,21 +9,14 @@
 import type { LanguageModelV4GenerateResult, LanguageModelV4Message } from "@ai-sdk/provider";
 import { z } from "zod";
 import { systemClock } from "../clock.ts";
-import {
-  type Clock,
-  type Teacher,
-  type TeacherAnswer,
-  TeacherError,
-  type TeacherInput,
-  type TeacherRequest,
-} from "../contracts.ts";
+import { type Clock, type Teacher, type TeacherAnswer, TeacherError, type TeacherRequest } from "../contracts.ts";
 import type { LabelValue, Usage } from "../records.ts";
 import { promptVersion, type Task } from "../task.ts";
 import { answerSchema, readAnswer } from "./answer.ts";
 import { createLeanFetch } from "./lean-fetch.ts";
 import { labelProbabilities } from "./logprobs.ts";
 import { costOf, type Price, requirePrice } from "./prices.ts";
-import { modelOfPass, type Question, questionOf } from "./prompts.ts";
+import { fenced, modelOfPass, type Question, questionOf } from "./prompts.ts";
 import { type Environment, type Fetch, openModel, type ProviderModel } from "./provider.ts";
 import { exhaustedForMs, type ResponseHeaders } from "./retry-after.ts";
 import { type FailureContext, timedOut, toTeacherError } from "./teacher-errors.ts";
@@ -147,7 +140,7 @@ function refusesLogprobs({ offers }: Desk, error: TeacherError): boolean {
 async function generate(desk: Desk, { request, question }: Letter, signal: AbortSignal): Promise<Reply> {
   const options = desk.offers.logprobs ? desk.logprobOptions : undefined;
   const result = await desk.model.doGenerate({
-    prompt: [{ role: "system", content: question.system }, userMessage(question, request.input)],
+    prompt: [{ role: "system", content: question.system }, userMessage(question, request)],
     responseFormat: { type: "json", schema: answerSchema(question.labels), name: "answer" },
     maxOutputTokens: MAX_OUTPUT_TOKENS,
     temperature: question.temperature,
@@ -159,9 +152,11 @@ async function generate(desk: Desk, { request, question }: Letter, signal: Abort
   return toReply(result);
 }
 
-function userMessage({ user }: Question, input: TeacherInput): LanguageModelV4Message {
+function userMessage({ user }: Question, { input, idempotencyKey }: TeacherRequest): LanguageModelV4Message {
   const asked = { type: "text" as const, text: user };
-  if (input.kind !== "image") return { role: "user", content: [asked, { type: "text", text: textOf(input) }] };
+  if (input.kind !== "image") {
+    return { role: "user", content: [asked, { type: "text", text: fenced(textOf(input), idempotencyKey) }] };
+  }
   const data = { type: "data" as const, data: input.bytes };
   return { role: "user", content: [asked, { type: "file", data, mediaType: input.mediaType }] };
 }

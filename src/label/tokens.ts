@@ -14,6 +14,9 @@ export const EXPECTED_OUTPUT_TOKENS = 12;
 export const expectedTextTokens = (text: string): number => Math.ceil(Buffer.byteLength(text) / 4);
 export const maxTextTokens = (text: string): number => Math.ceil(Buffer.byteLength(text) / 2) + 16;
 
+/** A fence is 39 bytes of tags and digits. */
+const MAX_FENCE_TOKENS = 40;
+
 type Size = { readonly width: number; readonly height: number };
 
 export function imageTokens(model: string, size: Size): number {
@@ -51,7 +54,8 @@ export function maxImageTokens(model: string): number {
 }
 
 export function maxInputTokens(model: string, prompt: string, input: TeacherInput): number {
-  return maxTextTokens(prompt) + (input.kind === "image" ? maxImageTokens(model) : maxTextTokens(textOf(input)));
+  const shown = input.kind === "image" ? maxImageTokens(model) : maxTextTokens(textOf(input)) + MAX_FENCE_TOKENS;
+  return maxTextTokens(prompt) + shown;
 }
 
 /** A text or record as the teacher is shown it. */

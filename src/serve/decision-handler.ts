@@ -8,11 +8,12 @@ import type { Task } from "../task.ts";
 import { parseDecisionRequest } from "./decision-request.ts";
 import { decisionBody } from "./decision-response.ts";
 import { decisionHeaders } from "./headers.ts";
-import { type ImageInputOptions, identifyImage, receiveImage } from "./image-input.ts";
+import type { ImageInputOptions } from "./image-input.ts";
 import type { Metrics } from "./metrics.ts";
 import { requireModel } from "./models.ts";
 import { asksOtherwise, matchQuestions } from "./questions.ts";
 import { queuedBody } from "./queued.ts";
+import { receiveInput } from "./receive-input.ts";
 import { RequestError } from "./request-error.ts";
 
 export type DecisionHandlerOptions = {
@@ -38,9 +39,8 @@ export function createDecisionHandler(options: DecisionHandlerOptions): Decision
       requireModel(model, task);
       const asked = matchQuestions(questions, task);
       const signal = callerSignal(reply);
-      const image = await receiveImage(parts, images, signal);
-      const shown = { kind: "image", bytes: image.bytes, mediaType: image.mediaType } as const;
-      const routed = await router.decide({ shown, input: identifyImage(image), requestId: request.id, signal });
+      const received = await receiveInput(parts, { task, images, signal });
+      const routed = await router.decide({ ...received, requestId: request.id, signal });
       finished.set(request, routed);
       reply.headers(decisionHeaders(routed, teacher?.simulated ?? false));
       reply.header("x-flywheel-overhead-ms", overheadMs(routed, reply).toFixed(2));

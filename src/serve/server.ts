@@ -76,12 +76,11 @@ const DEFAULT_DEADLINE_MS = 30_000;
 const TIMEOUT_MARGIN_MS = 10_000;
 
 /**
- * @throws FlywheelError `api_keys_required`, `unsupported_input_kind`, `port_in_use`, `port_forbidden`, `host_unavailable`
+ * @throws FlywheelError `api_keys_required`, `port_in_use`, `port_forbidden`, `host_unavailable`
  */
 export async function startServer(options: ServerOptions): Promise<Server> {
-  const { host = "127.0.0.1", port = DEFAULT_PORT, apiKeys = [], task } = options;
+  const { host = "127.0.0.1", port = DEFAULT_PORT, apiKeys = [] } = options;
   requireKeysBeyondLoopback(host, apiKeys);
-  requireImages(task);
   const running = await compose({ ...options, apiKeys });
   try {
     await running.app.listen({ host, port });
@@ -90,13 +89,6 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     throw toListenError(thrown, `${host}:${port}`);
   }
   return toServer(running, options);
-}
-
-function requireImages({ name, input }: Task): void {
-  if (input === "image") return;
-  throw new FlywheelError("unsupported_input_kind", `task "${name}" reads ${input}s; the server answers about images`, {
-    hint: "text and record tasks are not served yet",
-  });
 }
 
 type Running = {

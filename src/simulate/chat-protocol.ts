@@ -5,6 +5,7 @@
 
 import { createHash } from "node:crypto";
 import { z } from "zod";
+import { unfenced } from "../label/prompts.ts";
 import type { LabelValue, Usage } from "../records.ts";
 
 const Part = z.union([
@@ -74,7 +75,7 @@ function parseJson(text: string): unknown {
 }
 
 function readContent(part: z.output<typeof Part>): Content | undefined {
-  if (part.type === "text") return { kind: "text", text: part.text };
+  if (part.type === "text") return { kind: "text", text: unfenced(part.text) };
   const base64 = /^data:[^,]*;base64,(.*)$/s.exec(part.image_url.url)?.[1];
   return base64 === undefined ? undefined : { kind: "image", bytes: Buffer.from(base64, "base64") };
 }

@@ -1,14 +1,21 @@
-/** @file The gold file of a simulated teacher: `file,label` with files relative to the CSV, or `text,label`. */
+/**
+ * @file The gold file of a simulated teacher: `file,label` with files relative to the CSV, `text,label`, or any table that
+ * ingest reads, its columns as the task names them.
+ */
 
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { parse } from "csv-parse/sync";
 import sharp from "sharp";
+import { z } from "zod";
 import { FlywheelError, messageOf } from "../errors.ts";
 import { mediaTypeOf } from "../image/media-type.ts";
+import { goldLines, openGold } from "../ingest/read-gold-table.ts";
 import { presentImage } from "../label/teacher-input.ts";
 import type { LabelValue } from "../records.ts";
+import { classesOf, normaliseLabel, type Task } from "../task.ts";
+import { identityOfRecord, identityOfText } from "../text/identity.ts";
 
 export type GoldFile = {
   /** Label by `contentHash` of the content. */
@@ -20,13 +27,49 @@ export type GoldFile = {
 /** Of an image's bytes or of a text's UTF-8. 64 hex digits. */
 export const contentHash = (content: Uint8Array | string): string => createHash("sha256").update(content).digest("hex");
 
-/** @throws FlywheelError `invalid_gold` naming the line that cannot be read */
-export async function loadGoldFile(path: string): Promise<GoldFile> {
+/** The names under which a text or a record may be in `gold`: its bytes, and what it says. */
+export function textHashes(text: string): readonly [string, ...string[]] {
+  return [contentHash(text), identityOfText(text), ...recordHashes(text)];
+}
+
+function recordHashes(text: string): readonly string[] {
+  if (!text.startsWith("{")) return [];
+  const fields = Fields.safeParse(parseJson(text));
+  return fields.success ? [identityOfRecord(fields.data)] : [];
+}
+
+const Fields = z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()]));
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * @param task of the workspace: says what the columns of texts and records are; without it, `file` or `text` and `label`
+ * @throws FlywheelError `invalid_gold` naming the line that cannot be read, `table_column_missing`
+ */
+export async function loadGoldFile(path: string, task?: Task): Promise<GoldFile> {
+  if (!task || task.input === "image") return await loadFilesOrTexts(path);
+  const gold = new Map<string, LabelValue>();
+  for await (const { id, label, source } of goldLines(task, await openGold(path))) {
+    const value = normaliseLabel(task, label);
+    if (id !== undefined && value !== undefined) gold.set(id, value);
+    else if (label !== "")
+      throw invalidGold(source, id === undefined ? "no row" : `"${label}" is no label of the task`);
+  }
+  return { gold, classes: classesOf(task) };
+}
+
+async function loadFilesOrTexts(path: string): Promise<GoldFile> {
   const records = await readRecords(path);
   const gold = new Map<string, LabelValue>();
   for (const [index, record] of records.entries()) {
     const { label } = record;
-    if (!label) throw invalidGold(path, index, "no label");
+    if (!label) throw invalidGold(place(path, index), "no label");
     for (const hash of await hashesOf(record, path, index)) gold.set(hash, label);
   }
   return { gold, classes: [...new Set(gold.values())] };
@@ -47,12 +90,12 @@ async function readRecords(path: string): Promise<readonly Record[]> {
 
 async function hashesOf(record: Record, path: string, index: number): Promise<readonly string[]> {
   if (record["text"] !== undefined) return [contentHash(record["text"])];
-  if (!record["file"]) throw invalidGold(path, index, "no file");
+  if (!record["file"]) throw invalidGold(place(path, index), "no file");
   try {
     const bytes = await readFile(resolve(dirname(path), record["file"]));
     return [contentHash(bytes), ...(await presentedHash(bytes))];
   } catch (thrown) {
-    throw invalidGold(path, index, messageOf(thrown));
+    throw invalidGold(place(path, index), messageOf(thrown));
   }
 }
 
@@ -65,8 +108,10 @@ async function presentedHash(bytes: Uint8Array): Promise<readonly string[]> {
   return presented.bytes === bytes ? [] : [contentHash(presented.bytes)];
 }
 
-function invalidGold(path: string, index: number, what: string): FlywheelError {
-  return new FlywheelError("invalid_gold", `${path}: record ${index + 1}: ${what}`, {
-    hint: "every line gives a file (relative to the CSV) or a text, and its label",
+const place = (path: string, index: number): string => `${path}: record ${index + 1}`;
+
+function invalidGold(where: string, what: string): FlywheelError {
+  return new FlywheelError("invalid_gold", `${where}: ${what}`, {
+    hint: "every line gives a file (relative to the CSV), a text or a record, and its label",
   });
 }

@@ -7,7 +7,8 @@ import sharp from "sharp";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { decodeImage, identityOf } from "../image/decode.ts";
 import { presentImage } from "../label/teacher-input.ts";
-import { contentHash, loadGoldFile } from "./gold-file.ts";
+import { defineTask } from "../task.ts";
+import { contentHash, loadGoldFile, textHashes } from "./gold-file.ts";
 import { type SimulatedTeacherOptions, startSimulatedTeacher } from "./teacher-server.ts";
 
 const classes = ["apple", "pear", "orange"];
@@ -175,6 +176,27 @@ describe("a gold file", () => {
     const { gold } = await loadGoldFile(path);
     const shown = await presentImage(photo, { width: 2000, height: 1500, mediaType: "image/tiff" });
     expect(gold.get(contentHash(shown.bytes))).toBe("pear");
+  });
+
+  test("may be any table of the workspace's task: records by their features, texts by what they say", async () => {
+    const columns = { id: "nr", gold: "churn", features: { zip: "category", vip: "boolean" } } as const;
+    const task = defineTask({
+      name: "churn",
+      input: "record",
+      instructions: "?",
+      output: { kind: "predicate" },
+      columns,
+      teacher: { model: "compatible/x" },
+    });
+    const path = await write("nr,zip,vip,churn\n1,01234,yes,Yes\n2,5,no,No\n3,5,yes,\n");
+    const { gold, classes: known } = await loadGoldFile(path, task);
+    expect(known).toEqual(["true", "false"]);
+    expect(gold.size).toBe(2);
+    expect(textHashes('{"vip":true,"zip":"01234"}').map((hash) => gold.get(hash))).toContain("true");
+    const wrong = write("zip,churn\n1,perhaps\n");
+    await expect(
+      loadGoldFile(await wrong, { ...task, columns: { ...task.columns, features: "auto" } }),
+    ).rejects.toThrow(/"perhaps" is no label/);
   });
 
   test("may list texts", async () => {

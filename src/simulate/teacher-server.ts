@@ -15,7 +15,7 @@ import type { LabelValue } from "../records.ts";
 import { answerTo, type Confusion, confusionOf, rowOf } from "./answers.ts";
 import { type Content, completionBody, errorBody, piecesOf, type Question, readQuestion } from "./chat-protocol.ts";
 import { type FaultRates, faultOf, type Latency, latencyOf } from "./faults.ts";
-import { contentHash } from "./gold-file.ts";
+import { contentHash, textHashes } from "./gold-file.ts";
 import { createLedger, type Ledger, type TeacherStats } from "./ledger.ts";
 import { createTokenBucket, type TokenBucket } from "./token-bucket.ts";
 
@@ -200,9 +200,14 @@ function fail(desk: Desk, response: ServerResponse): void {
 }
 
 async function findGold({ options: { gold, identify } }: Desk, content: Content) {
-  const hash = contentHash(content.kind === "image" ? content.bytes : content.text);
+  if (content.kind === "text") {
+    const hashes = textHashes(content.text);
+    const hash = hashes.find((one) => gold.get(one) !== undefined) ?? hashes[0];
+    return { gold: gold.get(hash), hash };
+  }
+  const hash = contentHash(content.bytes);
   const known = gold.get(hash);
-  if (known !== undefined || content.kind === "text" || !identify) return { gold: known, hash };
+  if (known !== undefined || !identify) return { gold: known, hash };
   const identity = await identify(content.bytes);
   return { gold: gold.get(identity), hash: identity };
 }

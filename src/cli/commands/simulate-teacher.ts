@@ -1,6 +1,9 @@
 import { once } from "node:events";
+import { FlywheelError } from "../../errors.ts";
+import { loadTask } from "../../flywheel/config.ts";
 import { loadGoldFile } from "../../simulate/gold-file.ts";
 import { startSimulatedTeacher } from "../../simulate/teacher-server.ts";
+import type { Task } from "../../task.ts";
 import type { CommandContext, CommandResult } from "../command.ts";
 
 export type SimulateOptions = {
@@ -15,11 +18,21 @@ export type SimulateOptions = {
   readonly malformed: number;
 };
 
+/** Of the workspace where it runs in one: it says what the columns are. */
+async function taskIn(directory: string): Promise<Task | undefined> {
+  try {
+    return await loadTask(directory);
+  } catch (thrown) {
+    if (FlywheelError.isInstance(thrown) && thrown.code === "config_missing") return undefined;
+    throw thrown;
+  }
+}
+
 export async function runSimulateTeacher(
-  { seed, json, clock, signal, say }: CommandContext,
+  { dir, seed, json, clock, signal, say }: CommandContext,
   { gold: path, port, errorRate, latency, rateLimit, p429, p5xx, hang, malformed }: SimulateOptions,
 ): Promise<CommandResult> {
-  const { gold, classes } = await loadGoldFile(path);
+  const { gold, classes } = await loadGoldFile(path, await taskIn(dir));
   await using teacher = await startSimulatedTeacher({
     gold,
     classes,
