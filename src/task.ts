@@ -79,10 +79,31 @@ const XgboostOptions = z.strictObject({
 });
 export type XgboostOptions = z.output<typeof XgboostOptions>;
 
+const NgramRange = z
+  .tuple([z.int().min(1).max(8), z.int().min(1).max(8)])
+  .refine(([least, most]) => least <= most, "must be [least, most]");
+
+/** Text students: which n-grams are features, and how strongly weights are held back. */
+const TextOptions = z.strictObject({
+  /** N-grams of words; false: none. */
+  words: z.union([NgramRange, z.literal(false)]).default([1, 2]),
+  /** N-grams of characters within words; false: none. */
+  characters: z.union([NgramRange, z.literal(false)]).default([3, 5]),
+  /** N-grams in fewer texts are left out. */
+  minDocuments: z.int().min(1).default(2),
+  /** Bits of the hash that names a feature: 2^bits features at most for words and for characters; absent: all n-grams. */
+  hashed: z.int().min(8).max(24).optional(),
+  /** Inverse strengths of the penalty (scikit-learn's C), rising; the best out of fold is taken. */
+  c: z.array(positive).min(1).max(12).default([0.3, 1, 3, 10, 30]),
+  /** `balanced`: rare classes count for as much as common ones; their confidence then needs the calibrator all the more. */
+  classWeight: z.enum(["none", "balanced"]).default("none"),
+});
+export type TextOptions = z.output<typeof TextOptions>;
+
 const StudentOptions = z.strictObject({
   /**
    * Images: `mobilenet-v3-small`, `mobilenet-v2`, `mobilenet-v4-conv-small`, or `onnx` (any ONNX classifier in `weights`).
-   * Records: `xgboost`. `auto`: the usual one for the task's input.
+   * Texts: `linear-text`. Records: `xgboost`. `auto`: the usual one for the task's input.
    */
   trainer: z.string().default("auto"),
   /**
@@ -120,6 +141,7 @@ const StudentOptions = z.strictObject({
   rounds: z.enum(["refit", "continue"]).default("refit"),
   threads: z.int().min(1).optional(),
   xgboost: XgboostOptions.prefault({}),
+  text: TextOptions.prefault({}),
 });
 export type StudentOptions = z.output<typeof StudentOptions>;
 

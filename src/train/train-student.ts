@@ -96,7 +96,7 @@ async function register(
       seed: String(seed),
       dataHash: set.hash,
       trainingRows: set.rows.length,
-      options: job.options,
+      options: { ...job.options, ...trained.found },
       ...(preprocessing && { preprocessing }),
       history: trained.history,
       codeVersion,

@@ -59,6 +59,8 @@ export type TrainedStudent = {
   /** `[set.rows, classes]`, nats: each row by a model that had not seen it. */
   readonly outOfFold: Float32Array;
   readonly history: ModelCard["history"];
+  /** Joins the card's options: what only came out as it ran, such as importances of features. */
+  readonly found?: ModelCard["options"];
 };
 
 export type LoadOptions = {

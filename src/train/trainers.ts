@@ -1,6 +1,5 @@
 /** @file Which kind of student learns which kind of input. Each is imported only where it is needed. */
 
-import { FlywheelError } from "../errors.ts";
 import type { Input } from "../records.ts";
 import type { StudentLoader, StudentTrainer } from "./trainer.ts";
 
@@ -10,9 +9,10 @@ export async function trainerFor(kind: Kind): Promise<StudentTrainer> {
   switch (kind) {
     case "image":
       return (await import("./image/train-image-student.ts")).trainImageStudent;
-    case "text":
     case "record":
-      throw notYet(kind);
+      return (await import("./record/train-record-student.ts")).trainRecordStudent;
+    case "text":
+      return (await import("./text/train-text-student.ts")).trainTextStudent;
     default:
       return kind satisfies never;
   }
@@ -22,15 +22,11 @@ export async function loaderFor(kind: Kind): Promise<StudentLoader> {
   switch (kind) {
     case "image":
       return (await import("./image/load-image-student.ts")).openImageStudent;
-    case "text":
     case "record":
-      throw notYet(kind);
+      return (await import("./record/load-record-student.ts")).openRecordStudent;
+    case "text":
+      return (await import("./text/load-text-student.ts")).openTextStudent;
     default:
       return kind satisfies never;
   }
 }
-
-const notYet = (kind: Kind) =>
-  new FlywheelError("unknown_trainer", `there is no student for ${kind} yet`, {
-    hint: "set the task's input to image",
-  });

@@ -90,7 +90,7 @@ function firstOf(places: Iterable<LibraryPlace>): XgboostLibrary {
     }
   }
   throw new FlywheelError("xgboost_missing", "XGBoost's shared library is not on this machine", {
-    hint: "run `node scripts/setup-xgboost.ts` or `pip install xgboost-cpu` (macOS: `brew install xgboost`), or set FLYWHEEL_XGBOOST to its path",
+    hint: "run `pip install xgboost-cpu` (macOS: `brew install xgboost`; in our repository: `make setup`), or set FLYWHEEL_XGBOOST to the library's path",
   });
 }
 

@@ -37,8 +37,8 @@ export type TrainingState = {
 export type TrainedRound = {
   /** Rounds done, from 1. */
   readonly round: number;
-  /** The last metric's; absent without a validation matrix. */
-  readonly score: number | undefined;
+  /** Of the validation matrix by metric, the last of which decides; empty without one. */
+  readonly metrics: Readonly<Record<string, number>>;
   /** The model so far; not to be disposed. */
   readonly booster: Booster;
 };
@@ -85,16 +85,17 @@ async function runRounds(booster: Booster, options: TrainOptions): Promise<Run> 
     if (signal?.aborted) return run("interrupted");
     if (stopping.isDue()) return run("early");
     booster.update(matrix);
-    const score = validation && stopping.add(...lastMetric(booster, validation));
-    await onRound?.({ round: round + 1, score, booster });
+    const metrics = validation ? (booster.evaluate({ validation })["validation"] ?? {}) : {};
+    if (validation) stopping.add(metrics);
+    await onRound?.({ round: round + 1, metrics, booster });
     await setImmediate();
   }
   return run("rounds");
 }
 
 type Stopping = {
-  /** Returns the score. */
-  add(metric: string, score: number): number;
+  /** @throws FlywheelError `xgboost_no_metric` */
+  add(metrics: TrainedRound["metrics"]): void;
   isDue(): boolean;
   state(): Omit<Run, "ended">;
 };
@@ -107,18 +108,18 @@ function createStopping(earlier: readonly number[], patience: number | undefined
     return scores.indexOf(better);
   };
   return {
-    add(name, score) {
+    add(metrics) {
+      const [name, score] = lastOf(metrics);
       metric = name;
       scores.push(score);
-      return score;
     },
     isDue: () => patience !== undefined && metric !== undefined && scores.length - 1 - best() >= patience,
     state: () => ({ scores, metric, best: patience === undefined || scores.length === 0 ? undefined : best() }),
   };
 }
 
-function lastMetric(booster: Booster, validation: Matrix): readonly [string, number] {
-  const last = Object.entries(booster.evaluate({ validation })["validation"] ?? {}).at(-1);
+function lastOf(metrics: TrainedRound["metrics"]): readonly [string, number] {
+  const last = Object.entries(metrics).at(-1);
   if (last) return last;
   throw new FlywheelError("xgboost_no_metric", "a validation matrix was given, and no evaluation metric was computed");
 }

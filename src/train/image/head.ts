@@ -4,8 +4,9 @@
  */
 
 import { fitLogistic, type Logistic, logisticLogits } from "../../math/logistic.ts";
-import { createRng, fork, type Seed, shuffle } from "../../math/random.ts";
+import type { Seed } from "../../math/random.ts";
 import { logSumExp } from "../../math/softmax.ts";
+import { FOLDS, stratifiedFolds } from "../folds.ts";
 import type { TrainingRow } from "../training-rows.ts";
 
 export type HeadData = {
@@ -32,7 +33,6 @@ const MIDDLING_PENALTY = 0.1;
  * learn from. Shop photos, look-alikes held out: 86 % right after fine-tuning against 78 % from the head that predicts best.
  */
 const STARTING_PENALTY = 1;
-const FOLDS = 5;
 /** A probe's accuracy does not move beyond it; a tenth of the time of the default. */
 const TOLERANCE = 1e-4;
 
@@ -49,7 +49,7 @@ export type ChosenHead = {
  */
 export function chooseHead(data: HeadData, seed: Seed): ChosenHead {
   const scaled = standardise(data);
-  const best = bestPenalty(scaled.data, stratifiedFolds(data, seed));
+  const best = bestPenalty(scaled.data, stratifiedFolds(data.rows, seed));
   const fitted = fitRows(scaled.data, undefined, best.penalty);
   return { head: unscaled(fitted, scaled), penalty: best.penalty, outOfFold: best.outOfFold };
 }
@@ -62,7 +62,7 @@ export function startingHead(data: HeadData): Head {
 
 /** Only what other folds' heads say of each row, at one middling penalty: a fraction of the time of `chooseHead`. */
 export function outOfFoldOnly(data: HeadData, seed: Seed): Float32Array {
-  return outOfFoldLogits(standardise(data).data, stratifiedFolds(data, seed), MIDDLING_PENALTY);
+  return outOfFoldLogits(standardise(data).data, stratifiedFolds(data.rows, seed), MIDDLING_PENALTY);
 }
 
 type Tried = { readonly penalty: number; readonly outOfFold: Float32Array; readonly loss: number };
@@ -106,21 +106,6 @@ function unscaled({ weights, bias, d, k }: Logistic, { mean, deviation }: Scaled
     return bias[c]! - shift;
   });
   return { weights: own, bias: shifted };
-}
-
-/** Fold of each row; the rows of a class are dealt out in turn. */
-function stratifiedFolds({ rows }: HeadData, seed: Seed): Int32Array {
-  const folds = new Int32Array(rows.length);
-  const order = shuffle([...rows.keys()], createRng(fork(seed, "folds")));
-  const dealt = new Map<number, number>();
-  for (const row of order) {
-    const { classIndex } = rows[row]!;
-    const count = dealt.get(classIndex) ?? 0;
-    dealt.set(classIndex, count + 1);
-    // Offset by class, else the first folds would get the surplus row of every class.
-    folds[row] = (count + classIndex) % FOLDS;
-  }
-  return folds;
 }
 
 function outOfFoldLogits(data: HeadData, folds: Int32Array, penalty: number): Float32Array {

@@ -1,0 +1,174 @@
+/** @file Trees, loaded to decide on records. */
+
+import { z } from "zod";
+import type { Student, StudentInput } from "../../contracts.ts";
+import { FlywheelError, messageOf } from "../../errors.ts";
+import { readOnnx } from "../../onnx/proto.ts";
+import { type LabelValue, modelId, type RecordInput } from "../../records.ts";
+import { type Booster, createBooster } from "../../xgboost/booster.ts";
+import { type Forest, forestOf } from "../../xgboost/forest.ts";
+import { createMatrix } from "../../xgboost/matrix.ts";
+import { readCard, readModelFolder } from "../load-student.ts";
+import { modelCorrupt, modelFile } from "../model-folder.ts";
+import type { LoadOptions, ModelFiles } from "../trainer.ts";
+import { createEncoder } from "./encode-record.ts";
+import { FeatureSchema } from "./feature-schema.ts";
+import { boosterFile, featuresFile } from "./record-files.ts";
+import { described } from "./training-table.ts";
+
+export type Fields = RecordInput["fields"];
+
+export type RecordStudent = Student & {
+  readonly schema: FeatureSchema;
+  /**
+   * The fast path: one record to its logits `[classes]`, on the calling thread.
+   * @throws FlywheelError `feature_type_changed`, `feature_not_finite`
+   */
+  predictRecord(fields: Fields): Float32Array;
+  /** Why, by SHAP values from XGBoost itself, which has to be on the machine. @throws FlywheelError `xgboost_missing` */
+  explain(fields: Fields): readonly Explanation[];
+  /** What records held that the student cannot read, so far. */
+  readonly unread: Unread;
+};
+
+/** Of one class's logit; of two classes only the second's, the first's being 0. */
+export type Explanation = {
+  readonly label: LabelValue;
+  /** The logit before anything is known of the record. */
+  readonly bias: number;
+  /** What each feature adds to it, the largest first; with the bias they sum to the logit. */
+  readonly contributions: readonly { readonly feature: string; readonly contribution: number }[];
+};
+
+/** Values counted by column. */
+export type Unread = {
+  /** Columns that no training row had a value of; the names of the first hundred. */
+  readonly features: ReadonlyMap<string, number>;
+  /** Words that are no category of a column. */
+  readonly categories: ReadonlyMap<string, number>;
+};
+
+const Card = z.object({ id: z.string(), classes: z.array(z.string()).min(2) });
+
+/** @throws FlywheelError `model_missing`, `model_corrupt` */
+export async function loadRecordStudent(folder: string, options: LoadOptions): Promise<RecordStudent> {
+  return await openRecordStudent(await readModelFolder(folder), options);
+}
+
+/** @throws FlywheelError `model_corrupt` */
+export async function openRecordStudent(model: ModelFiles, { threads }: LoadOptions): Promise<RecordStudent> {
+  const { id, classes } = readCard(Card, model);
+  const schema = readSchema(model);
+  const forest = readForest(model, { classes: classes.length, features: schema.features.length });
+  const unread = createUnread();
+  const encoder = createEncoder(schema, unread.events);
+  const vector = new Float32Array(encoder.width);
+  const explainer = createExplainer({ model, schema, classes, threads });
+  const predictRecord = (fields: Fields, row = "1"): Float32Array => {
+    encoder.encodeInto(vector, 0, fields, row);
+    const logits = new Float32Array(forest.classes);
+    forest.predictInto(logits, 0, vector, 0);
+    return logits;
+  };
+  return {
+    modelId: modelId(id),
+    classes,
+    schema,
+    unread: unread.counts,
+    predictRecord: (fields) => predictRecord(fields),
+    explain(fields) {
+      encoder.encodeInto(vector, 0, fields, "1");
+      return explainer.explain(vector);
+    },
+    async predictLogits(batch, signal) {
+      const logits = new Float32Array(batch.length * classes.length);
+      for (const [index, input] of batch.entries()) {
+        signal?.throwIfAborted();
+        logits.set(predictRecord(fieldsOf(input), String(index + 1)), index * classes.length);
+      }
+      return logits;
+    },
+    async [Symbol.asyncDispose]() {
+      explainer[Symbol.dispose]();
+    },
+  };
+}
+
+function fieldsOf(input: StudentInput): Fields {
+  if (input.kind === "record") return input.fields;
+  throw new FlywheelError("student_wrong_input", `this student takes records, it was given a ${input.kind}`, {
+    hint: "check the task's input kind",
+  });
+}
+
+function readSchema({ folder, files }: ModelFiles): FeatureSchema {
+  try {
+    return FeatureSchema.parse(JSON.parse(new TextDecoder().decode(files.get(featuresFile))));
+  } catch (cause) {
+    throw modelCorrupt(folder, `${featuresFile} cannot be read: ${messageOf(cause)}`, cause);
+  }
+}
+
+function readForest({ folder, files }: ModelFiles, wanted: Pick<Forest, "classes" | "features">): Forest {
+  try {
+    const forest = forestOf(readOnnx(files.get(modelFile) ?? new Uint8Array()));
+    if (forest.classes === wanted.classes && forest.features === wanted.features) return forest;
+    throw new RangeError(`it has ${forest.features} features and ${forest.classes} classes`);
+  } catch (cause) {
+    throw modelCorrupt(folder, `${modelFile} cannot be opened: ${messageOf(cause)}`, cause);
+  }
+}
+
+/** A sender of random names must not fill the memory. */
+const MOST_NAMES = 100;
+
+function createUnread() {
+  const features = new Map<string, number>();
+  const categories = new Map<string, number>();
+  const counter = (counts: Map<string, number>, says: (name: string) => string) => (name: string) => {
+    const count = counts.get(name);
+    if (count === undefined && counts.size >= MOST_NAMES) return;
+    if (count === undefined) process.emitWarning(says(name), { code: "FLYWHEEL_UNREAD" });
+    counts.set(name, (count ?? 0) + 1);
+  };
+  return {
+    counts: { features, categories },
+    events: {
+      onUnknownFeature: counter(features, (name) => `column "${name}" was not there in training: it is ignored`),
+      onUnknownCategory: counter(
+        categories,
+        (name) => `column "${name}" holds a word that was not there in training: it counts as missing`,
+      ),
+    },
+  };
+}
+
+type ExplainerOptions = LoadOptions & {
+  readonly model: ModelFiles;
+  readonly schema: FeatureSchema;
+  readonly classes: readonly LabelValue[];
+};
+
+type Explainer = Disposable & { explain(vector: Float32Array): readonly Explanation[] };
+
+/** The booster is loaded with the first question: deciding does without the library. */
+function createExplainer({ model, schema, classes, threads }: ExplainerOptions): Explainer {
+  const labels = classes.length === 2 ? classes.slice(1) : classes;
+  const columns = schema.features.length;
+  let booster: Booster | undefined;
+  return {
+    explain(vector) {
+      booster ??= createBooster({ model: model.files.get(boosterFile) ?? new Uint8Array() });
+      using matrix = createMatrix({ data: vector, rows: 1, columns, ...described(schema.features), threads });
+      const { values } = booster.predict(matrix, "contributions");
+      return labels.map((label, index) => {
+        const own = values.subarray(index * (columns + 1), (index + 1) * (columns + 1));
+        const contributions = schema.features
+          .map(({ name }, at) => ({ feature: name, contribution: own[at]! }))
+          .sort((a, b) => Math.abs(b.contribution) - Math.abs(a.contribution));
+        return { label, bias: own[columns]!, contributions };
+      });
+    },
+    [Symbol.dispose]: () => booster?.[Symbol.dispose](),
+  };
+}

@@ -1,0 +1,248 @@
+import { readdir, readFile, truncate } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { expectClose } from "../../../test/golden-values.ts";
+import { systemClock } from "../../clock.ts";
+import { readOnnx } from "../../onnx/proto.ts";
+import { openSession } from "../../onnx/session.ts";
+import { floats } from "../../onnx/tensor.ts";
+import type { ModelCard, Prediction } from "../../records.ts";
+import type { Store } from "../../store/contract.ts";
+import type { Task } from "../../task.ts";
+import { createBooster } from "../../xgboost/booster.ts";
+import { library, needsLibrary } from "../../xgboost/testing.ts";
+import { trainStudent } from "../train-student.ts";
+import { loadRecordStudent } from "./load-record-student.ts";
+import { addRecords, customer, openWorld, plans, planTask, type World } from "./testing.ts";
+import { encodeRecords } from "./training-table.ts";
+
+const given = ({ store }: World, task: Task = planTask()) => ({ store, task, seed: 1, clock: systemClock, threads: 1 });
+const small = (xgboost: object = {}) => planTask({ student: { xgboost: { num_boost_round: 20, ...xgboost } } });
+
+async function predictionsOf(store: Store, { id }: ModelCard, basis: Prediction["basis"]) {
+  return await Array.fromAsync(store.predictions.ofModel(id, basis));
+}
+
+async function accuracyOf(store: Store, predictions: readonly Prediction[]): Promise<number> {
+  const right = await Promise.all(
+    predictions.map(async ({ rowId, logits }) => {
+      const best = logits.indexOf(Math.max(...logits));
+      return (await store.labels.get(rowId))?.value === plans[best];
+    }),
+  );
+  return right.filter(Boolean).length / right.length;
+}
+
+describe.skipIf(!library)(`training on records${needsLibrary}`, () => {
+  test("leaves a model, its schema, its trees, held-out and out-of-fold predictions", async () => {
+    await using world = await openWorld({ train: 500, calibrate: 100, certify: 200 });
+    const { store } = world;
+    const card = await trainStudent(given(world));
+    expect(card).toMatchObject({ trainer: "xgboost", inputKind: "record", classes: plans, trainingRows: 500 });
+    expect(card.options).toMatchObject({
+      validationRows: 100,
+      features: [
+        { name: "age", type: "number" },
+        { name: "contract", type: "category", categories: 3 },
+        { name: "spending", type: "number" },
+        { name: "student", type: "boolean" },
+      ],
+      ignored: [{ name: "customerId" }],
+    });
+    expect(card.options["warnings"]).toEqual([expect.stringMatching(/"customerId" is ignored: it is nearly unique/)]);
+    expect(Object.keys(card.options["gain"] ?? {}).sort()).toEqual(["age", "contract", "spending", "student"]);
+    expect(card.options["rounds"]).toBeLessThan(200);
+    expect(card.history.length).toBeGreaterThan(Number(card.options["rounds"]));
+    expect((await readdir(store.models.folder(card.id))).sort()).toEqual([
+      "booster.ubj",
+      "card.json",
+      "features.json",
+      "model.onnx",
+    ]);
+    const heldOut = await predictionsOf(store, card, "held-out");
+    expect(heldOut).toHaveLength(300);
+    expect(await accuracyOf(store, heldOut)).toBeGreaterThan(0.75);
+    const outOfFold = await predictionsOf(store, card, "out-of-fold");
+    expect(outOfFold).toHaveLength(500);
+    expect(Math.abs((await accuracyOf(store, outOfFold)) - (await accuracyOf(store, heldOut)))).toBeLessThan(0.1);
+  });
+
+  test("is served in process as by ONNX Runtime, by the library, and one by one", async () => {
+    await using world = await openWorld({ train: 200, calibrate: 0, certify: 0 });
+    const card = await trainStudent(given(world, small()));
+    const folder = world.store.models.folder(card.id);
+    await using student = await loadRecordStudent(folder, { threads: 1 });
+    const inputs = Array.from({ length: 100 }, (_, index) => ({
+      kind: "record" as const,
+      fields: customer(`new-${index}`).fields,
+    }));
+    const logits = await student.predictLogits(inputs);
+    expect(logits).toEqual(Float32Array.from(inputs.flatMap(({ fields }) => [...student.predictRecord(fields)])));
+
+    const records = inputs.map(({ fields }) => ({ id: card.id as never, fields }));
+    const { data, rows, columns } = encodeRecords(records, student.schema);
+    const model = readOnnx(await readFile(join(folder, "model.onnx")));
+    await using session = await openSession(model, { threads: 1 });
+    const results = await session.run({ features: floats(data, [rows, columns]) });
+    expectClose(logits, results["logits"]!.data as Float32Array, { rtol: 1e-5, atol: 1e-5 });
+    expect(JSON.parse(model.metadata["flywheel.features"]!)).toEqual(student.schema.features);
+
+    const { fields } = inputs[0]!;
+    const explained = student.explain(fields);
+    expect(explained.map(({ label }) => label)).toEqual(plans);
+    const sums = explained.map(({ bias, contributions }) =>
+      contributions.reduce((sum, each) => sum + each.contribution, bias),
+    );
+    expectClose(sums, student.predictRecord(fields), { rtol: 1e-4, atol: 1e-4 });
+  });
+
+  test("of two classes gives the logit of the second", async () => {
+    await using world = await openWorld({ train: 0, calibrate: 0, certify: 0 });
+    const task = planTask({ output: { kind: "predicate" }, student: { xgboost: { num_boost_round: 10 } } });
+    const rows = Array.from({ length: 100 }, (_, n) => ({ fields: { n }, value: String(n < 50) }));
+    await addRecords(world.store, "train", rows);
+    const card = await trainStudent(given(world, task));
+    await using student = await loadRecordStudent(world.store.models.folder(card.id), { threads: 1 });
+    const [sure, opposite] = [student.predictRecord({ n: 3 }), student.predictRecord({ n: 90 })];
+    expect(card.classes).toEqual(["true", "false"]);
+    expect([sure[0], opposite[0]]).toEqual([0, 0]);
+    expect([sure[1]! < 0, opposite[1]! > 0]).toEqual([true, true]);
+    expect(student.explain({ n: 3 })).toMatchObject([{ label: "false", contributions: [{ feature: "n" }] }]);
+  });
+
+  test.each([
+    ["goes on", {}, 6],
+    ["starts again where it draws rows or columns", { subsample: 0.8, colsample_bynode: 0.7 }, 1],
+  ])("that is stopped %s, to the model that it would have made", async (_how, sampled, firstRound) => {
+    await using world = await openWorld({ train: 300, calibrate: 60, certify: 0 });
+    await using other = await openWorld({ train: 300, calibrate: 60, certify: 0 });
+    const task = small(sampled);
+    const stop = new AbortController();
+    const progress = ({ stage, done }: { readonly stage: string; readonly done: number }) => {
+      if (stage === "train" && done === 5) stop.abort();
+    };
+    await expect(trainStudent({ ...given(world, task), progress, signal: stop.signal })).rejects.toMatchObject({
+      code: "training_interrupted",
+      retryable: true,
+    });
+    const stages: number[] = [];
+    const continued = await trainStudent({
+      ...given(world, task),
+      progress: ({ stage, done }) => {
+        if (stage === "train") stages.push(done);
+      },
+    });
+    expect(stages[0]).toBe(firstRound);
+    const whole = await trainStudent(given(other, task));
+    expect(continued).toMatchObject({ id: whole.id, sha256: whole.sha256, history: whole.history });
+  });
+
+  test("finds the model that the same inputs have made; other parameters make another", async () => {
+    await using world = await openWorld({ train: 60, calibrate: 0, certify: 0 });
+    const first = await trainStudent(given(world, small()));
+    expect(await trainStudent(given(world, small()))).toEqual(first);
+    expect((await trainStudent(given(world, small({ max_depth: 2 })))).id).not.toBe(first.id);
+  });
+
+  test("weighs soft targets and labels of little weight", async () => {
+    await using world = await openWorld({ train: 0, calibrate: 0, certify: 0 });
+    const soft = { distribution: { basic: 0.7, family: 0.3 }, basis: "split" } as const;
+    await addRecords(world.store, "train", [
+      ...Array.from({ length: 60 }, (_, n) => ({ fields: { n, side: "left" }, value: "basic", label: soft })),
+      ...Array.from({ length: 60 }, (_, n) => ({ fields: { n, side: "right" }, value: "plus" })),
+    ]);
+    const task = planTask({ student: { xgboost: { num_boost_round: 60, lambda: 0, min_child_weight: 0 } } });
+    const card = await trainStudent(given(world, task));
+    await using student = await loadRecordStudent(world.store.models.folder(card.id), { threads: 1 });
+    const exponentials = student.predictRecord({ n: 30, side: "left" }).map(Math.exp);
+    const sum = exponentials.reduce((a, b) => a + b);
+    expect(exponentials[0]! / sum).toBeCloseTo(0.7, 1);
+    expect(exponentials[1]! / sum).toBeCloseTo(0.3, 1);
+  });
+
+  test("keeps to monotone constraints by name", async () => {
+    await using world = await openWorld({ train: 200, calibrate: 0, certify: 0 });
+    const binary = planTask({
+      output: { kind: "choice", choices: ["low", "high"] },
+      student: { xgboost: { num_boost_round: 30, monotone_constraints: { spending: 1 } } },
+    });
+    await using other = await openWorld({ train: 0, calibrate: 0, certify: 0 });
+    const noisy = Array.from({ length: 200 }, (_, index) => {
+      const { fields } = customer(`m-${index}`);
+      return { fields, value: Number(fields["spending"]) + 40 * Math.sin(index) > 50 ? "high" : "low" };
+    });
+    await addRecords(other.store, "train", noisy);
+    const card = await trainStudent(given(other, binary));
+    await using student = await loadRecordStudent(other.store.models.folder(card.id), { threads: 1 });
+    const margins = Array.from({ length: 100 }, (_, spending) => student.predictRecord({ spending, age: 40 })[1]!);
+    margins.slice(1).forEach((margin, index) => {
+      expect(margin).toBeGreaterThanOrEqual(margins[index]!);
+    });
+    const unknown = small({ monotone_constraints: { shoe: 1 } });
+    await expect(trainStudent(given(world, unknown))).rejects.toMatchObject({ code: "student_bad_option" });
+  });
+
+  test("says what is wrong with the rows", async () => {
+    await using world = await openWorld({ train: 0, calibrate: 0, certify: 0 });
+    const train = () => trainStudent(given(world, small()));
+    await expect(train()).rejects.toMatchObject({ code: "no_training_rows" });
+    await addRecords(world.store, "train", [{ fields: { n: 1 }, value: "basic" }]);
+    await expect(train()).rejects.toMatchObject({ code: "one_class_only" });
+    await addRecords(world.store, "train", [{ fields: { n: 3, x: 4 }, value: "plus" }]);
+    const card = await train();
+    expect(card.options["warnings"]).toEqual(
+      [1, 0, 1].map((count, index) => expect.stringMatching(`class "${plans[index]}" has ${count} training rows`)),
+    );
+    await addRecords(world.store, "train", [{ fields: { n: 1e300 }, value: "plus" }]);
+    await expect(train()).rejects.toMatchObject({
+      code: "feature_not_finite",
+      message: expect.stringMatching(/row [0-9a-f]{64}: column "n"/),
+    });
+    const other = planTask({ student: { trainer: "mobilenet-v2" } });
+    await expect(trainStudent(given(world, other))).rejects.toMatchObject({ code: "unknown_trainer" });
+  });
+});
+
+describe.skipIf(!library)(`a loaded student${needsLibrary}`, () => {
+  test("counts what it cannot read, and refuses what it must not guess", async () => {
+    await using world = await openWorld({ train: 80, calibrate: 0, certify: 0 });
+    const card = await trainStudent(given(world, small()));
+    await using student = await loadRecordStudent(world.store.models.folder(card.id), { threads: 1 });
+    const warned: string[] = [];
+    const listen = ({ message }: Error) => warned.push(message);
+    process.on("warning", listen);
+    const fields = { age: 30, spending: 20, contract: "monthly", shoe: 43 };
+    expect(student.predictRecord({ ...fields, contract: "weekly" })).toEqual(
+      student.predictRecord({ age: 30, spending: 20 }),
+    );
+    student.predictRecord(fields);
+    expect([...student.unread.features, ...student.unread.categories]).toEqual([
+      ["shoe", 2],
+      ["contract", 1],
+    ]);
+    await new Promise(setImmediate);
+    process.off("warning", listen);
+    expect(warned.filter((message) => message.includes('"shoe"'))).toHaveLength(1);
+    const wrong = [
+      { kind: "record", fields },
+      { kind: "record", fields: { age: "old" } },
+    ] as const;
+    await expect(student.predictLogits(wrong)).rejects.toMatchObject({
+      code: "feature_type_changed",
+      message: expect.stringMatching(/row 2: column "age"/),
+    });
+    await expect(student.predictLogits([{ kind: "text", text: "x" }])).rejects.toMatchObject({
+      code: "student_wrong_input",
+    });
+  });
+
+  test("is whole or is refused; its trees are XGBoost's own file too", async () => {
+    await using world = await openWorld({ train: 80, calibrate: 0, certify: 0 });
+    const card = await trainStudent(given(world, small()));
+    const folder = world.store.models.folder(card.id);
+    using booster = createBooster({ model: await readFile(join(folder, "booster.ubj")) });
+    expect(booster.rounds).toBe(20);
+    await truncate(join(folder, "features.json"), 100);
+    await expect(loadRecordStudent(folder, { threads: 1 })).rejects.toMatchObject({ code: "model_corrupt" });
+  });
+});

@@ -1,0 +1,116 @@
+/** @file Students for records: XGBoost's trees on the columns of the rows. */
+
+import { FlywheelError } from "../../errors.ts";
+import { parseTreeModel } from "../../xgboost/model-json.ts";
+import { loadXgboost } from "../../xgboost/native.ts";
+import { treesToOnnx } from "../../xgboost/trees-to-onnx.ts";
+import type { PreparedTraining, TrainedStudent, TrainerContext, TrainingWork } from "../trainer.ts";
+import { readValidationRows, type TrainingRow, type TrainingSet } from "../training-rows.ts";
+import { type FeatureSchema, inferFeatures } from "./feature-schema.ts";
+import { type FittedTrees, fitTrees, type TreeData } from "./fit-trees.ts";
+import { boosterFile, featuresFile } from "./record-files.ts";
+import { encodeRecords, recordsOf } from "./training-table.ts";
+
+const trainerName = "xgboost";
+
+/**
+ * @throws FlywheelError `unknown_trainer`, `xgboost_missing`, `no_features`, `feature_not_finite`, `student_bad_option`
+ */
+export async function trainRecordStudent(context: TrainerContext): Promise<PreparedTraining> {
+  const { store, task, set } = context;
+  checkTrainer(task.student.trainer);
+  const { xgboost } = task.student;
+  const { version } = loadXgboost();
+  const { schema, warnings } = inferFeatures(recordsOf(set.rows), task.columns);
+  const validation = xgboost.early_stopping_rounds > 0 ? await readValidationRows(store, task) : [];
+  const options = {
+    xgboost,
+    library: `XGBoost ${version}`,
+    features: schema.features.map(shown),
+    ignored: schema.ignored,
+  };
+  return {
+    trainer: trainerName,
+    options: {
+      ...options,
+      validationRows: validation.length,
+      warnings: [...warnings, ...rareClasses(set)],
+    },
+    follows: { xgboost, version, schema, validation: validation.map(({ id, classIndex }) => [id, classIndex]) },
+    run: (work) => run({ work, set, validation, schema, xgboost }),
+  };
+}
+
+function checkTrainer(trainer: string): void {
+  if (trainer === "auto" || trainer === trainerName) return;
+  throw new FlywheelError("unknown_trainer", `"${trainer}" does not train on records`, {
+    hint: `set student.trainer to "${trainerName}", or leave it out`,
+  });
+}
+
+/** On the card: what a person would want to see of a column. */
+const shown = (feature: FeatureSchema["features"][number]) => ({
+  name: feature.name,
+  type: feature.type,
+  ...(feature.type === "category" && { categories: feature.categories.length }),
+});
+
+/** Five folds cannot each have a row of such a class. */
+const RARE = 5;
+
+function rareClasses({ rows, classes }: TrainingSet): readonly string[] {
+  const counts = classes.map((_, index) => rows.filter(({ classIndex }) => classIndex === index).length);
+  return classes.flatMap((name, index) => {
+    const count = counts[index]!;
+    return count < RARE
+      ? [`class "${name}" has ${count} training rows: the student can hardly know it; label more of it`]
+      : [];
+  });
+}
+
+type Run = {
+  readonly work: TrainingWork;
+  readonly set: TrainingSet;
+  readonly validation: readonly TrainingRow[];
+  readonly schema: FeatureSchema;
+  readonly xgboost: TrainerContext["task"]["student"]["xgboost"];
+};
+
+async function run({ work, set, validation, schema, xgboost }: Run): Promise<TrainedStudent> {
+  const classes = set.classes.length;
+  const treeData = (rows: readonly TrainingRow[]): TreeData => ({
+    rows,
+    vectors: encodeRecords(recordsOf(rows), schema),
+    classes,
+  });
+  const train = treeData(set.rows);
+  const fitted = await fitTrees({
+    ...work,
+    train,
+    validation: treeData(validation),
+    features: schema.features,
+    xgboost,
+  });
+  return trainedStudent(fitted, schema);
+}
+
+function trainedStudent(fitted: FittedTrees, schema: FeatureSchema): TrainedStudent {
+  const { ubj, json, rounds, gain, outOfFold, history } = fitted;
+  const trees = parseTreeModel(json);
+  const model = treesToOnnx(trees);
+  return {
+    model: { ...model, metadata: { ...model.metadata, "flywheel.features": JSON.stringify(schema.features) } },
+    files: new Map([
+      [featuresFile, new TextEncoder().encode(`${JSON.stringify(schema, undefined, 2)}\n`)],
+      [boosterFile, ubj],
+    ]),
+    // A threshold or a value in each node.
+    parameters: trees.trees.reduce((sum, { nodes }) => sum + nodes.length, 0),
+    outOfFold,
+    history,
+    found: { rounds, gain: byValue(gain) },
+  };
+}
+
+const byValue = (gain: Readonly<Record<string, number>>): Readonly<Record<string, number>> =>
+  Object.fromEntries(Object.entries(gain).sort(([, a], [, b]) => b - a));
