@@ -351,6 +351,25 @@ export type Decision = {
 export const TeacherDownPolicy = ["answer-flagged", "refuse", "queue"] as const;
 export type TeacherDownPolicy = (typeof TeacherDownPolicy)[number];
 
+/** One of the students that a task allows, as it compared with the others before any was certified. */
+export type CandidateResult = {
+  readonly name: string;
+  readonly modelId: ModelId;
+  /** On out-of-fold train rows and calibrate rows together, against the labels in force. */
+  readonly accuracy: Estimate;
+  /** Share of these rows that it would answer at the target, were the target met by what was seen: to compare, not to promise. */
+  readonly coverage: Estimate;
+  /** Coverage of the candidate with most of it, minus this one's, on the same rows (paired bootstrap). */
+  readonly behind: Estimate;
+  /** One decision; absent where nothing could be timed. */
+  readonly p50Ms?: number;
+  readonly sizeBytes: number;
+  readonly trainingMs: number;
+  /** Accuracy against the candidate with most coverage: McNemar mid-p after Holm; 1 for itself. */
+  readonly p: number;
+  readonly chosen: boolean;
+};
+
 /** One turn of the wheel. */
 export type Round = {
   readonly round: number;
@@ -368,4 +387,6 @@ export type Round = {
   readonly coverage: Estimate;
   readonly requests: number;
   readonly costUsd: number;
+  /** Where the task left the choice of the student to us; cheapest first. */
+  readonly candidates?: readonly CandidateResult[];
 };

@@ -3,7 +3,7 @@
 import { join } from "node:path";
 import type { Task } from "../task.ts";
 
-/** Share of the epochs in which a champion takes in what is new. */
+/** Networks alone can go on from where they are; share of the epochs in which a champion takes in what is new. */
 const continuedShare = 2 / 3;
 /** Where the task does not say: what networks of ours are trained for from scratch. */
 const usualEpochs = 15;
@@ -14,7 +14,7 @@ const usualEpochs = 15;
  */
 export function roundTask(task: Task, folder: string | undefined): Task {
   const { student } = task;
-  if (student.rounds === "refit" || folder === undefined) return task;
+  if (task.input !== "image" || student.rounds === "refit" || folder === undefined) return task;
   const epochs = Math.max(1, Math.round((student.epochs ?? usualEpochs) * continuedShare));
   // The rate was the task's for another start; fine-tuning has its own.
   const { weightsSha256: _, learningRate: __, ...kept } = student;

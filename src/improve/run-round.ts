@@ -8,11 +8,11 @@ import type { Clock, Progress } from "../contracts.ts";
 import { deriveLabels } from "../label/derive-labels.ts";
 import { proportionEstimate } from "../math/estimate.ts";
 import type { Seed } from "../math/random.ts";
-import type { Champion, Estimate, ModelCard, Policy, Round } from "../records.ts";
+import type { CandidateResult, Champion, Estimate, ModelCard, Policy, Round } from "../records.ts";
 import type { Store } from "../store/contract.ts";
 import type { Task } from "../task.ts";
 import { predictHeldOut } from "../train/predict-held-out.ts";
-import { trainStudent } from "../train/train-student.ts";
+import { trainChosenStudent } from "./choose-student.ts";
 import { type Comparison, compareModels } from "./compare.ts";
 import { type Candidate, judgeOnHoldout } from "./holdout.ts";
 import { promote } from "./promotion.ts";
@@ -29,7 +29,12 @@ export type RoundOptions = {
 };
 
 /** A trained, calibrated and, where possible, certified model that serves nobody yet. */
-export type Challenger = { readonly card: ModelCard; readonly policy: Policy };
+export type Challenger = {
+  readonly card: ModelCard;
+  readonly policy: Policy;
+  /** Where the task left the choice of the student to us. */
+  readonly candidates?: readonly CandidateResult[];
+};
 
 export type FinishedRound = {
   readonly kind: "done";
@@ -48,9 +53,9 @@ export async function trainChallenger(options: RoundOptions): Promise<Challenger
   await deriveLabels(options);
   const champion = await store.policies.champion();
   const task = roundTask(options.task, champion && store.models.folder(champion.modelId));
-  const card = await trainStudent({ ...options, task });
-  const policy = await calibrateModel({ ...options, modelId: card.id });
-  return { card, policy };
+  const chosen = await trainChosenStudent({ ...options, task });
+  const policy = await calibrateModel({ ...options, modelId: chosen.card.id });
+  return { ...chosen, policy };
 }
 
 /**
@@ -98,6 +103,7 @@ export async function finishRound(contest: Contest): Promise<FinishedRound> {
     why: lost ? "not promoted: another process promoted a model first" : reason,
     accuracy: verdict.accuracy,
     coverage: verdict.coverage,
+    ...(challenger.candidates && { candidates: challenger.candidates }),
   };
   await store.rounds.put(round);
   return { kind: "done", round, challenger, ...(verdict.comparison && { comparison: verdict.comparison }) };

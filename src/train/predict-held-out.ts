@@ -5,7 +5,7 @@
 
 import type { Progress, Student, StudentInput } from "../contracts.ts";
 import type { Input, ModelCard, Prediction, Row, RowId, Split } from "../records.ts";
-import type { Store } from "../store/contract.ts";
+import type { BlobStore, Store } from "../store/contract.ts";
 import type { Task } from "../task.ts";
 import { loadStudent } from "./load-student.ts";
 import { threadsOf } from "./threads.ts";
@@ -79,11 +79,12 @@ async function predictRows(
   rows: readonly Row[],
   { store, signal }: PredictHeldOutOptions,
 ): Promise<Float32Array> {
-  const inputs = await Promise.all(rows.map(({ input }) => withPayload(input, store)));
+  const inputs = await Promise.all(rows.map(({ input }) => studentInput(input, store.blobs)));
   return await student.predictLogits(inputs, signal);
 }
 
-async function withPayload(input: Input, { blobs }: PredictHeldOutOptions["store"]): Promise<StudentInput> {
+/** A row's input with its payload loaded. */
+export async function studentInput(input: Input, blobs: BlobStore): Promise<StudentInput> {
   if (input.kind !== "image") return input;
   return { kind: "image", bytes: await blobs.get(input.blob), mediaType: input.mediaType };
 }

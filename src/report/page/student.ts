@@ -19,7 +19,7 @@ import { against, entries, figure, figureOf, missing, section, share, table } fr
 
 const title = { id: "student", title: "Student" } as const;
 
-export function studentPart({ student, evaluation }: ReportData): Html {
+export function studentPart({ student, evaluation, rounds }: ReportData): Html {
   if (isMissing(student)) return section(title, missing(student));
   const lead = `${student.trainer}, trained on ${plural(student.trainingRows, "label")} in ${duration(student.trainingMs)}. ${standing(student)}`;
   return section(
@@ -31,7 +31,33 @@ export function studentPart({ student, evaluation }: ReportData): Html {
     ]),
     isMissing(evaluation) ? missing(evaluation) : measures(evaluation),
     student.history.length > 1 ? figure(trainingChart(student)) : none,
+    candidates(student, rounds),
   );
+}
+
+/** Those that this student was chosen from. */
+function candidates({ modelId }: StudentSection, rounds: ReportData["rounds"]): Html {
+  const among = rounds.findLast(({ challenger }) => challenger === modelId)?.candidates;
+  if (!among) return none;
+  const names = ["Candidate", "Accuracy", "Coverage", "Behind", "p", "One decision", "Size", "Training"];
+  return table({
+    caption:
+      "Candidates, cheapest first, on out-of-fold and calibrate rows. The cheapest that is not shown to be worse is chosen; it alone is certified.",
+    columns: names.map((name, index) => ({ name, numeric: index > 0 })),
+    rows: among.map((one) => ({
+      marked: one.chosen,
+      cells: [
+        one.chosen ? `${one.name} (chosen)` : one.name,
+        share(one.accuracy),
+        share(one.coverage),
+        share(one.behind),
+        one.p.toFixed(3),
+        one.p50Ms === undefined ? "–" : `${one.p50Ms.toPrecision(2)} ms`,
+        bytes(one.sizeBytes),
+        duration(one.trainingMs),
+      ],
+    })),
+  });
 }
 
 function standing({ champion, newerModelId }: StudentSection): string {
