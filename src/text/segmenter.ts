@@ -7,7 +7,7 @@
  */
 
 import { characterClass, classOf, isEmojiModifier, isRegionalIndicator, zeroWidthJoiner } from "./character-class.ts";
-import { normaliseText } from "./normalise.ts";
+import { foldText } from "./fold-text.ts";
 
 const { space, word, mark, ideograph, emoji, dropped } = characterClass;
 const SPACE = 32;
@@ -34,7 +34,7 @@ export class Segmenter {
 
   /** Segments `text`, which need not be normalised. */
   read(text: string): void {
-    this.#begin(normaliseText(text));
+    this.#begin(foldText(text));
     const source = this.#text;
     for (let index = 0; index < source.length; ) {
       const codePoint = source.codePointAt(index)!;

@@ -8,7 +8,7 @@
 const beyondAscii = /[\u0080-\uffff]/;
 
 /** Never fails: every string has a normal form. */
-export function normaliseText(text: string): string {
+export function foldText(text: string): string {
   const composed = beyondAscii.test(text) ? text.toWellFormed().normalize("NFKC") : text;
   return composed.toLowerCase();
 }

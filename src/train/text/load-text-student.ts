@@ -1,0 +1,112 @@
+/**
+ * @file A linear text student, loaded. It predicts from the weights of `model.onnx` directly: a text has a few hundred
+ * features, and adding up as many rows of weights takes less time than handing them to a session. `load-text-student.test.ts`
+ * holds it against ONNX Runtime on the same file.
+ */
+
+import { setImmediate } from "node:timers/promises";
+import { z } from "zod";
+import type { Student, StudentInput } from "../../contracts.ts";
+import { FlywheelError, messageOf } from "../../errors.ts";
+import { readOnnx } from "../../onnx/proto.ts";
+import { modelId } from "../../records.ts";
+import { TextEncoder } from "../../text/text-encoder.ts";
+import { readVocabulary } from "../../text/vocabulary-file.ts";
+import { readCard } from "../load-student.ts";
+import { modelCorrupt, modelFile } from "../model-folder.ts";
+import type { ModelFiles } from "../trainer.ts";
+import { type LinearWeights, weightsOf } from "./linear-network.ts";
+import { vocabularyFile } from "./text-files.ts";
+
+export type TextStudent = Student & {
+  /** The fast path: one text to its logits `[classes]`, at once. */
+  logitsOf(text: string): Float32Array;
+};
+
+const Card = z.object({ id: z.string(), classes: z.array(z.string()).min(2) });
+
+/** Texts after which other work has its turn: a few milliseconds. */
+const TURN = 128;
+
+/** @throws FlywheelError `model_corrupt` */
+export async function openTextStudent(files: ModelFiles): Promise<TextStudent> {
+  const { id, classes } = readCard(Card, files);
+  const { encoder, weights } = openParts(files);
+  if (weights.k !== classes.length) {
+    throw modelCorrupt(files.folder, `${modelFile} tells ${weights.k} classes apart, its card ${classes.length}`);
+  }
+  const logitsOf = (text: string): Float32Array => {
+    const logits = new Float32Array(weights.k);
+    encoder.encode(text);
+    if (weights.k === 2) addTwoLogits(logits, encoder, weights);
+    else addLogits(logits, encoder, weights);
+    return logits;
+  };
+  return {
+    modelId: modelId(id),
+    classes,
+    logitsOf,
+    async predictLogits(batch, signal) {
+      const logits = new Float32Array(batch.length * classes.length);
+      for (const [row, input] of batch.entries()) {
+        if (row > 0 && row % TURN === 0) await setImmediate();
+        signal?.throwIfAborted();
+        logits.set(logitsOf(textOf(input)), row * classes.length);
+      }
+      return logits;
+    },
+    async [Symbol.asyncDispose]() {},
+  };
+}
+
+function openParts({ folder, files }: ModelFiles): { readonly encoder: TextEncoder; readonly weights: LinearWeights } {
+  const vocabulary = files.get(vocabularyFile);
+  const model = files.get(modelFile);
+  if (!vocabulary || !model) throw modelCorrupt(folder, `its card does not name ${vocabularyFile}`);
+  try {
+    const encoder = new TextEncoder(readVocabulary(vocabulary));
+    const weights = weightsOf(readOnnx(model));
+    if (weights.columns === encoder.width) return { encoder, weights };
+    throw new RangeError(`${modelFile} has weights of ${weights.columns} n-grams, ${vocabularyFile} ${encoder.width}`);
+  } catch (cause) {
+    throw modelCorrupt(folder, messageOf(cause), cause);
+  }
+}
+
+/** logits `[k]` = bias + Σ value · weights of its column. */
+function addLogits(
+  logits: Float32Array,
+  { columns, values, count }: TextEncoder,
+  { weights, bias, k }: LinearWeights,
+): void {
+  const sums = Float64Array.from(bias); // in float64, as everywhere; rounded once
+  for (let entry = 0; entry < count; entry++) {
+    const value = values[entry]!;
+    for (let c = 0, at = columns[entry]! * k; c < k; c++, at++) sums[c]! += value * weights[at]!;
+  }
+  logits.set(sums);
+}
+
+/** The usual case without an inner loop. */
+function addTwoLogits(
+  logits: Float32Array,
+  { columns, values, count }: TextEncoder,
+  { weights, bias }: LinearWeights,
+): void {
+  let [first, second] = [bias[0]!, bias[1]!];
+  for (let entry = 0; entry < count; entry++) {
+    const value = values[entry]!;
+    const at = 2 * columns[entry]!;
+    first += value * weights[at]!;
+    second += value * weights[at + 1]!;
+  }
+  logits[0] = first;
+  logits[1] = second;
+}
+
+function textOf(input: StudentInput): string {
+  if (input.kind === "text") return input.text;
+  throw new FlywheelError("student_wrong_input", `this student takes texts, it was given a ${input.kind}`, {
+    hint: "check the task's input kind",
+  });
+}

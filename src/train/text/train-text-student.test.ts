@@ -1,0 +1,229 @@
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { systemClock } from "../../clock.ts";
+import { createRng } from "../../math/random.ts";
+import { argmaxRows } from "../../math/softmax.ts";
+import { openSession } from "../../onnx/session.ts";
+import { floats, tensor } from "../../onnx/tensor.ts";
+import { Split } from "../../records.ts";
+import type { Store } from "../../store/contract.ts";
+import { openSqliteStore } from "../../store/sqlite.ts";
+import { sampleAnnotation, sampleRow } from "../../store/testing/samples.ts";
+import { defineTask, type Task, type TaskDefinition } from "../../task.ts";
+import { defaultNgrams } from "../../text/options.ts";
+import { TextEncoder } from "../../text/text-encoder.ts";
+import { readVocabulary } from "../../text/vocabulary-file.ts";
+import { loadStudent, readModelFolder } from "../load-student.ts";
+import { modelFile } from "../model-folder.ts";
+import { trainStudent } from "../train-student.ts";
+import { LinearFitter, learnVocabulary } from "./linear-work.ts";
+import { openTextStudent } from "./load-text-student.ts";
+import { vocabularyFile } from "./text-files.ts";
+
+const topics = {
+  card: "card lost stolen freeze block plastic arrive post",
+  rate: "rate exchange euro dollar currency convert price",
+  top: "top up balance account money transfer bank add",
+};
+type Topic = keyof typeof topics;
+const filler = "please can you tell me why the my is what how do I 👍 手机 it".split(" ");
+
+function sentence(topic: Topic, seed: string): string {
+  const rng = createRng(seed);
+  const own = topics[topic].split(" ");
+  const words = Array.from({ length: 8 }, (_, index) => (index % 3 === 0 ? own : filler));
+  return words.map((list) => list[rng.integer(list.length)]).join(" ");
+}
+
+function questionTask(student: TaskDefinition["student"] = {}, choices: readonly string[] = Object.keys(topics)): Task {
+  return defineTask({
+    name: "questions",
+    input: "text",
+    instructions: "What is it about?",
+    output: { kind: "choice", choices },
+    teacher: { model: "compatible/simulated" },
+    student: { threads: 2, ...student },
+  });
+}
+
+type World = AsyncDisposable & { readonly store: Store; readonly directory: string };
+
+async function openWorld(perSplit: number, names: readonly Topic[] = ["card", "rate", "top"]): Promise<World> {
+  const directory = await mkdtemp(join(tmpdir(), "flywheel-text-"));
+  const store = await openSqliteStore({ directory });
+  for (const split of Split) {
+    const values = Array.from({ length: perSplit }, (_, index) => names[index % names.length]!);
+    const rows = values.map((value, index) =>
+      sampleRow(`${split}-${index}`, { split, input: { kind: "text", text: sentence(value, `${split}/${index}`) } }),
+    );
+    await store.rows.put(rows);
+    await store.annotations.put(rows.map((row, index) => sampleAnnotation(row, 1, { value: values[index]! })));
+    await store.labels.put(
+      rows.map(({ id }, index) => ({ rowId: id, value: values[index]!, weight: 0.8, basis: "agreed", at: 1 }) as const),
+    );
+  }
+  return {
+    store,
+    directory,
+    async [Symbol.asyncDispose]() {
+      await store[Symbol.asyncDispose]();
+      await rm(directory, { recursive: true });
+    },
+  };
+}
+
+const train = (store: Store, task: Task, more: { readonly signal?: AbortSignal; readonly threads?: number } = {}) =>
+  trainStudent({ store, task, seed: 7, clock: systemClock, ...more });
+
+test("learns what texts are about, and says so of rows that it has not seen", async () => {
+  await using world = await openWorld(90);
+  const { store } = world;
+  const card = await train(store, questionTask());
+  expect(card).toMatchObject({
+    trainer: "linear-text",
+    inputKind: "text",
+    trainingRows: 90,
+    classes: Object.keys(topics),
+  });
+  expect(card.options).toMatchObject({ words: [1, 2], characters: [3, 5], heaviest: { card: expect.any(Array) } });
+  expect(Object.keys(card.files ?? {})).toEqual([vocabularyFile]);
+  const labels = new Map<string, string>();
+  for await (const { row, label } of store.labels.list({})) labels.set(row.id, label.value);
+  for (const [basis, rows] of [
+    ["held-out", 180],
+    ["out-of-fold", 90],
+  ] as const) {
+    let right = 0;
+    let count = 0;
+    for await (const { rowId, logits } of store.predictions.ofModel(card.id, basis)) {
+      right += Number(card.classes[argmaxRows(logits, 3)[0]!] === labels.get(rowId));
+      count += 1;
+    }
+    expect(count).toBe(rows);
+    expect(right / count).toBeGreaterThan(0.9);
+  }
+});
+
+test("the same rows give the same model, whatever the number of threads", async () => {
+  await using one = await openWorld(40);
+  await using other = await openWorld(40);
+  const [a, b] = [
+    await train(one.store, questionTask(), { threads: 1 }),
+    await train(other.store, questionTask(), { threads: 3 }),
+  ];
+  expect(a.id).toBe(b.id);
+  expect(a.sha256).toBe(b.sha256);
+  expect(a.files).toEqual(b.files);
+});
+
+describe.each([
+  { name: "two classes", topics: ["card", "rate"], text: {} },
+  { name: "three classes", topics: ["card", "rate", "top"], text: { classWeight: "balanced" } },
+  { name: "hashed features", topics: ["card", "rate", "top"], text: { hashed: 10 } },
+  { name: "words alone", topics: ["card", "rate"], text: { characters: false } },
+] as const)("a student of $name", ({ topics: names, text }) => {
+  test("answers as ONNX Runtime does on its file", async () => {
+    await using world = await openWorld(30, names);
+    const card = await train(world.store, questionTask({ text }, names));
+    const files = await readModelFolder(world.store.models.folder(card.id));
+    await using student = await openTextStudent(files);
+    await using session = await openSession(files.files.get(modelFile)!, { threads: 1 });
+    const encoder = new TextEncoder(readVocabulary(files.files.get(vocabularyFile)!));
+    const texts = [
+      "",
+      "\0\ud800",
+      "手机 👍🏽 naïve",
+      sentence("card", "x"),
+      sentence("rate", "y"),
+      "card ".repeat(5000),
+    ];
+    for (const one of texts) {
+      encoder.encode(one);
+      const count = Math.max(encoder.count, 1); // one padded feature of value 0 for a text without any
+      const indices = tensor(
+        "int64",
+        [1, count],
+        BigInt64Array.from({ length: count }, (_, at) => BigInt(encoder.columns[at] ?? 0)),
+      );
+      const values = floats(
+        Float32Array.from({ length: count }, (_, at) => (at < encoder.count ? encoder.values[at]! : 0)),
+        [1, count],
+      );
+      const { logits } = await session.run({ indices, values });
+      const ours = await student.predictLogits([{ kind: "text", text: one }]);
+      expect(ours.every(Number.isFinite)).toBe(true);
+      ours.forEach((value, index) => {
+        expect(value).toBeCloseTo(Number(logits!.data[index]), 4);
+      });
+      expect([...student.logitsOf(one)]).toEqual([...ours]);
+    }
+  });
+});
+
+test("a batch is answered as its texts one by one", async () => {
+  await using world = await openWorld(30);
+  const card = await train(world.store, questionTask());
+  await using student = await loadStudent(world.store.models.folder(card.id), { threads: 1 });
+  const batch = Array.from({ length: 300 }, (_, index) => ({
+    kind: "text" as const,
+    text: sentence("card", `b${index % 7}`),
+  }));
+  const together = await student.predictLogits(batch);
+  const alone = await Promise.all(batch.slice(0, 7).map((one) => student.predictLogits([one])));
+  alone.forEach((logits, row) => {
+    expect([...together.subarray(3 * row, 3 * row + 3)]).toEqual([...logits]);
+  });
+  const controller = new AbortController();
+  controller.abort(new Error("enough"));
+  await expect(student.predictLogits(batch, controller.signal)).rejects.toThrow("enough");
+  const record = { kind: "record", fields: {} } as const;
+  await expect(student.predictLogits([record])).rejects.toMatchObject({ code: "student_wrong_input" });
+});
+
+test("a row has no part in what is said of it out of fold", () => {
+  const texts = Array.from({ length: 40 }, (_, index) => sentence(index % 2 === 0 ? "card" : "rate", `f${index}`));
+  const folds = Int32Array.from(texts, (_, index) => index % 5);
+  const heldOut = (change: (index: number) => boolean): Float32Array => {
+    const { vocabulary, counts } = learnVocabulary(texts, defaultNgrams);
+    const targets = Float32Array.from({ length: 80 }, (_, at) => {
+      const row = Math.floor(at / 2);
+      return Number((row % 2 === at % 2) !== (change(row) && folds[row] === 3));
+    });
+    const { documentFrequency } = vocabulary;
+    const weights = new Float64Array(40).fill(1);
+    const fitter = new LinearFitter({ counts, documentFrequency, minDocuments: 2, k: 2, targets, weights, folds });
+    return fitter.fit({ fold: 3, c: 3 }).heldOut;
+  };
+  expect([...heldOut(() => true)]).toEqual([...heldOut(() => false)]);
+});
+
+test("a training that is stopped says so and leaves nothing behind", async () => {
+  await using world = await openWorld(30);
+  const stopped = train(world.store, questionTask(), { signal: AbortSignal.abort(new Error("SIGINT")) });
+  await expect(stopped).rejects.toMatchObject({ code: "training_interrupted", retryable: true });
+  expect(await train(world.store, questionTask())).toMatchObject({ trainingRows: 30 });
+});
+
+test("texts with nothing in common, and trainers of other inputs, are refused", async () => {
+  await using world = await openWorld(6);
+  const alone = questionTask({ text: { minDocuments: 50 } });
+  await expect(train(world.store, alone)).rejects.toMatchObject({ code: "empty_vocabulary", hint: expect.any(String) });
+  await expect(train(world.store, questionTask({ trainer: "xgboost" }))).rejects.toMatchObject({
+    code: "unknown_trainer",
+  });
+  const warned = await train(world.store, questionTask());
+  expect(warned.options["warnings"]).toContain('class "card" has 2 training rows: it will hardly ever be answered');
+});
+
+test("a vocabulary that is not the one written is noticed", async () => {
+  await using world = await openWorld(30);
+  const card = await train(world.store, questionTask());
+  const folder = world.store.models.folder(card.id);
+  const path = join(folder, vocabularyFile);
+  const bytes = await readFile(path);
+  bytes[bytes.length - 1]! ^= 1;
+  await writeFile(path, bytes);
+  await expect(loadStudent(folder, { threads: 1 })).rejects.toMatchObject({ code: "model_corrupt" });
+});
