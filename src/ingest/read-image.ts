@@ -1,8 +1,10 @@
 /** @file From a file to what a row is made of: read, decode, identify. What cannot become a row says why. */
 
 import { readFile, stat } from "node:fs/promises";
+import { extname } from "node:path";
 import { FlywheelError, messageOf } from "../errors.ts";
 import { type DecodedImage, decodeImage, identityOf, readSize } from "../image/decode.ts";
+import { type MediaType, mediaTypeOf } from "../image/media-type.ts";
 import { type RowId, rowId } from "../records.ts";
 import type { Refusal } from "./candidate.ts";
 import type { Gate } from "./gate.ts";
@@ -30,12 +32,37 @@ export async function fingerprintOf(path: string): Promise<Fingerprint> {
   throw new FlywheelError("image_too_large", `the file has ${stats.size} bytes, more than ${MAX_FILE_BYTES}`);
 }
 
+const typeOfExtension: Readonly<Record<string, MediaType>> = {
+  ".jpg": "image/jpeg",
+  ".jpeg": "image/jpeg",
+  ".png": "image/png",
+  ".webp": "image/webp",
+  ".avif": "image/avif",
+  ".gif": "image/gif",
+  ".tif": "image/tiff",
+  ".tiff": "image/tiff",
+};
+
+/**
+ * A file that is not what its name says has been through something that nobody intended; whoever owns it should look.
+ * @throws FlywheelError `image_mislabelled`
+ */
+function checkName(path: string, bytes: Uint8Array): void {
+  const extension = extname(path).toLowerCase();
+  const [named, found] = [typeOfExtension[extension], mediaTypeOf(bytes)];
+  if (named === undefined || found === undefined || named === found) return;
+  throw new FlywheelError("image_mislabelled", `it is named ${extension}, but holds ${found}`, {
+    hint: `rename it to .${found.slice("image/".length)} and ingest it again`,
+  });
+}
+
 /**
  * @param pixels bounds the pixels that are decoded at once
- * @throws FlywheelError as `decodeImage`, and what the file system throws
+ * @throws FlywheelError as `decodeImage`, `image_mislabelled`, and what the file system throws
  */
 export async function readImage(path: string, pixels: Gate): Promise<ReadImage> {
   const bytes = await readFile(path);
+  checkName(path, bytes);
   const { width, height } = await readSize(bytes);
   return pixels.run(width * height, async () => {
     const { rgb, ...image } = await decodeImage(bytes);
