@@ -4,11 +4,21 @@
  * that a row has one verdict.
  */
 
+import { createHash } from "node:crypto";
 import type { Annotation, LabelBasis, LabelValue, PersonAnnotation, RowId, TeacherAnnotation } from "./records.ts";
 import { auditPosition } from "./task.ts";
 
 /** The pass of an answer given to live traffic; labelling's passes are 1, 2, 3. */
 export const LIVE_PASS = 0;
+
+/** The id of a teacher's annotation: the same row asked the same question in the same pass is the same judgement. 64 hex digits. */
+export function teacherAnnotationId(asked: {
+  readonly rowId: RowId;
+  readonly pass: number;
+  readonly promptVersion: string;
+}): string {
+  return createHash("sha256").update(`teacher/${asked.promptVersion}/${asked.pass}/${asked.rowId}`).digest("hex");
+}
 
 /** An answer of the teacher. */
 export type Vote = TeacherAnnotation & { readonly value: LabelValue };

@@ -28,7 +28,10 @@ const program = new Command("flywheel")
   .showHelpAfterError()
   .addHelpText("after", "\nExit codes: 0 done, 1 failed, 2 wrong usage. FLYWHEEL_DEBUG=1 shows stack traces.");
 
-const tableFormats = ["csv", "jsonl", "json", "parquet"] as const satisfies readonly IngestCommandOptions["format"][];
+const ingestFormats = [
+  ...["csv", "jsonl", "json", "parquet"],
+  ...["openai-chat", "openai-decisions", "openai-batch", "otel", "input-output"],
+] as readonly NonNullable<IngestCommandOptions["format"]>[];
 
 type Alone<O> = (context: CommandContext, options: O) => Promise<CommandResult>;
 type InWorkspace<O> = (flywheel: Flywheel, context: CommandContext, options: O) => Promise<CommandResult>;
@@ -54,8 +57,9 @@ program
   .command("ingest <path>")
   .description("rows in: a folder or list of images, a table of texts or records (file, https://, s3://), an LLM log")
   .option("--gold <file>", "CSV of file,label, or of the data's columns and label; only ever measures")
-  .addOption(new Option("--format <format>", "of a table, where its name does not say").choices(tableFormats))
+  .addOption(new Option("--format <format>", "of a table or a log, where it is not recognised").choices(ingestFormats))
   .option("--delimiter <character>", "of a CSV, where its header misleads")
+  .option("--requests <file>", "of a batch's output: the file that the batch was made from")
   .action((path: string, options: Omit<IngestCommandOptions, "path">) =>
     inWorkspace(async () => (await import("./commands/ingest.ts")).runIngest)({ path, ...options }),
   );

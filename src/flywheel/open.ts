@@ -50,7 +50,7 @@ export type FlywheelOptions = {
 export type Work = { readonly progress?: Progress | undefined; readonly signal?: AbortSignal | undefined };
 
 /** What ingest reads, and how where the name does not say. */
-export type IngestWork = Pick<IngestOptions, "path" | "goldPath" | "format" | "delimiter">;
+export type IngestWork = Pick<IngestOptions, "path" | "goldPath" | "format" | "delimiter" | "requestsPath">;
 
 export type ServeOptions = {
   /** Any other than loopback needs keys in `FLYWHEEL_API_KEYS`. */
@@ -117,7 +117,12 @@ export async function openFlywheel(options: FlywheelOptions): Promise<Flywheel> 
     task,
     store,
     seed,
-    ingest: (work) => ingest({ ...base, ...work }),
+    async ingest(work) {
+      const summary = await ingest({ ...base, ...work });
+      // The answers of a log are annotations already: their labels come into force without asking anybody.
+      if (summary.log) await deriveLabels(base);
+      return summary;
+    },
     plan: () => planLabelling(base),
     label: (work = {}) => labelRows({ ...base, ...work, teacher: teacher() }),
     exportReview: (what) => exportReview({ ...base, ...what }),

@@ -3,6 +3,7 @@
 import type { Clock, Progress } from "../contracts.ts";
 import type { Store } from "../store/contract.ts";
 import type { Task } from "../task.ts";
+import type { LogFormat } from "./logs/logged-call.ts";
 import type { TableFormat } from "./tables/table.ts";
 
 export type IngestOptions = {
@@ -15,8 +16,10 @@ export type IngestOptions = {
   readonly path: string;
   /** A CSV or JSONL with `file` and `label`, or with the columns of the data and `label`. Gold only ever measures. */
   readonly goldPath?: string | undefined;
-  /** Of a table whose name does not say. */
-  readonly format?: TableFormat | undefined;
+  /** Of a table whose name does not say, or of a log that is not recognised. */
+  readonly format?: TableFormat | LogFormat | undefined;
+  /** Of a batch's output: the file that it was made from. */
+  readonly requestsPath?: string | undefined;
   /** Of a CSV; guessed from its header where absent. */
   readonly delimiter?: string | undefined;
   readonly clock: Clock;

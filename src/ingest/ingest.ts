@@ -12,6 +12,7 @@ import { openImages } from "./images.ts";
 import { inGroups } from "./in-order.ts";
 import type { IngestOptions } from "./ingest-options.ts";
 import type { LineProblems } from "./line-problems.ts";
+import type { LogSummary } from "./logs/log-summary.ts";
 import { type ColumnsSeen, type InputSource, type Outcome, toRejection } from "./outcome.ts";
 import { locate } from "./place.ts";
 import { checkGold, type GoldSummary, readGold } from "./read-gold.ts";
@@ -41,6 +42,7 @@ export type IngestSummary = {
   readonly splits: { readonly [S in Split]: number };
   /** Of a table. */
   readonly columns?: ColumnsSeen["columns"];
+  readonly log?: LogSummary;
   /** What a person should look at. */
   readonly notes: readonly string[];
 };
@@ -66,10 +68,12 @@ export async function ingest(options: IngestOptions): Promise<IngestSummary> {
   if (done.files === 0) throw nothingFound(options, done.ignored);
   const gold = await goldOf(source, options);
   const seen = source.columns?.();
+  const log = source.log?.();
   return {
     ...done,
     ...(gold && { gold }),
     ...(seen && { columns: seen.columns }),
+    ...(log && { log }),
     notes: [...raggedNotes(done), ...(seen?.notes ?? [])],
     splits: await countSplits(store),
   };
@@ -129,7 +133,7 @@ type Tally = {
   /** Passes the outcomes on, counting and reporting progress. */
   watch(outcomes: AsyncIterable<Outcome>): AsyncGenerator<Outcome>;
   wrote(rows: { readonly added: number; readonly duplicates: number }, rejections: readonly Rejection[]): void;
-  summary(): Omit<IngestSummary, "gold" | "splits" | "columns" | "notes">;
+  summary(): Omit<IngestSummary, "gold" | "splits" | "columns" | "log" | "notes">;
 };
 
 function createTally({ progress }: IngestOptions, source: InputSource): Tally {

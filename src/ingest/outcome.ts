@@ -3,6 +3,7 @@
 import type { LabelValue, Rejection, Row, TeacherAnnotation } from "../records.ts";
 import type { SeenFile } from "../store/contract.ts";
 import type { Finding, Refusal } from "./candidate.ts";
+import type { LogSummary } from "./logs/log-summary.ts";
 import type { GoldSummary } from "./read-gold.ts";
 
 export type Outcome =
@@ -34,6 +35,8 @@ export type InputSource = {
   columns?(): ColumnsSeen | undefined;
   /** Of a column that holds gold labels; known likewise. */
   gold?(): GoldSummary | undefined;
+  /** Of a log; known likewise. */
+  log?(): LogSummary | undefined;
 };
 
 export type ColumnsSeen = {

@@ -11,7 +11,7 @@ import type { TableRecord } from "./tables/table.ts";
 
 export type RecordReader = {
   /** @throws FlywheelError where the record is no row; its source is refused with it */
-  read(record: TableRecord): Outcome;
+  read(record: TableRecord): readonly Outcome[];
   seen(): ColumnsSeen;
 };
 
@@ -26,7 +26,7 @@ export function createColumnReader(sample: Sample, gold: GoldReader, options: In
       const content = readContent(task, plan, fields);
       const label = plan.gold === undefined ? undefined : gold.read(fields[plan.gold], source);
       const shown = plan.id === undefined ? source : `${source} ${idOf(fields[plan.id])}`;
-      return { kind: "row", row: toRow(content, shown, options), ...(label !== undefined && { gold: label }) };
+      return [{ kind: "row", row: toRow(content, shown, options), ...(label !== undefined && { gold: label }) }];
     },
     seen: profile.summary,
   };

@@ -8,6 +8,8 @@ import type { Candidate, Finding } from "./candidate.ts";
 import { createGoldReader } from "./gold-cell.ts";
 import { isUnchanged, withKnown } from "./images.ts";
 import type { IngestOptions } from "./ingest-options.ts";
+import type { LogReader } from "./logs/log-reader.ts";
+import { isTableFormat, logFormatOf, openLog } from "./logs/open-log.ts";
 import type { InputSource, Outcome } from "./outcome.ts";
 import type { Place } from "./place.ts";
 import { fingerprintOf, orRefusal } from "./read-image.ts";
@@ -28,18 +30,27 @@ export function openTexts(place: Place, options: IngestOptions): InputSource {
   const gold = createGoldReader(options.task);
   let total: number | undefined;
   let reader: RecordReader | undefined;
+  let log: LogReader | undefined;
+
+  async function openReader(file: TableFile, table: Table, records: readonly TableRecord[]): Promise<RecordReader> {
+    const format = logFormatOf(options, records);
+    if (format) {
+      log = await openLog({ file, format }, options);
+      return log;
+    }
+    const columns = table.columns ?? columnsOf(records);
+    return createColumnReader({ source: table.source, columns, records }, gold, options);
+  }
 
   async function* tableOutcomes(file: TableFile): AsyncGenerator<Outcome> {
     const table = await openTable(file);
     if (place.kind !== "folder") total = table.total;
     const { items, records } = await peek(table);
-    if (records.length > 0) {
-      const columns = table.columns ?? columnsOf(records);
-      reader = createColumnReader({ source: table.source, columns, records }, gold, options);
-    }
+    if (records.length > 0) reader = await openReader(file, table, records);
     for await (const item of items) {
       if (options.signal?.aborted) return;
-      yield item.kind === "refused" ? item : readOr(reader!, item);
+      if (item.kind === "refused") yield item;
+      else yield* readOr(reader!, item);
     }
   }
 
@@ -69,21 +80,22 @@ export function openTexts(place: Place, options: IngestOptions): InputSource {
     },
     columns: () => reader?.seen(),
     gold: gold.summary,
+    log: () => log?.summary(),
   };
 }
 
-function readOr(reader: RecordReader, record: TableRecord): Outcome {
+function readOr(reader: RecordReader, record: TableRecord): readonly Outcome[] {
   try {
     return reader.read(record);
   } catch (thrown) {
-    if (FlywheelError.isInstance(thrown)) return refusedAs(record.source, thrown);
+    if (FlywheelError.isInstance(thrown)) return [refusedAs(record.source, thrown)];
     throw thrown;
   }
 }
 
 /** @throws FlywheelError `ingest_unsupported` where neither the name nor the user says what it is */
 function tableFile({ path, source }: Candidate, { format, delimiter }: IngestOptions): TableFile {
-  const known = format ?? formatOf(path);
+  const known = isTableFormat(format) ? format : (formatOf(path) ?? (format && "jsonl"));
   if (known) return { path, source, format: known, delimiter: delimiter ?? (/\.tsv\b/i.test(path) ? "\t" : undefined) };
   throw new FlywheelError("ingest_unsupported", `${source} does not say what kind of table it is`, {
     hint: "give --format csv, jsonl, json or parquet",

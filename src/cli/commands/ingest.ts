@@ -5,17 +5,25 @@ import type { CommandContext, CommandResult } from "../command.ts";
 
 const shownRejections = 10;
 
-export type IngestCommandOptions = Omit<IngestWork, "goldPath"> & { readonly gold?: string };
+export type IngestCommandOptions = Omit<IngestWork, "goldPath" | "requestsPath"> & {
+  readonly gold?: string;
+  readonly requests?: string;
+};
 
 export async function runIngest(
   flywheel: Flywheel,
   { progress, signal }: CommandContext,
-  { gold, ...what }: IngestCommandOptions,
+  { gold, requests, ...what }: IngestCommandOptions,
 ): Promise<CommandResult> {
-  const summary = await flywheel.ingest({ ...what, goldPath: gold, progress, signal });
+  const summary = await flywheel.ingest({ ...what, goldPath: gold, requestsPath: requests, progress, signal });
   const text = describe(summary, flywheel.task);
-  return { json: summary, text: [...text, "next: `flywheel plan`, then `flywheel label`"] };
+  return { json: summary, text: [...text, nextOf(summary)] };
 }
+
+const nextOf = ({ log }: IngestSummary): string =>
+  log && log.fromTeacher > 0
+    ? "next: `flywheel train` on the answers of the log; `flywheel label` asks for independent second ones"
+    : "next: `flywheel plan`, then `flywheel label`";
 
 function describe(summary: IngestSummary, { input }: Task): readonly string[] {
   const { files, added, duplicates, unchanged, rejected, rejections, ignored, gold, splits, notes } = summary;
@@ -27,10 +35,31 @@ function describe(summary: IngestSummary, { input }: Task): readonly string[] {
     ...(others.length > 0 ? [`ignored: ${others.join(", ")}`] : []),
     `splits: ${splits.train} train, ${splits.calibrate} calibrate, ${splits.certify} certify`,
     ...(gold ? describeGold(gold) : []),
+    ...(summary.log ? describeLog(summary.log) : []),
     ...describeColumns(summary.columns ?? []),
     ...notes.map((note) => `note: ${note}`),
   ];
 }
+
+function describeLog(log: NonNullable<IngestSummary["log"]>): readonly string[] {
+  const { format, calls, answered, fromTeacher, unreadable, other, models, prompts } = log;
+  return [
+    `log (${format}): ${calls} calls of this task, ${answered} answers are labels, ${fromTeacher} of them the teacher's; ${other} other calls`,
+    `models: ${Object.entries(models)
+      .map(([model, count]) => `${model} ${count}`)
+      .join(", ")}`,
+    ...prompts
+      .slice(0, shownPrompts)
+      .map(
+        ({ prompt, calls: n, answered: m, isOurs }) =>
+          `  ${isOurs ? "✓" : "–"} ${m} of ${n}: ${JSON.stringify(prompt)}`,
+      ),
+    ...(unreadable.count > 0 ? [`${unreadable.count} answers mean no label:`] : []),
+    ...unreadable.first.slice(0, shownRejections).map(({ line, text }) => `  ✗ line ${line}: ${JSON.stringify(text)}`),
+  ];
+}
+
+const shownPrompts = 5;
 
 type Columns = NonNullable<IngestSummary["columns"]>;
 

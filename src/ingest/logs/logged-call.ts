@@ -1,0 +1,33 @@
+/** @file What every log says of a call, whoever wrote it: what was asked about, how, and what came back. */
+
+import type { Usage } from "../../records.ts";
+
+export const LogFormat = ["openai-chat", "openai-decisions", "openai-batch", "otel", "input-output"] as const;
+export type LogFormat = (typeof LogFormat)[number];
+
+/** What came back: words, a decision with its probabilities, or why there is neither. */
+export type LoggedAnswer =
+  | { readonly kind: "text"; readonly text: string }
+  | { readonly kind: "decision"; readonly value: string; readonly probabilities?: Readonly<Record<string, number>> }
+  | { readonly kind: "failed"; readonly message: string };
+
+export type LoggedCall = {
+  /** The last thing that the user said: a text, or JSON. */
+  readonly input: unknown;
+  /** Instructions: what the system and the developer said. */
+  readonly prompt: string;
+  readonly answer: LoggedAnswer;
+  /** As the provider calls it; some plain logs do not say. */
+  readonly model?: string | undefined;
+  readonly usage: Usage;
+  readonly latencyMs: number;
+  /** Milliseconds since the epoch. */
+  readonly at?: number | undefined;
+};
+
+export type LogRecord = Readonly<Record<string, unknown>>;
+
+/** Calls of one record of a log; `other`: spans and lines that are no call of a model. */
+export type ReadCalls = { readonly calls: readonly LoggedCall[]; readonly other: number };
+
+export const NO_USAGE: Usage = { inputTokens: 0, outputTokens: 0 };

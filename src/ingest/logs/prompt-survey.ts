@@ -1,0 +1,62 @@
+/** @file The prompts of a log, and which of them ask this task's question: those whose answers mostly are its labels. */
+
+import { createHash } from "node:crypto";
+
+export type PromptSurvey = {
+  isOurs(prompt: string): boolean;
+  /** Most frequent first, at most twenty. */
+  readonly prompts: readonly {
+    readonly prompt: string;
+    readonly calls: number;
+    readonly answered: number;
+    readonly isOurs: boolean;
+  }[];
+};
+
+/** Share of answers that must be labels. */
+const MOST = 0.5;
+/** More different prompts than this, and they hold data of their own (a date, a name): one by one they say nothing. */
+const MAX_PROMPTS = 200;
+const SHOWN = 20;
+const EXCERPT = 160;
+
+type Group = { readonly excerpt: string; calls: number; answered: number };
+
+export type PromptCounter = { see(prompt: string, isAnswered: boolean): void; survey(): PromptSurvey };
+
+export function createPromptCounter(): PromptCounter {
+  const groups = new Map<string, Group>();
+  const all: Group = { excerpt: "(many different prompts)", calls: 0, answered: 0 };
+  const add = (group: Group, isAnswered: boolean) => {
+    group.calls++;
+    group.answered += Number(isAnswered);
+  };
+  return {
+    see(prompt, isAnswered) {
+      add(all, isAnswered);
+      const key = keyOf(prompt);
+      const group = groups.get(key) ?? { excerpt: excerptOf(prompt), calls: 0, answered: 0 };
+      if (groups.size <= MAX_PROMPTS || groups.has(key)) groups.set(key, group);
+      add(group, isAnswered);
+    },
+    survey() {
+      const isMany = groups.size > MAX_PROMPTS;
+      const shown = (isMany ? [all] : [...groups.values()]).toSorted((a, b) => b.calls - a.calls).slice(0, SHOWN);
+      return {
+        isOurs: (prompt) => isAnsweredMostly(isMany ? all : groups.get(keyOf(prompt))),
+        prompts: shown.map(({ excerpt, ...group }) => ({
+          prompt: excerpt,
+          ...group,
+          isOurs: isAnsweredMostly({ excerpt, ...group }),
+        })),
+      };
+    },
+  };
+}
+
+const isAnsweredMostly = (group: Group | undefined): boolean =>
+  group !== undefined && group.answered >= MOST * group.calls;
+
+const keyOf = (prompt: string): string => createHash("sha256").update(prompt).digest("base64");
+
+const excerptOf = (prompt: string): string => (prompt.length > EXCERPT ? `${prompt.slice(0, EXCERPT)}…` : prompt);
