@@ -7,6 +7,7 @@ import { type FieldValue, readValue } from "../../columns.ts";
 import { FlywheelError, messageOf } from "../../errors.ts";
 import type { RecordInput } from "../../records.ts";
 import { categoryOf, type Feature, type FeatureSchema } from "./feature-schema.ts";
+import { rememberKeys } from "./remember-keys.ts";
 
 /** A larger number is infinite as a float32, which is how trees are stored and compared. */
 const LARGEST = 3.4028234663852886e38;
@@ -31,22 +32,37 @@ export type EncoderEvents = {
 };
 
 export function createEncoder({ features, ignored }: FeatureSchema, events: EncoderEvents = {}): RecordEncoder {
-  const columns = new Map(features.map((feature, index) => [feature.name, { index, read: readerOf(feature, events) }]));
+  const columns = new Map(
+    features.map((feature, index): [string, Column] => [
+      feature.name,
+      { index, isNumber: feature.type === "number", read: readerOf(feature, events) },
+    ]),
+  );
   const silent = new Set(ignored.map(({ name }) => name));
+  const columnsOf = rememberKeys((name) => columns.get(name));
   return {
     width: features.length,
     encodeInto(vector, offset, fields, row) {
       vector.fill(Number.NaN, offset, offset + features.length);
-      for (const name of Object.keys(fields)) {
-        const value = fields[name];
+      const names = Object.keys(fields);
+      const values = Object.values(fields);
+      const known = columnsOf(names);
+      for (let at = 0; at < names.length; at++) {
+        const value = values[at];
         if (value === null || value === undefined) continue;
-        const column = columns.get(name);
-        if (column) vector[offset + column.index] = column.read(value, row);
-        else if (!silent.has(name)) events.onUnknownFeature?.(name);
+        const column = known[at];
+        if (column === undefined) {
+          if (!silent.has(names[at]!)) events.onUnknownFeature?.(names[at]!);
+        } else {
+          const isPlain = typeof value === "number" && column.isNumber && Math.abs(value) <= LARGEST;
+          vector[offset + column.index] = isPlain ? value : column.read(value, row);
+        }
       }
     },
   };
 }
+
+type Column = { readonly index: number; readonly isNumber: boolean; readonly read: Reader };
 
 type Reader = (value: NonNullable<FieldValue>, row: string) => number;
 

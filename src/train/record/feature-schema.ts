@@ -8,6 +8,7 @@ import { z } from "zod";
 import type { Columns, FeatureType, FieldValue } from "../../columns.ts";
 import { FlywheelError } from "../../errors.ts";
 import type { RecordInput, RowId } from "../../records.ts";
+import { rememberKeys } from "./remember-keys.ts";
 
 const Feature = z.discriminatedUnion("type", [
   z.strictObject({ name: z.string(), type: z.literal("number") }),
@@ -52,7 +53,8 @@ export function inferFeatures(rows: readonly RecordRow[], { features: declared }
   const readings = names.map((name): Reading => {
     const count = counts.get(name);
     if (!count || count.present === 0) return { ...ignore(name, "all its values are missing"), isEmpty: true };
-    return declared === "auto" ? read(name, count) : readAs(name, count, declared[name]!);
+    const column = { name, rows, count };
+    return declared === "auto" ? read(column) : readAs(column, declared[name]!);
   });
   const features = readings.flatMap(({ feature }) => feature ?? []);
   const left = readings.flatMap(({ name, why, isEmpty }) => (why === undefined ? [] : [{ name, why, isEmpty }]));
@@ -85,29 +87,23 @@ type Count = {
   booleans: number;
   words: number;
   firstWord: { readonly rowId: RowId; readonly word: string } | undefined;
-  readonly values: Map<string, number>;
 };
 
 function countColumns(rows: readonly RecordRow[]): ReadonlyMap<string, Count> {
   const counts = new Map<string, Count>();
+  const countOf = (name: string): Count => {
+    const count = counts.get(name) ?? { present: 0, numbers: 0, booleans: 0, words: 0, firstWord: undefined };
+    counts.set(name, count);
+    return count;
+  };
+  const countsOf = rememberKeys(countOf);
   for (const { id, fields } of rows) {
-    for (const [name, value] of Object.entries(fields)) {
-      const count = counts.get(name) ?? emptyCount();
-      counts.set(name, count);
-      addValue(count, value, id);
-    }
+    const values = Object.values(fields);
+    const own = countsOf(Object.keys(fields));
+    for (let at = 0; at < values.length; at++) addValue(own[at]!, values[at] ?? null, id);
   }
   return counts;
 }
-
-const emptyCount = (): Count => ({
-  present: 0,
-  numbers: 0,
-  booleans: 0,
-  words: 0,
-  firstWord: undefined,
-  values: new Map(),
-});
 
 function addValue(count: Count, value: FieldValue, rowId: RowId): void {
   if (value === null || Number.isNaN(value)) return;
@@ -118,15 +114,16 @@ function addValue(count: Count, value: FieldValue, rowId: RowId): void {
     count.words += 1;
     count.firstWord ??= { rowId, word: value };
   }
-  const text = categoryOf(value);
-  count.values.set(text, (count.values.get(text) ?? 0) + 1);
 }
 
 /** How a value is spelt where its column holds categories. */
 export const categoryOf = (value: string | number | boolean): string => String(value).trim();
 
-function read(name: string, count: Count): Reading {
-  const { present, numbers, booleans, values, words, firstWord } = count;
+type Column = { readonly name: string; readonly rows: readonly RecordRow[]; readonly count: Count };
+
+function read(column: Column): Reading {
+  const { name, count } = column;
+  const { present, numbers, booleans, words, firstWord } = count;
   if (booleans === present) return { name, feature: { name, type: "boolean" } };
   if (numbers === present) return { name, feature: { name, type: "number" } };
   if (firstWord && numbers >= FEWEST_NUMBERS * present) {
@@ -134,19 +131,21 @@ function read(name: string, count: Count): Reading {
     const warning = `column "${name}" holds numbers, but ${words} of ${present} values are words (${example}): they count as missing`;
     return { name, feature: { name, type: "number" }, warning };
   }
-  if (values.size > Math.max(ALWAYS_FEW, MOST_DISTINCT * present)) {
-    return ignore(name, `it is nearly unique (${values.size} different words in ${present} rows)`);
+  const categories = countCategories(column);
+  if (categories.size > Math.max(ALWAYS_FEW, MOST_DISTINCT * present)) {
+    return ignore(name, `it is nearly unique (${categories.size} different words in ${present} rows)`);
   }
-  return readCategories(name, count);
+  return withCategories(name, categories);
 }
 
-function readAs(name: string, count: Count, type: FeatureType): Reading {
+function readAs(column: Column, type: FeatureType): Reading {
+  const { name } = column;
   switch (type) {
     case "number":
     case "boolean":
       return { name, feature: { name, type } };
     case "category":
-      return readCategories(name, count);
+      return withCategories(name, countCategories(column));
     case "text":
       return ignore(name, "it is text, which trees do not read");
     default:
@@ -154,14 +153,25 @@ function readAs(name: string, count: Count, type: FeatureType): Reading {
   }
 }
 
-function readCategories(name: string, { values }: Count): Reading {
-  const byFrequency = [...values].sort(([a, many], [b, more]) => more - many || (a < b ? -1 : 1));
+function countCategories({ name, rows }: Column): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  for (const { fields } of rows) {
+    const value = fields[name];
+    if (value === null || value === undefined || Number.isNaN(value)) continue;
+    const category = categoryOf(value);
+    counts.set(category, (counts.get(category) ?? 0) + 1);
+  }
+  return counts;
+}
+
+function withCategories(name: string, counts: ReadonlyMap<string, number>): Reading {
+  const byFrequency = [...counts].sort(([a, many], [b, more]) => more - many || (a < b ? -1 : 1));
   const categories = byFrequency
     .slice(0, MOST_CATEGORIES)
     .map(([category]) => category)
     .sort();
   const feature: Feature = { name, type: "category", categories };
-  if (values.size <= MOST_CATEGORIES) return { name, feature };
-  const warning = `column "${name}" has ${values.size} categories: all but the ${MOST_CATEGORIES} most frequent count as missing`;
+  if (counts.size <= MOST_CATEGORIES) return { name, feature };
+  const warning = `column "${name}" has ${counts.size} categories: all but the ${MOST_CATEGORIES} most frequent count as missing`;
   return { name, feature, warning };
 }
