@@ -58,7 +58,8 @@ export async function openStudentLine(options: StudentLineOptions): Promise<Stud
     const before = serving;
     serving = next;
     if (before.pair && before.pair.shared !== next.pair?.shared) retire(before.pair.shared);
-    options.onSwap?.(next);
+    // Closing is no news of the champion.
+    if (!stop.signal.aborted) options.onSwap?.(next);
   };
   const retire = (shared: { retire(): Promise<void> }): void => {
     const retired = shared
