@@ -231,7 +231,9 @@ describe("calibrateModel", () => {
     const store = await openStore();
     await fill(store, { n: 1200, teacherErrs: 0 });
     const [silent, late] = [sampleRow("silent", { split: "certify" }), sampleRow("late", { split: "certify" })];
-    await store.rows.put([silent, late]);
+    // Nobody has spoken of the third: there is nothing to predict it for.
+    await store.rows.put([silent, late, sampleRow("unlabelled", { split: "certify" })]);
+    await store.annotations.put([sampleAnnotation(late, 1, { promptVersion: version })]);
     const { value: _, ...unanswered } = sampleAnnotation(silent, 1, { promptVersion: version });
     await store.annotations.put([{ ...unanswered, failure: { code: "teacher_off_schema", message: "no" } }]);
     await store.predictions.put([

@@ -19,7 +19,7 @@ export type HeldOutRow = {
 export type HeldOut = {
   /** In id order, which is that of a hash: any prefix and any stride is a uniform sample. */
   readonly rows: readonly HeldOutRow[];
-  /** Uniform rows of the split for which the model left no prediction. */
+  /** Judged uniform rows of the split for which the model left no prediction. */
   readonly withoutPrediction: number;
 };
 
@@ -44,14 +44,14 @@ export async function loadHeldOut(store: CalibrationStore, query: Query): Promis
   const calibrate = await uniformIds(store, "calibrate");
   const certify = await uniformIds(store, "certify", await lastAlarmAt(store));
   const logits = await heldOutLogits(store, new Set([...calibrate, ...certify]), query);
-  const words = await judgements(store, logits, query);
+  const words = await judgements(store, new Set([...calibrate, ...certify]), query);
   const heldOut = (ids: readonly RowId[]): HeldOut => ({
     rows: ids.flatMap((id) => {
       const predicted = logits.get(id);
       const said = words.get(id) ?? { isJudged: false, teacher: undefined, person: undefined };
       return predicted ? [{ id, logits: predicted, ...said }] : [];
     }),
-    withoutPrediction: ids.filter((id) => !logits.has(id)).length,
+    withoutPrediction: ids.filter((id) => !logits.has(id) && words.get(id)?.isJudged).length,
   });
   return { calibrate: heldOut(calibrate), certify: heldOut(certify) };
 }
@@ -86,7 +86,7 @@ type Judgement = Pick<HeldOutRow, "isJudged" | "teacher" | "person">;
 
 async function judgements(
   store: CalibrationStore,
-  wanted: { has(id: RowId): boolean },
+  wanted: ReadonlySet<RowId>,
   { promptVersion, signal }: Query,
 ): Promise<ReadonlyMap<RowId, Judgement>> {
   const words = new Map<RowId, Judgement>();
