@@ -1,6 +1,7 @@
 /** @file How the command line says things: the same words for the same kinds of number everywhere. */
 
-import type { Estimate, ModelCard, Policy } from "../records.ts";
+import type { CandidateResult, Estimate, ModelCard, Policy } from "../records.ts";
+import { bytes, compact, duration } from "../report/format.ts";
 
 export const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 export const usd = (amount: number): string => `$${amount < 1 ? amount.toFixed(4) : amount.toFixed(2)}`;
@@ -12,9 +13,17 @@ export function estimate({ value, low, high, n }: Estimate): string {
 }
 
 export function describeModel(card: ModelCard): string {
-  const millions = (card.parameters / 1e6).toFixed(2);
-  const megabytes = (card.sizeBytes / 1e6).toFixed(1);
-  return `${card.trainer} ${shortId(card.id)}: ${millions} M parameters, ${megabytes} MB, ${card.trainingRows} training rows`;
+  const { trainer, parameters, sizeBytes, trainingRows } = card;
+  return `${trainer} ${shortId(card.id)}: ${compact(parameters)} parameters, ${bytes(sizeBytes)}, ${trainingRows} training rows`;
+}
+
+/** The students that this one was chosen from. */
+export function describeCandidates(candidates: readonly CandidateResult[]): readonly string[] {
+  return candidates.map(({ name, accuracy, coverage, p50Ms, sizeBytes, chosen }) => {
+    const time = p50Ms === undefined ? "" : `, ${duration(p50Ms)} a decision`;
+    const what = `coverage ${estimate(coverage)}, accuracy ${percent(accuracy.value)}${time}, ${bytes(sizeBytes)}`;
+    return `  ${chosen ? "→" : " "} ${name}: ${what}`;
+  });
 }
 
 /** The certificate in plain words, or why there is none and what would change that. */
