@@ -9,7 +9,9 @@ import { defaultNgrams } from "../src/text/options.ts";
 import { inverseDocumentFrequency, weighTerms } from "../src/text/tf-idf.ts";
 import { columnsOf, type Vocabulary } from "../src/text/vocabulary.ts";
 import { writeVocabulary } from "../src/text/vocabulary-file.ts";
+import { stratifiedFolds } from "../src/train/folds.ts";
 import { modelFile } from "../src/train/model-folder.ts";
+import { fitLinear, type LinearStudent } from "../src/train/text/fit-linear.ts";
 import { linearNetwork } from "../src/train/text/linear-network.ts";
 import { learnVocabulary } from "../src/train/text/linear-work.ts";
 import { openTextStudent, type TextStudent } from "../src/train/text/load-text-student.ts";
@@ -60,6 +62,30 @@ export function trainOnce(rows: readonly LabelledText[], classes: readonly strin
   );
   const fitMs = performance.now() - vectorised;
   return { vocabulary, model, vectoriseMs: vectorised - start, fitMs, iterations };
+}
+
+/** The whole training of a student: C by cross-validation, then every row. */
+export async function fitStudent(
+  rows: readonly LabelledText[],
+  classes: readonly string[],
+  threads: number,
+): Promise<LinearStudent> {
+  const k = classes.length;
+  const classIndices = indicesOf(rows, classes);
+  const targets = new Float32Array(rows.length * k);
+  for (const [row, label] of classIndices.entries()) targets[row * k + label] = 1;
+  const folds = stratifiedFolds(
+    Array.from(classIndices, (classIndex) => ({ classIndex })),
+    "bench",
+  );
+  const weights = new Float64Array(rows.length).fill(1);
+  const texts = rows.map(({ text }) => text);
+  const c = [0.3, 1, 3, 10, 30];
+  return await fitLinear(
+    { texts, k, targets, classIndices, weights, folds },
+    { ngrams: defaultNgrams, c },
+    { threads },
+  );
 }
 
 /** The student as it would be loaded from its folder. */

@@ -23,8 +23,6 @@ export type SparseLogisticData = {
 export type SparseLogisticOptions = Pick<LbfgsOptions, "tolerance" | "maxIterations"> & {
   /** Inverse strength of the penalty, scikit-learn's C. Default 1. */
   readonly c?: number;
-  /** Where the search starts; it ends at the same minimum. Default: all 0. */
-  readonly start?: SparseLogistic | undefined;
 };
 
 export type SparseLogistic = {
@@ -53,13 +51,13 @@ const memoryFor = (size: number): number => (size > 1_000_000 ? 5 : 10);
 
 /** @throws RangeError for shapes that do not match, values that are not finite, weights that sum to nothing */
 export function fitSparseLogistic(data: SparseLogisticData, options: SparseLogisticOptions = {}): SparseLogisticFit {
-  const { c = 1, start, tolerance = DEFAULT_TOLERANCE, maxIterations = 1000 } = options;
+  const { c = 1, tolerance = DEFAULT_TOLERANCE, maxIterations = 1000 } = options;
   if (!(c > 0 && Number.isFinite(c))) throw new RangeError(`c must be positive, got ${c}`);
   const problem = prepare(data, c);
   const size = problem.width * (problem.features.columns + 1);
   const { x, value, iterations, converged } = lbfgs(
     (at, gradient) => sparseLogisticLoss(problem, at, gradient),
-    start ? packed(problem, start) : new Float64Array(size),
+    new Float64Array(size),
     { tolerance, maxIterations, memory: memoryFor(size) },
   );
   return { ...unpacked(problem, x), loss: value, iterations, converged };
@@ -243,17 +241,6 @@ function logSumExp(z: Float64Array): number {
   let sum = 0;
   for (let c = 0; c < z.length; c++) sum += Math.exp(z[c]! - most);
   return most + Math.log(sum);
-}
-
-function packed({ features, k, width }: SparseLogisticProblem, { weights, bias }: SparseLogistic): Float64Array {
-  const x = new Float64Array(width * (features.columns + 1));
-  const both = [weights, bias];
-  let at = 0;
-  for (const part of both) {
-    if (width === 1) for (let index = 0; index < part.length; index += k) x[at++] = part[index + 1]! - part[index]!;
-    else for (let index = 0; index < part.length; index++) x[at++] = part[index]!;
-  }
-  return x;
 }
 
 /** Two classes share their one vector: each gets half of it, with its own sign. */

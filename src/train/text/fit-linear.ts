@@ -170,7 +170,7 @@ async function finish(
   return [inOrderOfRows(data, all), whole!.model!];
 }
 
-/** Dealt out in turn; each thread does its own in order. A fold stays with the thread that has fitted it before. */
+/** Dealt out in turn; each thread does its own in order. A fold stays with the thread that has its features. */
 async function spread<T, R>(
   pool: readonly FitThread[],
   tasks: readonly T[],

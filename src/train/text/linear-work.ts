@@ -45,14 +45,14 @@ export type LinearFitResult = {
 };
 
 /**
- * Fits of one problem, each starting where the last one of the same fold ended. A fold's features are weighed without the
+ * Fits of one problem, each from nothing: from the solution at another C the gradient is small at once, and the search would
+ * stop where it began. A fold's features are weighed without the
  * fold's texts, and n-grams that are too rare without them weigh nothing: as if the fold had never been seen.
  */
 export class LinearFitter {
   readonly #problem: LinearProblem;
   /** Of the fold fitted last, and only of that: features of a large collection fill memory. */
   #current: { readonly fold: number | undefined; readonly features: SparseMatrix } | undefined;
-  readonly #solutions = new Map<number | undefined, SparseLogistic>();
 
   constructor(problem: LinearProblem) {
     this.#problem = problem;
@@ -62,10 +62,8 @@ export class LinearFitter {
     const { k, targets, weights, folds } = this.#problem;
     const features = this.#featuresOf(fold);
     const own = fold === undefined ? weights : weights.map((weight, row) => (folds[row] === fold ? 0 : weight));
-    const start = this.#solutions.get(fold);
-    const { iterations, loss, ...model } = fitSparseLogistic({ features, k, targets, weights: own }, { c, start });
+    const { iterations, loss, ...model } = fitSparseLogistic({ features, k, targets, weights: own }, { c });
     if (fold === undefined) return { heldOut: new Float32Array(0), model, iterations, loss };
-    this.#solutions.set(fold, model);
     return { heldOut: sparseLogits32(model, rowsOf(features, folds, fold)), model: undefined, iterations, loss };
   }
 
