@@ -8,6 +8,7 @@ import { openTeacher } from "../label/teacher.ts";
 import { createGraphBuilder } from "../onnx/builder.ts";
 import { openSession } from "../onnx/session.ts";
 import type { Task } from "../task.ts";
+import { loadXgboost } from "../xgboost/native.ts";
 import { loadTask } from "./config.ts";
 
 export type Check = { readonly name: string; readonly ok: boolean; readonly detail: string; readonly hint?: string };
@@ -82,7 +83,14 @@ async function examineConfig(directory: string, env: NodeJS.ProcessEnv): Promise
     return `task "${task.name}", teacher ${task.teacher.model}`;
   });
   const loaded = task;
-  return loaded ? [config, await check("teacher key", async () => teacherKey(loaded, env))] : [config];
+  if (!loaded) return [config];
+  const key = await check("teacher key", async () => teacherKey(loaded, env));
+  return loaded.input === "record" ? [config, key, await check("XGBoost", xgboost)] : [config, key];
+}
+
+async function xgboost(): Promise<string> {
+  const { version, path } = loadXgboost();
+  return `${version} (${path})`;
 }
 
 /** Opening a teacher reads its key; nothing is sent. */

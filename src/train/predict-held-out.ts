@@ -4,6 +4,7 @@
  */
 
 import type { Progress, Student, StudentInput } from "../contracts.ts";
+import { FlywheelError } from "../errors.ts";
 import type { Input, ModelCard, Prediction, Row, RowId, Split } from "../records.ts";
 import type { BlobStore, Store } from "../store/contract.ts";
 import type { Task } from "../task.ts";
@@ -24,29 +25,22 @@ export type PredictHeldOutOptions = {
 /** Rows predicted and written at once: what is lost if the process is killed. */
 const CHUNK = 64;
 
-/** Writes the missing held-out predictions of `card`, and returns how many there were. */
+/** Writes the missing held-out predictions of `card`, and returns how many it wrote. */
 export async function predictHeldOut(options: PredictHeldOutOptions): Promise<number> {
-  const { store, card, folder, progress, signal } = options;
+  const { store, folder, progress, signal } = options;
   const rows = await missingRows(options);
   if (rows.length === 0) return 0;
   await using student = await loadStudent(folder, { threads: threadsOf(options) });
+  let written = 0;
   for (let first = 0; first < rows.length; first += CHUNK) {
     const chunk = rows.slice(first, first + CHUNK);
-    const logits = await predictRows(student, chunk, options);
-    await store.predictions.put(
-      chunk.map(
-        (row, index): Prediction => ({
-          modelId: card.id,
-          rowId: row.id,
-          basis: "held-out",
-          logits: logits.slice(index * card.classes.length, (index + 1) * card.classes.length),
-        }),
-      ),
-    );
+    const predictions = await predictRows(student, chunk, options);
+    await store.predictions.put(predictions);
+    written += predictions.length;
     signal?.throwIfAborted();
     progress?.({ stage: "predict", done: first + chunk.length, total: rows.length });
   }
-  return rows.length;
+  return written;
 }
 
 const heldOutSplits: readonly Split[] = ["calibrate", "certify"];
@@ -74,13 +68,41 @@ async function judgedIds({ annotations, labels }: PredictHeldOutOptions["store"]
   return ids;
 }
 
+/**
+ * A record whose column has changed its type, or whose number no float32 holds. The router escalates such a record, so
+ * nothing is predicted of it: what certifies then leaves it out, and warns of rows without a prediction.
+ */
+const unreadable = ["feature_type_changed", "feature_not_finite"];
+
 async function predictRows(
   student: Student,
   rows: readonly Row[],
-  { store, signal }: PredictHeldOutOptions,
-): Promise<Float32Array> {
+  options: PredictHeldOutOptions,
+): Promise<readonly Prediction[]> {
+  try {
+    return await predictReadable(student, rows, options);
+  } catch (thrown) {
+    if (!FlywheelError.isInstance(thrown) || !unreadable.includes(thrown.code)) throw thrown;
+    if (rows.length === 1) return [];
+    const oneByOne = await Promise.all(rows.map((row) => predictRows(student, [row], options)));
+    return oneByOne.flat();
+  }
+}
+
+async function predictReadable(
+  student: Student,
+  rows: readonly Row[],
+  { store, card, signal }: PredictHeldOutOptions,
+): Promise<readonly Prediction[]> {
   const inputs = await Promise.all(rows.map(({ input }) => studentInput(input, store.blobs)));
-  return await student.predictLogits(inputs, signal);
+  const logits = await student.predictLogits(inputs, signal);
+  const { length } = card.classes;
+  return rows.map((row, index) => ({
+    modelId: card.id,
+    rowId: row.id,
+    basis: "held-out",
+    logits: logits.slice(index * length, (index + 1) * length),
+  }));
 }
 
 /** A row's input with its payload loaded. */

@@ -67,6 +67,13 @@ describe.each(golden.cases)("trees that Python has trained: $name", (one) => {
     expectClose(walk(model, allRows(one)), logitsOf(one.margins, one.classes), float32);
   });
 
+  test("are read as releases before 2 write them: NaN for the threshold of a set", () => {
+    const older = one.model.replaceAll("1E-45", "NaN").replaceAll("città", "NaN, Infinity");
+    const { trees, featureNames } = parseTreeModel(new TextEncoder().encode(older));
+    expect(trees).toEqual(parseTreeModel(new TextEncoder().encode(one.model)).trees);
+    expect(featureNames.at(-1)).toBe("NaN, Infinity");
+  });
+
   test("say the same in ONNX Runtime", async () => {
     expectClose(await runOnnx(model, allRows(one)), logitsOf(one.margins, one.classes), float32);
   });

@@ -14,8 +14,8 @@ const Tree = z.object({
   left_children: numbers,
   right_children: numbers,
   split_indices: numbers,
-  /** A leaf's value where the node is one. */
-  split_conditions: numbers,
+  /** A leaf's value where the node is one; nothing, in older releases, where the split is by categories. */
+  split_conditions: z.array(z.number().nullable()),
   /** 1 for a set of categories. */
   split_type: numbers.optional(),
   default_left: z.array(z.union([z.number(), z.boolean()])),
@@ -104,13 +104,19 @@ export function parseTreeModel(json: Uint8Array): TreeModel {
 
 function parse(json: Uint8Array): z.output<typeof ModelJson> {
   try {
-    return ModelJson.parse(JSON.parse(new TextDecoder().decode(json)));
+    return ModelJson.parse(JSON.parse(withoutNaN(new TextDecoder().decode(json))));
   } catch (cause) {
     throw new FlywheelError("xgboost_bad_model", `not a model in XGBoost's JSON: ${messageOf(cause)}`, {
       hint: "load it into a booster and save it as JSON: XGBoost reads its older formats",
       cause,
     });
   }
+}
+
+/** XGBoost writes NaN and Infinity as such, which JSON has not; texts that spell them are let be. */
+function withoutNaN(json: string): string {
+  if (!json.includes("NaN") && !json.includes("Infinity")) return json;
+  return json.replace(/"(?:[^"\\]|\\.)*"|-?\b(?:NaN|Infinity)\b/g, (found) => (found.startsWith('"') ? found : "null"));
 }
 
 function unsupported(why: string): FlywheelError {
@@ -139,7 +145,7 @@ function nodesOf(tree: Tree): readonly TreeNode[] {
     throw unsupported("its leaves are vectors (multi_output_tree)");
   const categories = categoriesByNode(tree);
   return tree.left_children.map((left, node): TreeNode => {
-    const value = Math.fround(tree.split_conditions[node]!);
+    const value = Math.fround(tree.split_conditions[node] ?? Number.NaN);
     if (left === -1) return { kind: "leaf", value };
     const right = tree.right_children[node]!;
     const feature = tree.split_indices[node]!;

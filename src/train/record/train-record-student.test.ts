@@ -182,6 +182,13 @@ describe.skipIf(!library)(`training on records${needsLibrary}`, () => {
     await expect(trainStudent(given(world, unknown))).rejects.toMatchObject({ code: "student_bad_option" });
   });
 
+  test("predicts nothing of a held-out row that it cannot read: the router would escalate it", async () => {
+    await using world = await openWorld({ train: 80, calibrate: 3, certify: 3 });
+    await addRecords(world.store, "certify", [{ fields: { age: "old" }, value: "plus" }]);
+    const card = await trainStudent(given(world, small()));
+    expect(await predictionsOf(world.store, card, "held-out")).toHaveLength(6);
+  });
+
   test("says what is wrong with the rows", async () => {
     await using world = await openWorld({ train: 0, calibrate: 0, certify: 0 });
     const train = () => trainStudent(given(world, small()));
