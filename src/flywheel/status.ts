@@ -1,5 +1,6 @@
 /** @file Where the wheel stands, and which command turns it further. Reads the store, changes nothing. */
 
+import { newestModel } from "../improve/newest-model.ts";
 import type { Champion, ModelCard, Policy, Round } from "../records.ts";
 import { Split } from "../records.ts";
 import type { Store } from "../store/contract.ts";
@@ -32,6 +33,7 @@ export type ChampionStatus = {
 
 export async function readStatus(store: Store, task: Task): Promise<Status> {
   const models = await store.models.list();
+  const newest = await newestModel(store);
   const champion = await readChampion(store, task);
   const status = {
     task: task.name,
@@ -41,7 +43,7 @@ export async function readStatus(store: Store, task: Task): Promise<Status> {
     spend: await readSpend(store, task),
     models: models.length,
     champion,
-    challenger: models[0]?.id === champion?.champion.modelId ? undefined : models[0],
+    challenger: newest?.id === champion?.champion.modelId ? undefined : newest,
     decisions: {
       total: await store.decisions.count(),
       escalated: await store.decisions.count({ route: "escalated" }),

@@ -1,6 +1,7 @@
 /** @file Which student the report is about, and what its card says. */
 
 import { FlywheelError } from "../errors.ts";
+import { newestModel } from "../improve/newest-model.ts";
 import type { Champion, ModelCard, ModelId, Policy } from "../records.ts";
 import type { Store } from "../store/contract.ts";
 import type { Section, StudentSection } from "./report-data.ts";
@@ -20,14 +21,15 @@ export type Subject = {
  */
 export async function chooseSubject(store: Store, asked: ModelId | undefined): Promise<Subject | undefined> {
   const [models, champion] = await Promise.all([store.models.list(), store.policies.champion()]);
-  const id = asked ?? champion?.modelId ?? models[0]?.id;
+  const newest = await newestModel(store);
+  const id = asked ?? champion?.modelId ?? newest?.id ?? models[0]?.id;
   if (id === undefined) return undefined;
   const card = models.find((model) => model.id === id);
   if (!card) {
     throw new FlywheelError("unknown_model", `no model ${id} in the workspace`, { hint: "flywheel status lists them" });
   }
   const serving = champion?.modelId === id ? champion : undefined;
-  const newer = models[0] && models[0].createdAt > card.createdAt ? models[0].id : undefined;
+  const newer = newest && newest.createdAt > card.createdAt ? newest.id : undefined;
   return {
     card,
     ...(await policyOf(store, id, serving)),
