@@ -111,12 +111,8 @@ function typed(value: NonNullable<FieldValue>, { name, type }: Feature, row: str
 type Change = { readonly name: string; readonly type: string; readonly row: string; readonly cause: unknown };
 
 function typeChanged({ name, type, row, cause }: Change): FlywheelError {
-  return new FlywheelError(
-    "feature_type_changed",
-    `row ${row}: ${messageOf(cause)}; the student learned "${name}" as a ${type}`,
-    {
-      hint: "send the type that it was trained with, or give the column its type in columns.features and train again",
-      cause,
-    },
-  );
+  return new FlywheelError("feature_type_changed", `row ${row}: ${messageOf(cause)}`, {
+    hint: `the student learned "${name}" as a ${type}: send that, or give the column its type in columns.features and train again`,
+    cause,
+  });
 }

@@ -39,12 +39,16 @@ export type FitTreesOptions = {
   readonly signal?: AbortSignal | undefined;
 };
 
+export type Importances = Readonly<Record<string, number>>;
+
 export type FittedTrees = {
   /** XGBoost's own formats. */
   readonly ubj: Uint8Array;
   readonly json: Uint8Array;
   readonly rounds: number;
-  readonly gain: Readonly<Record<string, number>>;
+  /** By feature: mean gain of its splits, and mean absolute SHAP value, nats. */
+  readonly gain: Importances;
+  readonly shap: Importances;
   /** `[rows, classes]`, nats. */
   readonly outOfFold: Float32Array;
   readonly history: TrainedStudent["history"];
@@ -55,7 +59,33 @@ export async function fitTrees(options: FitTreesOptions): Promise<FittedTrees> {
   const { ubj, history } = await wholeModel(options);
   using booster = createBooster({ model: ubj });
   const outOfFold = await outOfFoldLogits(options, booster.rounds);
-  return { ubj, json: booster.save("json"), rounds: booster.rounds, gain: booster.gain(), outOfFold, history };
+  const { rounds } = booster;
+  return {
+    ubj,
+    json: booster.save("json"),
+    rounds,
+    gain: booster.gain(),
+    shap: meanShap(options, booster),
+    outOfFold,
+    history,
+  };
+}
+
+/** Contributions computed for a mean: one for each class of a row. Their cost grows with all three of rows, classes, trees. */
+const SHAP_CELLS = 2000;
+const FEWEST_SHAP_ROWS = 50;
+
+/** Over the first rows, whose ids are hashes: as good as a random sample. */
+function meanShap({ train, features, threads }: FitTreesOptions, booster: Booster): Importances {
+  const count = Math.min(train.rows.length, Math.max(FEWEST_SHAP_ROWS, Math.floor(SHAP_CELLS / train.classes)));
+  const among = Array.from({ length: count }, (_, index) => index);
+  using matrix = plainMatrix({ vectors: train.vectors, features, among, threads });
+  const { values } = booster.predict(matrix, "contributions");
+  const width = features.length + 1;
+  const cells = values.length / width;
+  const sums = new Float64Array(width);
+  for (const [at, value] of values.entries()) sums[at % width]! += Math.abs(value);
+  return Object.fromEntries(features.map(({ name }, index) => [name, sums[index]! / cells]));
 }
 
 /** XGBoost's seeds are whole numbers below 2³¹. */

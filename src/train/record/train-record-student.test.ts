@@ -51,6 +51,11 @@ describe.skipIf(!library)(`training on records${needsLibrary}`, () => {
     });
     expect(card.options["warnings"]).toEqual([expect.stringMatching(/"customerId" is ignored: it is nearly unique/)]);
     expect(Object.keys(card.options["gain"] ?? {}).sort()).toEqual(["age", "contract", "spending", "student"]);
+    expect(
+      Object.keys(card.options["shap"] ?? {})
+        .slice(0, 2)
+        .sort(),
+    ).toEqual(["contract", "spending"]);
     expect(card.options["rounds"]).toBeLessThan(200);
     expect(card.history.length).toBeGreaterThan(Number(card.options["rounds"]));
     expect((await readdir(store.models.folder(card.id))).sort()).toEqual([

@@ -7,7 +7,7 @@ import { treesToOnnx } from "../../xgboost/trees-to-onnx.ts";
 import type { PreparedTraining, TrainedStudent, TrainerContext, TrainingWork } from "../trainer.ts";
 import { readValidationRows, type TrainingRow, type TrainingSet } from "../training-rows.ts";
 import { type FeatureSchema, inferFeatures } from "./feature-schema.ts";
-import { type FittedTrees, fitTrees, type TreeData } from "./fit-trees.ts";
+import { type FittedTrees, fitTrees, type Importances, type TreeData } from "./fit-trees.ts";
 import { boosterFile, featuresFile } from "./record-files.ts";
 import { encodeRecords, recordsOf } from "./training-table.ts";
 
@@ -95,7 +95,7 @@ async function run({ work, set, validation, schema, xgboost }: Run): Promise<Tra
 }
 
 function trainedStudent(fitted: FittedTrees, schema: FeatureSchema): TrainedStudent {
-  const { ubj, json, rounds, gain, outOfFold, history } = fitted;
+  const { ubj, json, rounds, gain, shap, outOfFold, history } = fitted;
   const trees = parseTreeModel(json);
   const model = treesToOnnx(trees);
   return {
@@ -108,9 +108,9 @@ function trainedStudent(fitted: FittedTrees, schema: FeatureSchema): TrainedStud
     parameters: trees.trees.reduce((sum, { nodes }) => sum + nodes.length, 0),
     outOfFold,
     history,
-    found: { rounds, gain: byValue(gain) },
+    found: { rounds, gain: byValue(gain), shap: byValue(shap) },
   };
 }
 
-const byValue = (gain: Readonly<Record<string, number>>): Readonly<Record<string, number>> =>
-  Object.fromEntries(Object.entries(gain).sort(([, a], [, b]) => b - a));
+const byValue = (importances: Importances): Importances =>
+  Object.fromEntries(Object.entries(importances).sort(([, a], [, b]) => b - a));
