@@ -17,6 +17,7 @@ import {
 } from "./command.ts";
 import type { IngestCommandOptions } from "./commands/ingest.ts";
 import type { ReviewExportOptions, ReviewImportOptions } from "./commands/review.ts";
+import type { ScanCommandOptions } from "./commands/scan.ts";
 
 const program = new Command("flywheel")
   .description("Distil your LLM calls into a small model that knows when to ask.")
@@ -28,10 +29,8 @@ const program = new Command("flywheel")
   .showHelpAfterError()
   .addHelpText("after", "\nExit codes: 0 done, 1 failed, 2 wrong usage. FLYWHEEL_DEBUG=1 shows stack traces.");
 
-const ingestFormats = [
-  ...["csv", "jsonl", "json", "parquet"],
-  ...["openai-chat", "openai-decisions", "openai-batch", "otel", "input-output"],
-] as readonly NonNullable<IngestCommandOptions["format"]>[];
+const logFormats = ["openai-chat", "openai-decisions", "openai-batch", "otel", "input-output"] as const;
+const ingestFormats = ["csv", "jsonl", "json", "parquet", ...logFormats] as const;
 
 type Alone<O> = (context: CommandContext, options: O) => Promise<CommandResult>;
 type InWorkspace<O> = (flywheel: Flywheel, context: CommandContext, options: O) => Promise<CommandResult>;
@@ -62,6 +61,19 @@ program
   .option("--requests <file>", "of a batch's output: the file that the batch was made from")
   .action((path: string, options: Omit<IngestCommandOptions, "path">) =>
     inWorkspace(async () => (await import("./commands/ingest.ts")).runIngest)({ path, ...options }),
+  );
+
+program
+  .command("scan <log>")
+  .description(
+    "a first look at a log of LLM calls: how much could be answered locally, at which risk, for how much less",
+  )
+  .addOption(new Option("--format <format>", "of the log, where it is not recognised").choices(logFormats))
+  .option("--out <file>", "the page to write", "flywheel-scan.html")
+  .option("--per-month <calls>", "calls a month, where the log does not say", wholeNumber("--per-month"))
+  .option("--price <in,out>", "dollars for a million tokens, where the model is not listed", priceOption)
+  .action((path: string, options: Omit<ScanCommandOptions, "path">) =>
+    alone(async () => (await import("./commands/scan.ts")).runScan)({ path, ...options }),
   );
 
 program
@@ -172,6 +184,19 @@ function wholeNumber(option: string): (text: string) => number {
       `error: ${option} must be a whole number, got "${text}"`,
     );
   };
+}
+
+function priceOption(text: string): { readonly inputPerMillionUsd: number; readonly outputPerMillionUsd: number } {
+  const [inputPerMillionUsd, outputPerMillionUsd, ...more] = text.split(",").map(Number);
+  const isPrice = (value: number | undefined): value is number => value !== undefined && value >= 0;
+  if (isPrice(inputPerMillionUsd) && isPrice(outputPerMillionUsd) && more.length === 0) {
+    return { inputPerMillionUsd, outputPerMillionUsd };
+  }
+  throw new CommanderError(
+    ExitCode.usage,
+    "flywheel.usage",
+    `error: --price is two numbers, e.g. 2.5,10, got "${text}"`,
+  );
 }
 
 function share(option: string): (text: string) => number {

@@ -1,0 +1,55 @@
+/** @file What the calls of a log cost, and what a month of them costs, from list prices and the tokens that the log counted. */
+
+import type { LoggedCall } from "../ingest/logs/logged-call.ts";
+import { costOf, PRICES_AS_OF, type Price, priceOf } from "../label/prices.ts";
+import { expectedTextTokens } from "../label/tokens.ts";
+import type { Usage } from "../records.ts";
+import { defineTask } from "../task.ts";
+
+export type Money = {
+  /** Mean over the calls. */
+  readonly perCallUsd: number;
+  readonly models: readonly { readonly model: string; readonly calls: number; readonly price?: Price }[];
+  /** Whether the log counted no tokens, so that they were guessed from the length of the texts. */
+  readonly isEstimated: boolean;
+  readonly pricesAsOf: string;
+};
+
+/** Only for the price list, which is kept by the names that tasks use. */
+const anyTask = defineTask({
+  name: "scan",
+  input: "text",
+  instructions: "none",
+  output: { kind: "predicate" },
+  teacher: { model: "openai/gpt-4o-mini" },
+});
+
+/** Undefined where a price is unknown and `price` gives none: a sum that leaves calls out would be wrong without a word. */
+export function moneyOf(calls: readonly LoggedCall[], price?: Price): Money | undefined {
+  const byModel = [...Map.groupBy(calls, ({ model }) => model ?? "unnamed")];
+  const models = byModel.map(([model, group]) => {
+    const known = price ?? priceOf(anyTask, withProvider(model));
+    return { model, calls: group.length, ...(known && { price: known }) };
+  });
+  if (calls.length === 0 || models.some((model) => model.price === undefined)) return undefined;
+  const priceByModel = new Map(models.map((model) => [model.model, model.price!]));
+  const total = calls.reduce((sum, call) => sum + costOf(usageOf(call), priceByModel.get(call.model ?? "unnamed")!), 0);
+  const isEstimated = calls.some((call) => call.usage.inputTokens === 0);
+  return { perCallUsd: total / calls.length, models, isEstimated, pricesAsOf: PRICES_AS_OF };
+}
+
+/** Logs name models without their provider. */
+function withProvider(model: string): string {
+  if (model.includes("/")) return model;
+  if (/^claude/i.test(model)) return `anthropic/${model}`;
+  return /^gemini/i.test(model) ? `google/${model}` : `openai/${model}`;
+}
+
+function usageOf({ usage, prompt, input, answer }: LoggedCall): Usage {
+  if (usage.inputTokens > 0) return usage;
+  const words = answer.kind === "text" ? answer.text : answer.kind === "decision" ? answer.value : "";
+  return {
+    inputTokens: expectedTextTokens(`${prompt}${typeof input === "string" ? input : JSON.stringify(input ?? "")}`),
+    outputTokens: expectedTextTokens(words),
+  };
+}

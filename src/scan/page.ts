@@ -1,0 +1,239 @@
+/** @file The scan as one self-contained HTML file, to be forwarded to whoever pays for the calls. Nothing in it is fetched. */
+
+import { basename } from "node:path";
+import { embeddedFontFaces } from "../report/fonts.ts";
+import { count, decimal, instant, percent, percentInterval, plural, shorten, usd } from "../report/format.ts";
+import { type Child, type Html, html, none, trusted } from "../report/html.ts";
+import { type Entry, entries, figure, partsBar, section, share, table } from "../report/page/parts.ts";
+import { contentSecurityPolicy } from "../report/page/script.ts";
+import { styleSheet } from "../report/page/style.ts";
+import { decisionChart } from "./chart.ts";
+import { HEADLINE_RISK, type ScanLevel, type ScanResult } from "./scan.ts";
+import type { DecisionStudy } from "./study-decision.ts";
+
+export function renderScan(result: ScanResult): string {
+  const title = headlineOf(result);
+  return html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="${contentSecurityPolicy}">
+<meta name="referrer" content="no-referrer">
+<title>${title}</title>
+<link rel="icon" href="data:,">
+<style>${trusted(styleSheet(embeddedFontFaces()))}</style>
+</head>
+<body>
+<div class="inner">
+<header>
+  <p class="eyebrow">Flywheel scan · ${basename(result.source)} · ${instant(result.at)}</p>
+  <h1>${title}</h1>
+  <p class="explanation">${explanation(result)}</p>
+  ${keyFigures(result)}
+</header>
+</div>
+<main>
+${levelsPart(result)}
+${result.decisions.map((decision, index) => decisionPart(decision, index + 1))}
+${othersPart(result)}
+${methodPart(result)}
+<footer>Intervals are 95 %; n is the number of calls behind a figure. Made by Flywheel.</footer>
+</main>
+</body>
+</html>
+`.markup;
+}
+
+export const headlineLevel = ({ levels }: ScanResult): ScanLevel =>
+  levels.find(({ risk }) => risk === HEADLINE_RISK) ?? levels[0]!;
+
+/** The scan in one sentence. */
+export function headlineOf(result: ScanResult): string {
+  const { answered } = headlineLevel(result);
+  if (answered.value === 0)
+    return `Too few calls to certify that any of these ${count(result.calls)} could be answered locally`;
+  return `${percent(answered.value, 0)} of these ${count(result.calls)} calls could be answered locally`;
+}
+
+function explanation({ decisions, delta }: ScanResult): string {
+  const risk = percent(HEADLINE_RISK, 0);
+  return `${plural(decisions.length, "prompt")} in this log ${decisions.length === 1 ? "is" : "are"} decisions: the LLM answers with one of a few labels. A small model learned from the log itself, and was then tried on calls that it had not seen. Where it is sure it can answer alone; at most ${risk} of a decision’s calls would then be answered otherwise than by the LLM, with probability ${percent(1 - delta, 0)}. The rest still go to the LLM.`;
+}
+
+function keyFigures(result: ScanResult): Html {
+  const level = headlineLevel(result);
+  const { answered, savedPerMonthUsd: saved, llmPerMonthUsd: llm } = level;
+  const decided = result.decisions.reduce((sum, { calls }) => sum + calls, 0);
+  const figures = [
+    {
+      name: "Answered locally",
+      value: percent(answered.value),
+      note: `${percentInterval(answered)} of all calls, at a risk of at most ${percent(level.risk, 0)}`,
+    },
+    {
+      name: "Calls that are decisions",
+      value: percent(decided / result.calls),
+      note: `${count(decided)} of ${count(result.calls)}, ${plural(result.decisions.length, "prompt")}`,
+    },
+    ...(saved && llm !== undefined
+      ? [
+          {
+            name: saved.value > 0 ? "Saved per month" : "Does not pay yet",
+            value: usd(saved.value),
+            note: savingNote(result, level),
+          },
+        ]
+      : []),
+  ];
+  return html`
+<dl class="keys">${figures.map(({ name, value, note }) => html`<div><dt>${name}</dt><dd><span class="figure">${value}</span><br><span class="note">${note}</span></dd></div>`)}</dl>`;
+}
+
+function savingNote({ volume }: ScanResult, { llmPerMonthUsd = 0, paysFromPerMonth: from }: ScanLevel): string {
+  const basis = `of ${usd(llmPerMonthUsd)} for these decisions, at ${count(volume.perMonth)} calls a month`;
+  return from === undefined ? basis : `${basis}; pays from ${count(from)} calls a month on`;
+}
+
+function levelsPart(result: ScanResult): Html {
+  const isPriced = result.money !== undefined;
+  const names = [
+    "Answered otherwise than by the LLM, at most",
+    "Answered locally",
+    ...(isPriced ? ["Saved per month", "Pays from, calls a month"] : []),
+  ];
+  return section(
+    {
+      id: "levels",
+      title: "How much at which risk",
+      lead: "The less risk is allowed, the more calls go on to the LLM. Of each decision’s calls at most this share is answered locally and otherwise than the LLM would; it is a choice, and can be changed at any time.",
+    },
+    table({
+      caption: "All decisions together; the shaded row is the one quoted above",
+      columns: names.map((name, index) => ({ name, numeric: index > 0 })),
+      rows: result.levels.map((level) => ({
+        marked: level.risk === HEADLINE_RISK,
+        cells: [
+          percent(level.risk, 0),
+          html`<b>${percent(level.answered.value)}</b> <span class="interval">${percentInterval(level.answered)}</span>`,
+          ...(isPriced ? moneyCells(level) : []),
+        ],
+      })),
+    }),
+    isPriced
+      ? none
+      : html`<p class="missing">What this would save cannot be said: the price of the model is unknown. <span class="next">Next: <code>flywheel scan … --price IN,OUT</code> (dollars for a million tokens)</span></p>`,
+  );
+}
+
+function moneyCells({ savedPerMonthUsd: saved, paysFromPerMonth: from }: ScanLevel): readonly Child[] {
+  return [
+    saved ? html`${usd(saved.value)} <span class="interval">${usd(saved.low)} to ${usd(saved.high)}</span>` : "–",
+    from === undefined ? "never" : count(from),
+  ];
+}
+
+const SHOWN_LABELS = 5;
+
+function decisionPart(decision: DecisionStudy, nth: number): Html {
+  const { prompt, calls, labels, levels } = decision;
+  const shown = labels
+    .slice(0, SHOWN_LABELS)
+    .map(({ value, calls: n }, tone) => ({ name: shorten(value, 40), count: n, tone: Math.min(tone, 3) }));
+  const rest = labels.slice(SHOWN_LABELS).reduce((sum, label) => sum + label.calls, 0);
+  return section(
+    {
+      id: `decision-part-${nth}`,
+      title: `Decision ${nth}: ${shorten(firstLine(prompt), 70)}`,
+      lead: `${count(calls)} calls, ${count(labels.length)} labels.`,
+    },
+    html`<p><q>${shorten(prompt.trim() || "(no instructions in the log)", 400)}</q></p>`,
+    entries(factsOf(decision)),
+    partsBar("What the LLM answered", [
+      ...shown,
+      ...(rest > 0 ? [{ name: `${labels.length - SHOWN_LABELS} other labels`, count: rest, tone: 4 }] : []),
+    ]),
+    html`<div class="figures">
+${figure(decisionChart(decision, nth), { half: true, caption: "Green: certified, for calls that nobody has seen yet." })}
+${table({
+  caption: "Certified on calls that the model had not seen",
+  columns: [{ name: "Risk, at most" }, { name: "Answered locally", numeric: true }],
+  rows: levels.map(({ risk, coverage, why, moreRowsNeeded }) => ({
+    cells: [
+      percent(risk, 0),
+      why === undefined
+        ? share(coverage)
+        : html`nothing <span class="interval">${moreRowsNeeded === undefined ? why : `about ${count(moreRowsNeeded)} more held-out calls needed`}</span>`,
+    ],
+    marked: risk === HEADLINE_RISK,
+  })),
+})}
+</div>`,
+  );
+}
+
+const firstLine = (prompt: string): string => prompt.trim().split("\n", 1)[0] || "no instructions";
+
+function factsOf({ agreement, consistency, inputs, calls, trainingRows, trainingMs }: DecisionStudy): readonly Entry[] {
+  return [
+    { name: "The model says what the LLM said, on all held-out calls", value: share(agreement) },
+    ...(consistency ? [{ name: "The LLM says the same of the same input again", value: share(consistency) }] : []),
+    { name: "Calls that repeat an earlier input", value: percent(1 - inputs / calls) },
+    { name: "Learned from", value: `${count(trainingRows)} calls, in ${decimal(trainingMs / 1000, 1)} s` },
+  ];
+}
+
+const SHOWN_OTHERS = 15;
+
+function othersPart({ others, calls, total, unread }: ScanResult): Html {
+  const left = [
+    ...(total > calls
+      ? [html`<p class="lead">Only the first ${count(calls)} of ${count(total)} calls were looked at.</p>`]
+      : []),
+    ...(unread > 0
+      ? [html`<p class="lead">${count(unread)} lines could not be read, or are no calls of a model.</p>`]
+      : []),
+  ];
+  if (others.length === 0)
+    return left.length === 0 ? none : section({ id: "others", title: "What was left out" }, left);
+  return section(
+    { id: "others", title: "What stays with the LLM" },
+    table({
+      caption: `Prompts that are no decisions${others.length > SHOWN_OTHERS ? `, the ${SHOWN_OTHERS} most frequent of ${count(others.length)}` : ""}`,
+      columns: [{ name: "Prompt" }, { name: "Calls", numeric: true }, { name: "Why" }],
+      rows: others
+        .slice(0, SHOWN_OTHERS)
+        .map(({ prompt, calls: n, why }) => ({ cells: [shorten(firstLine(prompt), 100), count(n), why] })),
+    }),
+    left,
+  );
+}
+
+function methodPart(result: ScanResult): Html {
+  return section(
+    { id: "method", title: "How this was found out" },
+    html`<ul class="assumptions">${assumptionsOf(result).map((line) => html`<li>${line}</li>`)}</ul>`,
+    html`<p>To do it for good: <code>flywheel init</code>, set <code>input: "text"</code>, the instructions and the choices of a decision above, then <code>flywheel ingest ${result.source}</code> and <code>flywheel train</code>.</p>`,
+  );
+}
+
+function assumptionsOf({ volume, money, delta, seed }: ScanResult): readonly string[] {
+  const volumes = {
+    log: "by the times in the log",
+    given: "as given",
+    assumed: "assumed: the log does not say when its calls were made; give --per-month",
+  };
+  return [
+    "The LLM’s answers are taken as they are: this says how often a small model would answer as the LLM did, not how often either is right.",
+    "The model: logistic regression on n-grams of words and characters, learned from 60 % of the inputs; 15 % calibrated its confidence, 25 % certified the thresholds. Equal inputs are one, in one part only.",
+    `All certificates on this page hold together with probability ${percent(1 - delta, 0)}, as long as calls stay like those in the log. In service Flywheel watches that, and stops answering where it no longer holds.`,
+    `${count(volume.perMonth)} calls a month, ${volumes[volume.basis]}.`,
+    ...(money
+      ? [
+          `A call costs ${usd(money.perCallUsd)} on average, at list prices of ${money.pricesAsOf}${money.isEstimated ? ", tokens guessed from the length of the texts" : ""}: ${money.models.map(({ model, calls }) => `${model} (${count(calls)} calls)`).join(", ")}.`,
+          "Saved is what is left after a host at $30 a month, the calls that are asked of the LLM anyway to keep watch (1 % of all, 2 % of the rest that is answered locally), and $0.05 for each ruling of a person.",
+        ]
+      : []),
+    `Seed ${seed}: the same log gives the same page.`,
+  ];
+}

@@ -1,0 +1,97 @@
+/** @file The calls of a log, whichever kind it is, with the time that they span. No task is needed: nothing is asked of anybody. */
+
+import { normalize } from "node:path";
+import type { Progress } from "../contracts.ts";
+import { FlywheelError } from "../errors.ts";
+import type { LogFormat, LoggedCall } from "../ingest/logs/logged-call.ts";
+import { type CallReader, createCallReader, recogniseLog } from "../ingest/logs/recognise.ts";
+import { formatOf, openTable } from "../ingest/tables/open-table.ts";
+import type { TableRecord } from "../ingest/tables/table.ts";
+
+/** Calls kept in memory; a first look needs no more. */
+const MAX_CALLS = 50_000;
+const SAMPLE = 100;
+
+export type TrafficOptions = {
+  readonly path: string;
+  readonly format?: LogFormat | undefined;
+  readonly progress?: Progress | undefined;
+  readonly signal?: AbortSignal | undefined;
+};
+
+export type Traffic = {
+  readonly source: string;
+  readonly format: LogFormat;
+  readonly calls: readonly LoggedCall[];
+  /** Calls in the log; more than `calls` where it is longer than a first look. */
+  readonly total: number;
+  /** Lines that could not be read, and spans that are no calls of a model. */
+  readonly unread: number;
+  /** Between the first call and the last; absent where the log does not say. */
+  readonly spanMs?: number;
+};
+
+/** @throws FlywheelError `scan_no_log`, and as `openTable` */
+export async function readTraffic(options: TrafficOptions): Promise<Traffic> {
+  const { path, progress, signal } = options;
+  const source = normalize(path);
+  const { total: lines } = await openLog(path, source);
+  const { format, readCalls } = await recognise(options, source);
+  const calls: LoggedCall[] = [];
+  let [total, unread, read] = [0, 0, 0];
+  for await (const item of (await openLog(path, source)).items()) {
+    signal?.throwIfAborted();
+    const found = item.kind === "record" ? callsOf(readCalls, item) : undefined;
+    if (!found) unread++;
+    else {
+      unread += found.other;
+      total += found.calls.length;
+      calls.push(...found.calls.slice(0, MAX_CALLS - calls.length));
+    }
+    progress?.({ stage: "read", done: ++read, ...(lines !== undefined && { total: lines }) });
+  }
+  const spanMs = spanOf(calls);
+  return { source, format, calls, total, unread, ...(spanMs !== undefined && { spanMs }) };
+}
+
+const openLog = (path: string, source: string) => openTable({ path, source, format: formatOf(path) ?? "jsonl" });
+
+async function recognise({ path, format }: TrafficOptions, source: string) {
+  const found = format ?? recogniseLog(await firstRecords(path, source));
+  const anything = { knows: () => true, requests: new Map() };
+  if (found) return { format: found, readCalls: createCallReader(found, anything) };
+  throw new FlywheelError("scan_no_log", `${source} is no log of calls that is known here`, {
+    hint: "chat and Decisions logs, batch outputs, OpenTelemetry spans and {input, output} lines are read; say which with --format",
+  });
+}
+
+async function firstRecords(path: string, source: string): Promise<readonly TableRecord["fields"][]> {
+  const records: TableRecord["fields"][] = [];
+  for await (const item of (await openLog(path, source)).items()) {
+    if (item.kind === "record" && records.push(item.fields) === SAMPLE) break;
+  }
+  return records;
+}
+
+function callsOf(readCalls: CallReader, { fields }: TableRecord) {
+  try {
+    return readCalls(fields);
+  } catch (thrown) {
+    if (FlywheelError.isInstance(thrown)) return undefined;
+    throw thrown;
+  }
+}
+
+/** Shorter logs say nothing of a month. */
+const LEAST_SPAN_MS = 3_600_000;
+
+function spanOf(calls: readonly LoggedCall[]): number | undefined {
+  let [first, last, timed] = [Infinity, -Infinity, 0];
+  for (const { at } of calls) {
+    if (at === undefined) continue;
+    first = Math.min(first, at);
+    last = Math.max(last, at);
+    timed++;
+  }
+  return timed > calls.length / 2 && last - first >= LEAST_SPAN_MS ? last - first : undefined;
+}
