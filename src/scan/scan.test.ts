@@ -27,9 +27,9 @@ const calls = (count: number, answerOf: (n: number) => string | LoggedAnswer, ch
 
 describe("decisions are found", () => {
   test("in bare words, whatever the spelling, and in the field of JSON that tells most apart", () => {
-    const bare = calls(500, (n) => (n % 3 === 0 ? "Bad." : n % 2 === 0 ? "bad" : "Good"));
+    const bare = calls(500, (n) => (n % 5 === 0 ? "Bad." : n % 2 === 0 ? "bad" : "Good"));
     expect(findDecisions(bare).decisions).toMatchObject([
-      { labels: [{ value: "bad", calls: 334 }, { value: "Good" }] },
+      { labels: [{ value: "bad", calls: 300 }, { value: "Good" }] },
     ]);
     const json = calls(500, (n) => JSON.stringify({ ok: true, mood: ["a", "b", "c"][n % 3], why: `because ${n}` }));
     const [decision] = findDecisions(json).decisions;
@@ -136,17 +136,16 @@ describe("a scan", () => {
     expect(coverages).toEqual(coverages.toSorted((a, b) => a - b));
     for (const { risk, bound } of decision!.levels) if (bound !== undefined) expect(bound).toBeLessThanOrEqual(risk);
     expect(five.llmPerMonthUsd).toBeCloseTo((result.volume.perMonth * (1_000 * 2.5 + 10 * 10)) / 1e6, 6);
-    const busy = await scan(path, { perMonth: 10_000_000 });
-    expect(busy.levels.map(({ answered }) => answered)).toEqual(result.levels.map(({ answered }) => answered));
-    const saved = busy.levels[2]!;
-    expect(saved.savedPerMonthUsd!.value / saved.llmPerMonthUsd!).toBeCloseTo(saved.answered.value * 0.97, 2);
     expect(
       (await readdir(tmpdir())).filter((name) => /^flywheel-scan-(?!test)/.test(name) && !before.includes(name)),
     ).toEqual([]);
   }, 30_000);
 
-  test("is a page that shows the log's words as words and fetches nothing", async () => {
-    const page = renderScan(await scan(await log(1_200, `</title><script>alert(1)</script>`)));
+  test("of much traffic saves what is answered, less the audits; its page shows the log's words as words and fetches nothing", async () => {
+    const result = await scan(await log(1_200, `</title><script>alert(1)</script>`), { perMonth: 10_000_000 });
+    const [, , five] = result.levels;
+    expect(five!.savedPerMonthUsd!.value / five!.llmPerMonthUsd!).toBeCloseTo(five!.answered.value * 0.97, 2);
+    const page = renderScan(result);
     expect(page).toContain("of these 1,200 calls could be answered locally");
     expect(page).not.toContain("<script>alert");
     expect(page.match(/(?:src|href)="(?!data:|#)[^"]*"|url\((?!data:)/g)).toBeNull();
