@@ -14,12 +14,21 @@ export function candidatesFor({ input, student }: Task): readonly StudentCandida
     case "image":
       return [{ name: "mobilenet-v3-small", student }];
     case "text":
-      return [{ name: "linear-text", student }];
+      return textCandidates(student);
     case "record":
       return recordCandidates(student);
     default:
       return input satisfies never;
   }
+}
+
+/** Words alone are a fifth of the features; characters see inside of words that training never had. */
+function textCandidates(student: StudentOptions): readonly StudentCandidate[] {
+  const { words, characters } = student.text;
+  const whole = { name: "linear-text", student: { ...student, trainer: "linear-text" } };
+  if (words === false || characters === false) return [whole];
+  const text = { ...student.text, characters: false } as const;
+  return [{ name: "linear-text, words alone", student: { ...whole.student, text } }, whole];
 }
 
 /** Shallow trees are a third of the size; deep ones see more of how features go together. */

@@ -1,0 +1,33 @@
+import { expect, test } from "vitest";
+import { defineTask, type TaskDefinition } from "../task.ts";
+import { candidatesFor } from "./candidates.ts";
+
+const task = (input: TaskDefinition["input"], student: TaskDefinition["student"] = {}) =>
+  defineTask({
+    name: "any",
+    input,
+    instructions: "Which?",
+    output: { kind: "predicate" },
+    teacher: { model: "google/gemini-2.5-flash" },
+    student,
+  });
+
+test("a student that the task names is the only one", () => {
+  expect(candidatesFor(task("text", { trainer: "linear-text" }))).toHaveLength(1);
+  expect(candidatesFor(task("record", { trainer: "xgboost" }))).toHaveLength(1);
+});
+
+test("where the choice is ours, the cheapest comes first and each keeps what the task says besides", () => {
+  const [words, whole] = candidatesFor(task("text", { text: { minDocuments: 5 } }));
+  expect(words!.student.text).toMatchObject({ characters: false, minDocuments: 5 });
+  expect(whole!.student.text).toMatchObject({ characters: [3, 5], minDocuments: 5 });
+  const depths = candidatesFor(task("record", { xgboost: { max_depth: 8 } })).map(
+    (one) => one.student.xgboost.max_depth,
+  );
+  expect(depths).toEqual([3, 8]);
+});
+
+test("nothing is fitted twice", () => {
+  expect(candidatesFor(task("record", { xgboost: { max_depth: 3 } }))).toHaveLength(1);
+  expect(candidatesFor(task("text", { text: { characters: false } }))).toHaveLength(1);
+});
