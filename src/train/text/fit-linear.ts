@@ -99,18 +99,47 @@ type Work = { readonly data: LinearData; readonly recipe: LinearRecipe; readonly
 
 async function fitWith(pool: readonly FitThread[], { data, recipe, options }: Work): Promise<LinearStudent> {
   const { progress } = options;
-  progress?.({ stage: "n-grams", done: 0, total: data.texts.length });
-  const { vocabulary, counts } = await pool[0]!.learn(data.texts, recipe.ngrams);
-  progress?.({ stage: "n-grams", done: data.texts.length, total: data.texts.length });
+  const reads = 2 * data.texts.length;
+  const onRead = (done: number): void => progress?.({ stage: "n-grams", done, total: reads });
+  const { vocabulary, counts } = await pool[0]!.learn(data.texts, recipe.ngrams, onRead);
+  onRead(reads);
   const { documentFrequency } = vocabulary;
   const { minDocuments } = recipe.ngrams;
   const { k, targets, weights, folds } = data;
   const problem: LinearProblem = { counts, documentFrequency, minDocuments, k, targets, weights, folds };
   await Promise.all(pool.map((thread) => thread.prepare(problem)));
-  const chosen = await choose(pool, { data, recipe, options });
-  const [outOfFold, model] = await finish(pool, data, chosen);
-  progress?.({ stage: "train", done: recipe.c.length + 1, total: recipe.c.length + 1 });
+  const fits = fitCounter(progress);
+  const chosen = await choose(pool, { data, recipe, fits });
+  const [outOfFold, model] = await finish(pool, { data, chosen, fits });
   return { vocabulary, model, outOfFold, trials: chosen.trials, c: chosen.c };
+}
+
+/** Tells of each fit that is done, and what the last trial came to. */
+type FitCounter = {
+  /** So many more will be asked for. */
+  expect(count: number): void;
+  done(): void;
+  tried(trial: Trial): void;
+};
+
+function fitCounter(progress: Progress | undefined): FitCounter {
+  let [done, total] = [0, 0];
+  let details: Readonly<Record<string, string>> = {};
+  const tell = (): void => progress?.({ stage: "train", done, total, details });
+  return {
+    expect(count) {
+      total += count;
+      tell();
+    },
+    done() {
+      done += 1;
+      tell();
+    },
+    tried({ c, loss, accuracy }) {
+      details = { C: String(c), loss: loss.toFixed(3), accuracy: accuracy.toFixed(3) };
+      tell();
+    },
+  };
 }
 
 type Chosen = {
@@ -121,21 +150,19 @@ type Chosen = {
 };
 
 /** Weaker and weaker penalties, until one is worse than the last: the loss over C has one dip. */
-async function choose(pool: readonly FitThread[], { data, recipe, options }: Work): Promise<Chosen> {
+async function choose(
+  pool: readonly FitThread[],
+  { data, recipe, fits }: Pick<Work, "data" | "recipe"> & { readonly fits: FitCounter },
+): Promise<Chosen> {
   const folds = choosingFolds(data);
   const trials: Trial[] = [];
   let best: { readonly trial: Trial; readonly heldOut: ReadonlyMap<number, Float32Array> } | undefined;
   for (const c of recipe.c) {
-    const results = await spread(pool, folds, (thread, fold) => thread.fit({ fold, c }));
+    const results = await spread(pool, folds, { fits, c });
     const heldOut = new Map(folds.map((fold, index) => [fold, results[index]!.heldOut]));
     const trial = trialOf(data, heldOut, c);
     trials.push(trial);
-    options.progress?.({
-      stage: "train",
-      done: trials.length,
-      total: recipe.c.length + 1,
-      details: { C: String(c), loss: trial.loss.toFixed(3), accuracy: trial.accuracy.toFixed(3) },
-    });
+    fits.tried(trial);
     if (best && trial.loss >= best.trial.loss) break;
     best = { trial, heldOut };
   }
@@ -158,25 +185,29 @@ function choosingFolds({ folds }: LinearData): readonly number[] {
 /** The folds that did not choose, and the model on every row, which takes longest and so begins first. */
 async function finish(
   pool: readonly FitThread[],
-  data: LinearData,
-  { c, heldOut }: Chosen,
+  { data, chosen, fits }: { readonly data: LinearData; readonly chosen: Chosen; readonly fits: FitCounter },
 ): Promise<readonly [Float32Array, SparseLogistic]> {
+  const { c, heldOut } = chosen;
   const missing = [...new Set(data.folds)].filter((fold) => !heldOut.has(fold));
-  const results = await spread<number | undefined, LinearFitResult>(pool, [undefined, ...missing], (thread, fold) =>
-    thread.fit({ fold, c }),
-  );
-  const [whole, ...others] = results;
+  const [whole, ...others] = await spread(pool, [undefined, ...missing], { fits, c });
   const all = new Map([...heldOut, ...missing.map((fold, index) => [fold, others[index]!.heldOut] as const)]);
   return [inOrderOfRows(data, all), whole!.model!];
 }
 
 /** Dealt out in turn; each thread does its own in order. A fold stays with the thread that has its features. */
-async function spread<T, R>(
+async function spread(
   pool: readonly FitThread[],
-  tasks: readonly T[],
-  run: (thread: FitThread, task: T) => Promise<R>,
-): Promise<readonly R[]> {
-  return await Promise.all(tasks.map((task, index) => run(pool[index % pool.length]!, task)));
+  folds: readonly (number | undefined)[],
+  { fits, c }: { readonly fits: FitCounter; readonly c: number },
+): Promise<readonly LinearFitResult[]> {
+  fits.expect(folds.length);
+  return await Promise.all(
+    folds.map(async (fold, index) => {
+      const result = await pool[index % pool.length]!.fit({ fold, c });
+      fits.done();
+      return result;
+    }),
+  );
 }
 
 /** Rows of folds that have not been fitted stay 0. */

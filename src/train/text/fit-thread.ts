@@ -12,6 +12,8 @@ export type FitJob =
   | { readonly kind: "fit"; readonly request: LinearFitRequest };
 
 export type FitReply =
+  /** On the way to `learned`. */
+  | { readonly kind: "read"; readonly read: number }
   | { readonly kind: "learned"; readonly learned: Learned }
   | { readonly kind: "ready" }
   | { readonly kind: "fitted"; readonly result: LinearFitResult }
@@ -23,8 +25,11 @@ export type FitReply =
     };
 
 export type FitThread = AsyncDisposable & {
-  /** @throws FlywheelError `empty_vocabulary`, `text_fit_failed` */
-  learn(texts: readonly string[], ngrams: NgramOptions): Promise<Learned>;
+  /**
+   * Reads every text twice, and says how far it is.
+   * @throws FlywheelError `empty_vocabulary`, `text_fit_failed`
+   */
+  learn(texts: readonly string[], ngrams: NgramOptions, onRead: (read: number) => void): Promise<Learned>;
   /** What the fits that follow are about. */
   prepare(problem: LinearProblem): Promise<void>;
   fit(request: LinearFitRequest): Promise<LinearFitResult>;
@@ -42,7 +47,11 @@ export function startFitThread(): FitThread {
   const fail = (cause: unknown): void => {
     for (const each of waiting.splice(0)) each.reject(failed(messageOf(cause), { cause }));
   };
-  worker.on("message", (reply: FitReply) => waiting.shift()?.resolve(reply));
+  let heard: (read: number) => void = () => {};
+  worker.on("message", (reply: FitReply) => {
+    if (reply.kind === "read") heard(reply.read);
+    else waiting.shift()?.resolve(reply);
+  });
   worker.on("error", fail);
   worker.on("exit", () => fail(new Error("its thread has ended")));
   const ask = async <Kind extends FitReply["kind"]>(job: FitJob, kind: Kind): Promise<Reply<Kind>> => {
@@ -55,7 +64,10 @@ export function startFitThread(): FitThread {
     throw failed(`asked for ${kind}, its thread answered ${reply.kind}`);
   };
   return {
-    learn: async (texts, ngrams) => (await ask({ kind: "learn", texts, ngrams }, "learned")).learned,
+    async learn(texts, ngrams, onRead) {
+      heard = onRead;
+      return (await ask({ kind: "learn", texts, ngrams }, "learned")).learned;
+    },
     async prepare(problem) {
       await ask({ kind: "problem", problem }, "ready");
     },

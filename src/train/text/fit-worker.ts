@@ -10,7 +10,7 @@ let fitter: LinearFitter | undefined;
 function replyTo(job: FitJob): FitReply {
   switch (job.kind) {
     case "learn":
-      return { kind: "learned", learned: shared(learnVocabulary(job.texts, job.ngrams)) };
+      return { kind: "learned", learned: shared(learnVocabulary(job.texts, job.ngrams, post)) };
     case "problem":
       fitter = new LinearFitter(job.problem);
       return { kind: "ready" };
@@ -21,6 +21,8 @@ function replyTo(job: FitJob): FitReply {
       return job satisfies never;
   }
 }
+
+const post = (read: number): void => parentPort?.postMessage({ kind: "read", read } satisfies FitReply);
 
 /** The counts in memory that all threads see: they are most of what a training needs, and must not exist once a thread. */
 function shared({ vocabulary, counts }: Learned): Learned {

@@ -10,11 +10,25 @@ import { inverseDocumentFrequency, weighTerms } from "../../text/tf-idf.ts";
 import type { TermCounts, Vocabulary } from "../../text/vocabulary.ts";
 import { type Learned, VocabularyBuilder } from "../../text/vocabulary-builder.ts";
 
-export function learnVocabulary(texts: readonly string[], ngrams: NgramOptions): Learned {
+/** Texts between two calls of `onRead`. */
+const READ_BETWEEN = 4096;
+
+/** `onRead` hears of every text twice, for each is read twice. */
+export function learnVocabulary(
+  texts: readonly string[],
+  ngrams: NgramOptions,
+  onRead: (read: number) => void = () => {},
+): Learned {
   const characters = texts.reduce((sum, text) => sum + text.length, 0);
   const builder = new VocabularyBuilder(ngrams, characters);
-  for (const text of texts) builder.observe(text);
-  for (const text of texts) builder.count(text);
+  let read = 0;
+  for (const pass of ["observe", "count"] as const) {
+    for (const text of texts) {
+      builder[pass](text);
+      read += 1;
+      if (read % READ_BETWEEN === 0) onRead(read);
+    }
+  }
   return builder.finish();
 }
 

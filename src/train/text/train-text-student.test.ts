@@ -199,6 +199,22 @@ test("a row has no part in what is said of it out of fold", () => {
   expect([...heldOut(() => true)]).toEqual([...heldOut(() => false)]);
 });
 
+test("says how far it is, to the last fit", async () => {
+  await using world = await openWorld(30);
+  const heard: { readonly stage: string; readonly done: number; readonly total?: number }[] = [];
+  await trainStudent({
+    store: world.store,
+    task: questionTask(),
+    seed: 7,
+    clock: systemClock,
+    progress: (update) => heard.push(update),
+  });
+  expect(heard.filter(({ stage }) => stage === "n-grams").at(-1)).toMatchObject({ done: 60, total: 60 });
+  const fits = heard.filter(({ stage }) => stage === "train");
+  expect(fits.at(-1)!.done).toBe(fits.at(-1)!.total);
+  expect(fits.every(({ done }, index) => index === 0 || done >= fits[index - 1]!.done)).toBe(true);
+});
+
 test("a training that is stopped says so and leaves nothing behind", async () => {
   await using world = await openWorld(30);
   const stopped = train(world.store, questionTask(), { signal: AbortSignal.abort(new Error("SIGINT")) });
