@@ -3,8 +3,12 @@ the rows of a file of float32 and writes predictions of all of them to another; 
 long it took, matrix included."""
 
 import json
+import os
 import sys
 import time
+
+# As ours: threads that wait do not spin, which on a busy machine is ten times faster.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import numpy as np
 import xgboost as xgb

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { expectClose, readGolden } from "../../test/golden-values.ts";
 import { createRng } from "../math/random.ts";
 import { createBooster } from "./booster.ts";
+import { xgboostToOnnx } from "./convert.ts";
 import { createMatrix, type FeatureType, type Matrix } from "./matrix.ts";
 import { parseTreeModel } from "./model-json.ts";
 import { loadXgboost } from "./native.ts";
@@ -98,6 +99,11 @@ describe.skipIf(library?.version !== "3.2.0")(`against Python's XGBoost 3.2.0${n
     expectClose(values.slice(0, one.contributions.length), one.contributions, golden);
     expect(Object.keys(booster.gain()).sort()).toEqual(Object.keys(one.gain).sort());
     for (const [name, gain] of Object.entries(one.gain)) expectClose(booster.gain()[name]!, gain, golden);
+  });
+
+  test.each(golden.cases)("a saved model becomes ONNX in one call: $name", (one) => {
+    const model = xgboostToOnnx(new TextEncoder().encode(one.model));
+    expectClose(walk(model, allRows(one)), logitsOf(one.margins, one.classes), float32);
   });
 
   test("a model of Python's is loaded, and saved again in either format", () => {
