@@ -4,6 +4,7 @@ import { messageOf } from "../errors.ts";
 import { thumbnail } from "../image/thumbnail.ts";
 import type { ImageInput, Input, LabelValue, Row } from "../records.ts";
 import type { Store } from "../store/contract.ts";
+import { describeRecord } from "../text/describe-record.ts";
 import type { Judged } from "./collect-held-out.ts";
 import { shorten } from "./format.ts";
 import type { ConfusionExample, ConfusionPair } from "./report-data.ts";
@@ -11,6 +12,8 @@ import type { ConfusionExample, ConfusionPair } from "./report-data.ts";
 const PAIRS = 6;
 const EXAMPLES_PER_PAIR = 4;
 const TEXT_LENGTH = 280;
+/** A record says a little in each of many fields. */
+const RECORD_LENGTH = 600;
 /** Pixels: twice what is shown, for sharp screens. */
 const THUMBNAIL_SIDE = 192;
 
@@ -93,7 +96,7 @@ async function shownAs(store: Store, input: Input): Promise<ConfusionExample["sh
     case "text":
       return { kind: "text", text: shorten(input.text, TEXT_LENGTH) };
     case "record":
-      return { kind: "text", text: shorten(JSON.stringify(input.fields), TEXT_LENGTH) };
+      return { kind: "text", text: shorten(describeRecord(input.fields), RECORD_LENGTH) };
     default:
       return input satisfies never;
   }

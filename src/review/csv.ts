@@ -11,6 +11,7 @@ import { messageOf } from "../errors.ts";
 import { type Row, type RowId, rowId } from "../records.ts";
 import type { Store } from "../store/contract.ts";
 import type { Task } from "../task.ts";
+import { describeRecord } from "../text/describe-record.ts";
 import {
   conflictsOf,
   type ImportProblem,
@@ -65,7 +66,7 @@ function shown(store: Store, { input, origin, source }: Row): string {
     case "text":
       return input.text;
     case "record":
-      return JSON.stringify(input.fields);
+      return describeRecord(input.fields);
     default:
       return input satisfies never;
   }
