@@ -1,4 +1,4 @@
-/** @file Training loss by epoch. */
+/** @file The loss step by step: epochs of a network, rounds of trees, penalties that a linear model was tried with. */
 
 import * as Plot from "@observablehq/plot";
 import { decimal } from "../format.ts";
@@ -7,13 +7,22 @@ import { type Chart, chart } from "./draw.ts";
 import { axisX, axisY, gridY, legend } from "./marks.ts";
 import { colours } from "./theme.ts";
 
-export function trainingChart({ history }: StudentSection): Chart {
+type Steps = { readonly title: string; readonly one: string; readonly many: string };
+
+const epochSteps: Steps = { title: "Training loss by epoch", one: "epoch", many: "epochs" };
+const stepsByTrainer: Readonly<Record<string, Steps>> = {
+  xgboost: { title: "Loss by round of boosting", one: "round", many: "rounds" },
+  "linear-text": { title: "Loss out of fold by penalty tried", one: "penalty, weaker and weaker", many: "penalties" },
+};
+
+export function trainingChart({ history, trainer }: StudentSection): Chart {
+  const steps = stepsByTrainer[trainer] ?? epochSteps;
   const epochs = history.map(({ loss }, index) => ({ epoch: index + 1, loss }));
   const last = epochs.at(-1);
   const text = {
     name: "training",
-    title: "Training loss by epoch",
-    description: `${history.length} epochs${last ? `, the last with a loss of ${decimal(last.loss)}` : ""}.`,
+    title: steps.title,
+    description: `${history.length} ${steps.many}${last ? `, the last with a loss of ${decimal(last.loss)}` : ""}.`,
   };
   return chart(text, (size) => ({
     height: size === "wide" ? 260 : 240,
@@ -25,7 +34,7 @@ export function trainingChart({ history }: StudentSection): Chart {
     marks: [
       gridY({ ticks: 4 }),
       axisX({
-        label: "epoch",
+        label: steps.one,
         ticks: Math.min(8, history.length),
         tickFormat: (epoch: number) => (Number.isInteger(epoch) ? String(epoch) : ""),
       }),
