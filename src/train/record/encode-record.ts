@@ -6,7 +6,8 @@
 import { type FieldValue, readValue } from "../../columns.ts";
 import { FlywheelError, messageOf } from "../../errors.ts";
 import type { RecordInput } from "../../records.ts";
-import { categoryOf, type Feature, type FeatureSchema } from "./feature-schema.ts";
+import { createWordCounter, type WordCounter } from "./count-words.ts";
+import { categoryOf, type Feature, type FeatureSchema, widthOf } from "./feature-schema.ts";
 import { rememberKeys } from "./remember-keys.ts";
 
 /** A larger number is infinite as a float32, which is how trees are stored and compared. */
@@ -32,37 +33,57 @@ export type EncoderEvents = {
 };
 
 export function createEncoder({ features, ignored }: FeatureSchema, events: EncoderEvents = {}): RecordEncoder {
-  const columns = new Map(
-    features.map((feature, index): [string, Column] => [
-      feature.name,
-      { index, isNumber: feature.type === "number", read: readerOf(feature, events) },
-    ]),
-  );
+  const columns = columnsOf(features, events);
+  const width = features.reduce((sum, feature) => sum + widthOf(feature), 0);
   const silent = new Set(ignored.map(({ name }) => name));
-  const columnsOf = rememberKeys((name) => columns.get(name));
+  const columnsOfNames = rememberKeys((name) => columns.get(name));
   return {
-    width: features.length,
+    width,
     encodeInto(vector, offset, fields, row) {
-      vector.fill(Number.NaN, offset, offset + features.length);
+      vector.fill(Number.NaN, offset, offset + width);
       const names = Object.keys(fields);
       const values = Object.values(fields);
-      const known = columnsOf(names);
+      const known = columnsOfNames(names);
       for (let at = 0; at < names.length; at++) {
         const value = values[at];
         if (value === null || value === undefined) continue;
         const column = known[at];
         if (column === undefined) {
           if (!silent.has(names[at]!)) events.onUnknownFeature?.(names[at]!);
+        } else if (column.words) {
+          const start = offset + column.start;
+          vector.fill(0, start, start + column.width);
+          column.words.countInto(vector, start, String(value));
         } else {
           const isPlain = typeof value === "number" && column.isNumber && Math.abs(value) <= LARGEST;
-          vector[offset + column.index] = isPlain ? value : column.read(value, row);
+          vector[offset + column.start] = isPlain ? value : column.read(value, row);
         }
       }
     },
   };
 }
 
-type Column = { readonly index: number; readonly isNumber: boolean; readonly read: Reader };
+type Column = {
+  /** Its first number, and how many there are. */
+  readonly start: number;
+  readonly width: number;
+  readonly isNumber: boolean;
+  readonly read: Reader;
+  readonly words: WordCounter | undefined;
+};
+
+function columnsOf(features: readonly Feature[], events: EncoderEvents): ReadonlyMap<string, Column> {
+  const columns = new Map<string, Column>();
+  let start = 0;
+  for (const feature of features) {
+    const width = widthOf(feature);
+    const words = feature.type === "text" ? createWordCounter(feature.words) : undefined;
+    const isNumber = feature.type === "number";
+    columns.set(feature.name, { start, width, isNumber, read: readerOf(feature, events), words });
+    start += width;
+  }
+  return columns;
+}
 
 type Reader = (value: NonNullable<FieldValue>, row: string) => number;
 
@@ -75,6 +96,8 @@ function readerOf(feature: Feature, events: EncoderEvents): Reader {
       return (value, row) => (typeof value === "boolean" ? Number(value) : typed(value, feature, row, events));
     case "category":
       return categoryReader(feature.name, feature.categories, events);
+    case "text":
+      return () => Number.NaN; // its words are counted instead
     default:
       return feature satisfies never;
   }

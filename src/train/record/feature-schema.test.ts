@@ -89,6 +89,42 @@ describe("columns that cannot be learned from are named", () => {
   });
 });
 
+describe("a column of text", () => {
+  const notes = [
+    "please cancel my plan today, CANCEL it",
+    "thank you for the good help today",
+    "cancel nothing at all please",
+  ];
+  const all = repeat(60, (index) => ({ note: `${notes[index % 3]} (ticket ${1000 + index})`, n: index }));
+
+  test("is known by its many different texts of several words; its words are counted", () => {
+    const { schema, warnings } = infer(all);
+    const note = schema.features.find(({ name }) => name === "note");
+    expect(note).toMatchObject({ type: "text", words: expect.arrayContaining(["cancel", "today"]) });
+    expect(warnings).toEqual([]);
+    const words = note?.type === "text" ? note.words : [];
+    const vector = encode(schema, { n: 1, note: "Cancel! I want to cancel, ＣＡＮＣＥＬ." });
+    expect(vector).toHaveLength(1 + words.length);
+    expect(vector[0]).toBe(1);
+    expect(vector[1 + words.indexOf("cancel")]).toBe(3);
+    expect(vector.slice(1).reduce((sum, count) => sum + count)).toBe(3);
+  });
+
+  test("that is missing is missing, not without words", () => {
+    expect(encode(infer(all).schema, { n: 1 }).slice(1).every(Number.isNaN)).toBe(true);
+  });
+
+  test("is one where the task says so, unless no word occurs twice", () => {
+    const short = [{ note: "yes please" }, { note: "yes" }];
+    expect(infer(short, { features: { note: "text" } }).schema.features).toEqual([
+      { name: "note", type: "text", words: ["yes"] },
+    ]);
+    expect(() => infer([{ note: "one" }, { note: "two" }], { features: { note: "text" } })).toThrow(
+      expect.objectContaining({ code: "no_features", message: expect.stringMatching(/"note": no word occurs twice/) }),
+    );
+  });
+});
+
 describe("a record becomes numbers", () => {
   const { schema } = infer([
     { age: 30, vip: true, plan: "basic" },

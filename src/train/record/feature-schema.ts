@@ -8,6 +8,7 @@ import { z } from "zod";
 import type { Columns, FeatureType, FieldValue } from "../../columns.ts";
 import { FlywheelError } from "../../errors.ts";
 import type { RecordInput, RowId } from "../../records.ts";
+import { frequentWords, meanWords } from "./count-words.ts";
 import { rememberKeys } from "./remember-keys.ts";
 
 const Feature = z.discriminatedUnion("type", [
@@ -15,8 +16,17 @@ const Feature = z.discriminatedUnion("type", [
   z.strictObject({ name: z.string(), type: z.literal("boolean") }),
   /** A category's number is its place; one that is not listed is missing. */
   z.strictObject({ name: z.string(), type: z.literal("category"), categories: z.array(z.string()).min(1) }),
+  /** As many numbers as there are words: how often the text has each. */
+  z.strictObject({ name: z.string(), type: z.literal("text"), words: z.array(z.string()).min(1) }),
 ]);
 export type Feature = z.output<typeof Feature>;
+
+/** Numbers that a feature becomes. */
+export const widthOf = (feature: Feature): number => (feature.type === "text" ? feature.words.length : 1);
+
+/** A name for each number of a feature. */
+export const namesOf = (feature: Feature): readonly string[] =>
+  feature.type === "text" ? feature.words.map((word) => `${feature.name}: ${word}`) : [feature.name];
 
 /** `features.json` of the model folder. */
 export const FeatureSchema = z.strictObject({
@@ -38,6 +48,10 @@ export type RecordRow = { readonly id: RowId; readonly fields: RecordInput["fiel
 const FEWEST_NUMBERS = 0.9;
 /** A column of words of which most occur once says nothing of a row that is new. */
 const MOST_DISTINCT = 0.5;
+/** Unless it is text: names and addresses have fewer words. */
+const FEWEST_WORDS = 5;
+/** Texts that tell whether a column is of text. */
+const SAMPLED_TEXTS = 1000;
 /** Fewer categories are never too many. */
 const ALWAYS_FEW = 20;
 /** The most frequent ones are kept. */
@@ -133,6 +147,7 @@ function read(column: Column): Reading {
   }
   const categories = countCategories(column);
   if (categories.size > Math.max(ALWAYS_FEW, MOST_DISTINCT * present)) {
+    if (meanWords([...categories.keys()].slice(0, SAMPLED_TEXTS)) >= FEWEST_WORDS) return readText(column);
     return ignore(name, `it is nearly unique (${categories.size} different words in ${present} rows)`);
   }
   return withCategories(name, categories);
@@ -147,10 +162,18 @@ function readAs(column: Column, type: FeatureType): Reading {
     case "category":
       return withCategories(name, countCategories(column));
     case "text":
-      return ignore(name, "it is text, which trees do not read");
+      return readText(column);
     default:
       return type satisfies never;
   }
+}
+
+function readText({ name, rows }: Column): Reading {
+  const texts = rows.values().flatMap(({ fields }) => (fields[name] === null ? [] : [String(fields[name] ?? "")]));
+  const words = frequentWords(texts);
+  return words.length > 0
+    ? { name, feature: { name, type: "text", words: [...words] } }
+    : ignore(name, "no word occurs twice");
 }
 
 function countCategories({ name, rows }: Column): ReadonlyMap<string, number> {

@@ -17,7 +17,7 @@ import { type TrainedRound, trainBooster } from "../../xgboost/train.ts";
 import { FOLDS, stratifiedFolds } from "../folds.ts";
 import type { TrainedStudent } from "../trainer.ts";
 import type { TrainingRow } from "../training-rows.ts";
-import type { Feature } from "./feature-schema.ts";
+import { type Feature, namesOf } from "./feature-schema.ts";
 import { plainMatrix, trainingMatrix, type Vectors } from "./training-table.ts";
 
 export type TreeData = {
@@ -81,11 +81,12 @@ function meanShap({ train, features, threads }: FitTreesOptions, booster: Booste
   const among = Array.from({ length: count }, (_, index) => index);
   using matrix = plainMatrix({ vectors: train.vectors, features, among, threads });
   const { values } = booster.predict(matrix, "contributions");
-  const width = features.length + 1;
+  const names = features.flatMap(namesOf);
+  const width = names.length + 1;
   const cells = values.length / width;
   const sums = new Float64Array(width);
   for (const [at, value] of values.entries()) sums[at % width]! += Math.abs(value);
-  return Object.fromEntries(features.map(({ name }, index) => [name, sums[index]! / cells]));
+  return Object.fromEntries(names.map((name, index) => [name, sums[index]! / cells]));
 }
 
 /** XGBoost's seeds are whole numbers below 2³¹. */
@@ -110,7 +111,7 @@ export function parametersOf({ train, features, xgboost, threads, seed }: FitTre
 }
 
 function directions(features: readonly Feature[], wanted: Readonly<Record<string, number>>): readonly number[] {
-  const names = features.map(({ name }) => name);
+  const names = features.flatMap(namesOf);
   const unknown = Object.keys(wanted).find((name) => !names.includes(name));
   if (unknown === undefined) return names.map((name) => wanted[name] ?? 0);
   throw new FlywheelError("student_bad_option", `monotone_constraints names "${unknown}", which is no feature`, {

@@ -12,7 +12,7 @@ import { readCard, readModelFolder } from "../load-student.ts";
 import { modelCorrupt, modelFile } from "../model-folder.ts";
 import type { LoadOptions, ModelFiles } from "../trainer.ts";
 import { createEncoder } from "./encode-record.ts";
-import { FeatureSchema } from "./feature-schema.ts";
+import { FeatureSchema, namesOf } from "./feature-schema.ts";
 import { boosterFile, featuresFile } from "./record-files.ts";
 import { described } from "./training-table.ts";
 
@@ -36,7 +36,7 @@ export type Explanation = {
   readonly label: LabelValue;
   /** The logit before anything is known of the record. */
   readonly bias: number;
-  /** What each feature adds to it, the largest first; with the bias they sum to the logit. */
+  /** What each feature adds to it, the largest first; with the bias they sum to the logit. Words are features of their own. */
   readonly contributions: readonly { readonly feature: string; readonly contribution: number }[];
 };
 
@@ -59,9 +59,9 @@ export async function loadRecordStudent(folder: string, options: LoadOptions): P
 export async function openRecordStudent(model: ModelFiles, { threads }: LoadOptions): Promise<RecordStudent> {
   const { id, classes } = readCard(Card, model);
   const schema = readSchema(model);
-  const forest = readForest(model, { classes: classes.length, features: schema.features.length });
   const unread = createUnread();
   const encoder = createEncoder(schema, unread.events);
+  const forest = readForest(model, { classes: classes.length, features: encoder.width });
   const vector = new Float32Array(encoder.width);
   const explainer = createExplainer({ model, schema, classes, threads });
   const predictRecord = (fields: Fields, row = "1"): Float32Array => {
@@ -154,7 +154,8 @@ type Explainer = Disposable & { explain(vector: Float32Array): readonly Explanat
 /** The booster is loaded with the first question: deciding does without the library. */
 function createExplainer({ model, schema, classes, threads }: ExplainerOptions): Explainer {
   const labels = classes.length === 2 ? classes.slice(1) : classes;
-  const columns = schema.features.length;
+  const names = schema.features.flatMap(namesOf);
+  const columns = names.length;
   let booster: Booster | undefined;
   return {
     explain(vector) {
@@ -163,8 +164,9 @@ function createExplainer({ model, schema, classes, threads }: ExplainerOptions):
       const { values } = booster.predict(matrix, "contributions");
       return labels.map((label, index) => {
         const own = values.subarray(index * (columns + 1), (index + 1) * (columns + 1));
-        const contributions = schema.features
-          .map(({ name }, at) => ({ feature: name, contribution: own[at]! }))
+        const contributions = names
+          .map((feature, at) => ({ feature, contribution: own[at]! }))
+          .filter(({ contribution }) => contribution !== 0)
           .sort((a, b) => Math.abs(b.contribution) - Math.abs(a.contribution));
         return { label, bias: own[columns]!, contributions };
       });

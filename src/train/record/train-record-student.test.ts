@@ -165,6 +165,30 @@ describe.skipIf(!library)(`training on records${needsLibrary}`, () => {
     expect(exponentials[1]! / sum).toBeCloseTo(0.3, 1);
   });
 
+  test("reads text and columns together", async () => {
+    await using world = await openWorld({ train: 0, calibrate: 0, certify: 0 });
+    const says = (index: number) =>
+      index % 3 === 0 ? "I want to cancel this [now] <please>" : "how do I pay my bill here";
+    const rows = Array.from({ length: 120 }, (_, index) => ({
+      fields: { note: `${says(index)}, ticket ${index} of mine`, age: index % 7 },
+      value: index % 3 === 0 ? "basic" : index % 7 > 3 ? "plus" : "family",
+    }));
+    await addRecords(world.store, "train", rows);
+    const card = await trainStudent(given(world, small()));
+    expect(card.options["features"]).toEqual([
+      { name: "age", type: "number" },
+      { name: "note", type: "text", words: expect.any(Number) },
+    ]);
+    await using student = await loadRecordStudent(world.store.models.folder(card.id), { threads: 1 });
+    const fields = { note: "cancel it", age: 6 };
+    const logits = student.predictRecord(fields);
+    expect(logits.indexOf(Math.max(...logits))).toBe(0);
+    const [basic] = student.explain(fields);
+    expect(basic!.contributions[0]!.feature).toMatch(/^note: /);
+    const sum = basic!.contributions.reduce((total, { contribution }) => total + contribution, basic!.bias);
+    expect(sum).toBeCloseTo(logits[0]!, 4);
+  });
+
   test("keeps to monotone constraints by name", async () => {
     await using world = await openWorld({ train: 200, calibrate: 0, certify: 0 });
     const binary = planTask({

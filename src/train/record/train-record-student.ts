@@ -53,6 +53,7 @@ const shown = (feature: FeatureSchema["features"][number]) => ({
   name: feature.name,
   type: feature.type,
   ...(feature.type === "category" && { categories: feature.categories.length }),
+  ...(feature.type === "text" && { words: feature.words.length }),
 });
 
 /** Five folds cannot each have a row of such a class. */

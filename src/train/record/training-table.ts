@@ -4,7 +4,7 @@ import { FlywheelError } from "../../errors.ts";
 import { createMatrix, type FeatureType, type Matrix } from "../../xgboost/matrix.ts";
 import type { TrainingRow } from "../training-rows.ts";
 import { createEncoder } from "./encode-record.ts";
-import type { Feature, FeatureSchema, RecordRow } from "./feature-schema.ts";
+import { type Feature, type FeatureSchema, namesOf, type RecordRow } from "./feature-schema.ts";
 
 /** Row-major `[rows, columns]`. */
 export type Vectors = { readonly data: Float32Array; readonly rows: number; readonly columns: number };
@@ -74,9 +74,12 @@ function sharesOf({ target, weight }: TrainingRow): readonly { readonly label: n
 const rowOf = ({ data, columns }: Vectors, index: number): Float32Array =>
   data.subarray(index * columns, (index + 1) * columns);
 
-const types = { number: "q", boolean: "i", category: "c" } as const satisfies Record<Feature["type"], FeatureType>;
+const types = { number: "q", boolean: "i", category: "c", text: "q" } as const satisfies Record<
+  Feature["type"],
+  FeatureType
+>;
 
 export const described = (features: readonly Feature[]) => ({
-  featureNames: features.map(({ name }) => name),
-  featureTypes: features.map(({ type }) => types[type]),
+  featureNames: features.flatMap(namesOf),
+  featureTypes: features.flatMap((feature) => namesOf(feature).map(() => types[feature.type])),
 });
