@@ -115,7 +115,7 @@ function taskOf({ prompt, labels }: FoundDecision): Task {
     output: { kind: "choice", choices: labels.map(({ value }) => value) },
     teacher: { model: "compatible/log" },
     // A first look takes seconds: few labels leave time to choose between two strengths of the penalty, many do not.
-    student: { text: { c: labels.length <= FEW_LABELS ? [1, 10] : [10] } },
+    student: { trainer: "linear-text", text: { c: labels.length <= FEW_LABELS ? [1, 10] : [10] } },
   });
 }
 

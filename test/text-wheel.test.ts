@@ -1,0 +1,125 @@
+/** @file The whole wheel on texts and on a log of an LLM, through the library: ingest, label, review, train, report, serve. */
+
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import OpenAI from "openai";
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
+import { type Flywheel, openFlywheel } from "../src/flywheel/open.ts";
+import { createRng } from "../src/math/random.ts";
+import { loadGoldFile } from "../src/simulate/gold-file.ts";
+import { startSimulatedTeacher } from "../src/simulate/teacher-server.ts";
+import { defineTask, type Task, type TaskDefinition } from "../src/task.ts";
+
+let root: string;
+beforeEach(async () => {
+  root = await mkdtemp(join(tmpdir(), "flywheel-text-wheel-"));
+});
+afterEach(() => rm(root, { recursive: true, force: true }));
+
+const topics = {
+  card: ["my card", "the card", "a new card", "card payment"],
+  transfer: ["my transfer", "a transfer", "sending money", "the wire"],
+  account: ["my account", "the login", "my password", "closing my account"],
+} as const;
+const labels = Object.keys(topics) as readonly (keyof typeof topics)[];
+
+/** Questions that name their topic; one in twelve names none. */
+function questions(count: number) {
+  const rng = createRng("questions");
+  const pick = <T>(list: readonly T[]): T => list[Math.floor(rng.next() * list.length)]!;
+  return Array.from({ length: count }, (_, n) => {
+    const label = pick(labels);
+    const about = n % 12 === 0 ? "this" : pick(topics[label]);
+    return { text: `${pick(["Why", "How come", "Please tell me why"])} is ${about} not working, ${n} “help”?`, label };
+  });
+}
+
+const taskFor = (baseUrl: string, changes: Partial<TaskDefinition> = {}): Task =>
+  defineTask({
+    name: "bank",
+    input: "text",
+    instructions: "What is the question about?",
+    output: { kind: "choice", choices: labels },
+    columns: { gold: "label" },
+    target: { kind: "regret", risk: 0.1 },
+    student: { trainer: "linear-text", text: { c: [10] } },
+    audit: { uniformRate: 0, rate: 0 },
+    teacher: {
+      model: "compatible/simulated",
+      baseUrl,
+      passes: 1,
+      price: { inputPerMillionUsd: 1, outputPerMillionUsd: 1 },
+    },
+    ...changes,
+  });
+
+async function open(task: Task): Promise<Flywheel> {
+  const flywheel = await openFlywheel({ directory: root, task, env: {} });
+  onTestFinished(() => flywheel[Symbol.asyncDispose]());
+  return flywheel;
+}
+
+async function ask(flywheel: Flywheel, input: OpenAI.DecisionCreateParams["input"]) {
+  await using server = await flywheel.serve({ port: 0 });
+  const client = new OpenAI({ apiKey: "none", baseURL: `${server.url}/v1`, maxRetries: 0 });
+  const choices = labels.map((value) => ({ value }));
+  const body = { model: "bank", input, questions: [{ type: "choice" as const, instructions: "", choices }] };
+  const { data, response } = await client.decisions.create(body).withResponse();
+  const [answer] = data.answers;
+  return {
+    choice: answer?.type === "choice" ? answer.choice : undefined,
+    route: response.headers.get("x-flywheel-route"),
+  };
+}
+
+describe("texts", () => {
+  test("from a table to a served decision", async () => {
+    const path = join(root, "questions.csv");
+    const lines = questions(1_300).map(({ text, label }) => `"${text}",${label}`);
+    await writeFile(path, `text,label\n${lines.join("\n")}\n`);
+    const { gold, classes } = await loadGoldFile(path, taskFor("http://127.0.0.1:1/v1"));
+    await using teacher = await startSimulatedTeacher({ gold, classes });
+    const flywheel = await open(taskFor(teacher.url));
+
+    expect(await flywheel.ingest({ path })).toMatchObject({ added: 1_300, gold: { matched: 1_300 } });
+    expect((await flywheel.plan()).rows).toBe(1_300);
+    await flywheel.label();
+    const review = join(root, "review.csv");
+    expect(await flywheel.exportReview({ path: review, format: "csv", limit: 20 })).toMatchObject({ items: 20 });
+    const filled = (await readFile(review, "utf8")).replaceAll(/,,,(\r?\n)/g, ",card,,$1");
+    await writeFile(review, filled);
+    const imported = await flywheel.importReview({ path: review, format: "csv", person: "ada" });
+    expect(imported.problems).toEqual([]);
+    expect(imported.recorded).toBeGreaterThan(0);
+
+    const { policy, promoted } = await flywheel.train();
+    expect(promoted).toBe(true);
+    expect(policy.certificate?.bound).toBeLessThanOrEqual(0.1);
+    expect(policy.coverage.value).toBeGreaterThan(0.8);
+    const { htmlPath } = await flywheel.report();
+    expect(await readFile(htmlPath, "utf8")).toContain("not working");
+    expect(await ask(flywheel, "Why is my password not working?")).toEqual({ choice: "account", route: "answered" });
+  }, 60_000);
+
+  test("from a log of the LLM to a served decision, without asking anybody", async () => {
+    const path = join(root, "log.jsonl");
+    const lines = questions(1_300).map(({ text, label }) => ({
+      messages: [
+        { role: "system", content: "What is it about?" },
+        { role: "user", content: text },
+        { role: "assistant", content: JSON.stringify({ topic: label }) },
+      ],
+    }));
+    await writeFile(path, lines.map((line) => JSON.stringify(line)).join("\n"));
+    const flywheel = await open(taskFor("http://127.0.0.1:1/v1", { columns: {} }));
+    const { log } = await flywheel.ingest({ path });
+    expect(log).toMatchObject({ format: "openai-chat", calls: 1_300, answered: 1_300, fromTeacher: 1_300 });
+    expect(await flywheel.store.labels.count()).toBe(1_300);
+    const { promoted } = await flywheel.train();
+    expect(promoted).toBe(true);
+    const user = [{ role: "user" as const, content: "How come is the wire not working?" }];
+    expect(await ask(flywheel, user)).toEqual({ choice: "transfer", route: "answered" });
+    expect((await flywheel.store.spend.totals()).spentUsd).toBe(0);
+  }, 60_000);
+});
