@@ -3,10 +3,10 @@
  * A database of its own, in memory, for each table; gone with it.
  */
 
-import { type DuckDBConnection, DuckDBInstance, type DuckDBValue } from "@duckdb/node-api";
+import type { DuckDBConnection, DuckDBValue } from "@duckdb/node-api";
 import { FlywheelError, messageOf } from "../../errors.ts";
 
-const MEMORY_LIMIT = "512MB";
+const MEMORY_LIMIT = "256MB";
 
 export type DuckDatabase = AsyncDisposable & {
   /** All rows of a small result. */
@@ -17,6 +17,8 @@ export type DuckDatabase = AsyncDisposable & {
 
 /** @param address of what will be read: object storage needs an extension and credentials */
 export async function openDuckDb(address: string): Promise<DuckDatabase> {
+  // Loaded where it is needed: who ingests images does without its 70 MB.
+  const { DuckDBInstance } = await import("@duckdb/node-api");
   const instance = await DuckDBInstance.create(":memory:", { memory_limit: MEMORY_LIMIT, threads: "2" });
   const connection = await instance.connect();
   const close = () => {
