@@ -12,6 +12,7 @@ export { initWorkspace } from "./flywheel/init.ts";
 export {
   type Flywheel,
   type FlywheelOptions,
+  type IngestWork,
   openFlywheel,
   type ServeOptions,
   type TrainOutcome,
@@ -44,6 +45,9 @@ export type {
 export { Summary } from "./report/summary.ts";
 export type { ReportFiles } from "./report/write-report.ts";
 export type { ReviewImport } from "./review/import-problem.ts";
+// A first look at a log, before there is a workspace.
+export { renderScan } from "./scan/page.ts";
+export { type ScanOptions, type ScanResult, scanLog } from "./scan/scan.ts";
 export type { Server } from "./serve/server.ts";
 // A teacher without a model, for tests.
 export {

@@ -6,7 +6,12 @@ import type { Task } from "../task.ts";
 import type { ColumnSummary, ColumnsSeen } from "./outcome.ts";
 import type { ColumnPlan } from "./plan-columns.ts";
 
-export type ColumnProfile = { see(fields: Readonly<Record<string, unknown>>): void; summary(): ColumnsSeen };
+export type ColumnProfile = {
+  /** What the columns of the next rows are. */
+  follow(plan: ColumnPlan): void;
+  see(fields: Readonly<Record<string, unknown>>): void;
+  summary(): ColumnsSeen;
+};
 
 /** Different values that are counted in a column. */
 const MAX_DISTINCT = 2_000;
@@ -24,8 +29,9 @@ type Column = {
   example?: string;
 };
 
-export function createColumnProfile(task: Task, plan: ColumnPlan): ColumnProfile {
+export function createColumnProfile(task: Task): ColumnProfile {
   const columns = new Map<string, Column>();
+  let plan: ColumnPlan = {};
   let rows = 0;
   const roleOf = (name: string): ColumnSummary["role"] => {
     if (name === plan.text) return "text";
@@ -35,6 +41,9 @@ export function createColumnProfile(task: Task, plan: ColumnPlan): ColumnProfile
     return task.columns.features === "auto" || name in task.columns.features ? "feature" : "unread";
   };
   return {
+    follow(next) {
+      plan = next;
+    },
     see(fields) {
       rows++;
       for (const name in fields) {

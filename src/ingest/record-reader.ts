@@ -1,7 +1,7 @@
 /** @file What becomes of a record, once it is known what its columns mean. */
 
 import type { Refusal } from "./candidate.ts";
-import { createColumnProfile } from "./column-profile.ts";
+import type { ColumnProfile } from "./column-profile.ts";
 import type { GoldReader } from "./gold-cell.ts";
 import type { IngestOptions } from "./ingest-options.ts";
 import type { ColumnsSeen, Outcome } from "./outcome.ts";
@@ -15,11 +15,14 @@ export type RecordReader = {
   seen(): ColumnsSeen;
 };
 
+/** What is counted over all tables of a folder. */
+export type Counters = { readonly gold: GoldReader; readonly profile: ColumnProfile };
+
 /** @throws FlywheelError as `planColumns` */
-export function createColumnReader(sample: Sample, gold: GoldReader, options: IngestOptions): RecordReader {
+export function createColumnReader(sample: Sample, { gold, profile }: Counters, options: IngestOptions): RecordReader {
   const { task } = options;
   const plan = planColumns(task, sample);
-  const profile = createColumnProfile(task, plan);
+  profile.follow(plan);
   return {
     read({ source, fields }) {
       profile.see(fields);

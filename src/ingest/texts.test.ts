@@ -107,8 +107,11 @@ describe("texts", () => {
     const path = join(root, "data");
     const first = await ingest({ store, task: taskOf(), path, clock });
     expect(first).toMatchObject({ files: 5, added: 4, rejected: 1, ignored: { ".pdf": 1 } });
+    await write("data/d.csv", "text\nfive\n");
+    const { columns } = await ingest({ store, task: taskOf(), path, clock });
+    expect(columns).toMatchObject([{ name: "text", role: "text", distinct: 3 }]);
     expect(first.rejections).toMatchObject([{ code: "invalid_utf8" }]);
-    expect(await ingest({ store, task: taskOf(), path, clock })).toMatchObject({ unchanged: 2, duplicates: 2 });
+    expect(await ingest({ store, task: taskOf(), path, clock })).toMatchObject({ unchanged: 2, duplicates: 3 });
   });
 
   test("have their gold in a column or in a file of their own", async () => {

@@ -5,6 +5,7 @@ import { readFile } from "node:fs/promises";
 import { FlywheelError } from "../errors.ts";
 import type { SeenFile } from "../store/contract.ts";
 import type { Candidate, Finding } from "./candidate.ts";
+import { createColumnProfile } from "./column-profile.ts";
 import { createGoldReader } from "./gold-cell.ts";
 import { isUnchanged, withKnown } from "./images.ts";
 import type { IngestOptions } from "./ingest-options.ts";
@@ -28,6 +29,7 @@ const SAMPLE = 500;
 
 export function openTexts(place: Place, options: IngestOptions): InputSource {
   const gold = createGoldReader(options.task);
+  const profile = createColumnProfile(options.task);
   let total: number | undefined;
   let reader: RecordReader | undefined;
   let log: LogReader | undefined;
@@ -39,7 +41,7 @@ export function openTexts(place: Place, options: IngestOptions): InputSource {
       return log;
     }
     const columns = table.columns ?? columnsOf(records);
-    return createColumnReader({ source: table.source, columns, records }, gold, options);
+    return createColumnReader({ source: table.source, columns, records }, { gold, profile }, options);
   }
 
   async function* tableOutcomes(file: TableFile): AsyncGenerator<Outcome> {
