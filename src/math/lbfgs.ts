@@ -23,7 +23,8 @@ export type Minimum = {
   readonly converged: boolean;
 };
 
-type Pair = { readonly step: Float64Array; readonly change: Float64Array; curvature: number };
+/** In float32: they only shape the direction, and of many classes and n-grams they are most of the memory of a search. */
+type Pair = { readonly step: Float32Array; readonly change: Float32Array; curvature: number };
 type Point = { readonly x: Float64Array; readonly gradient: Float64Array; value: number };
 
 /** Minimises `objective`, which writes its gradient into its second argument, from `start` (not changed). */
@@ -83,7 +84,7 @@ type Step = { readonly before: Point; readonly after: Point; readonly memory: nu
 function remember(pairs: Pair[], { before, after, memory }: Step): void {
   const size = before.x.length;
   const oldest = pairs.length === memory ? pairs.shift() : undefined;
-  const pair = oldest ?? { step: new Float64Array(size), change: new Float64Array(size), curvature: 0 };
+  const pair = oldest ?? { step: new Float32Array(size), change: new Float32Array(size), curvature: 0 };
   for (let index = 0; index < size; index++) {
     pair.step[index] = after.x[index]! - before.x[index]!;
     pair.change[index] = after.gradient[index]! - before.gradient[index]!;
@@ -93,7 +94,7 @@ function remember(pairs: Pair[], { before, after, memory }: Step): void {
 }
 
 /** Four sums side by side: one alone waits for itself at every addition. */
-function dot(a: Float64Array, b: Float64Array): number {
+function dot(a: Float32Array | Float64Array, b: Float32Array | Float64Array): number {
   let [s0, s1, s2, s3] = [0, 0, 0, 0];
   let index = 0;
   for (; index + 3 < a.length; index += 4) {
@@ -106,7 +107,7 @@ function dot(a: Float64Array, b: Float64Array): number {
   return s0 + s1 + (s2 + s3);
 }
 
-function addScaled(target: Float64Array, source: Float64Array, factor: number): void {
+function addScaled(target: Float64Array, source: Float32Array, factor: number): void {
   for (let index = 0; index < target.length; index++) target[index]! += factor * source[index]!;
 }
 

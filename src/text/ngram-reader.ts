@@ -7,6 +7,7 @@
  * again is there again.
  */
 
+import { roomFor } from "./buffer.ts";
 import type { NgramOptions, NgramRange } from "./options.ts";
 import { Segmenter } from "./segmenter.ts";
 
@@ -23,6 +24,11 @@ const mixLow = (state: number, unit: number): number => {
 const mixHigh = (state: number, unit: number): number => {
   const mixed = Math.imul(state + unit, HIGH_FACTOR);
   return mixed ^ (mixed >>> 13);
+};
+
+export type NgramReaderOptions = Pick<NgramOptions, "words" | "characters" | "hashed"> & {
+  /** Whether `textOf` will be asked. Default false. */
+  readonly isSpelt?: boolean;
 };
 
 export class NgramReader {
@@ -42,7 +48,10 @@ export class NgramReader {
   #tokenLow = new Int32Array(0);
   #tokenHigh = new Int32Array(0);
 
-  constructor({ words, characters, hashed }: Pick<NgramOptions, "words" | "characters" | "hashed">) {
+  readonly #isSpelt: boolean;
+
+  constructor({ words, characters, hashed, isSpelt = false }: NgramReaderOptions) {
+    this.#isSpelt = isSpelt;
     this.#words = words;
     this.#characters = characters;
     this.#hashed = hashed;
@@ -59,8 +68,12 @@ export class NgramReader {
     if (this.#hashed !== undefined) this.#fold(this.#hashed);
   }
 
-  /** N-gram `index` of the text read last, as written (a word n-gram with one space between its tokens). */
+  /**
+   * N-gram `index` of the text read last, as written (a word n-gram with one space between its tokens).
+   * @throws RangeError unless `isSpelt`
+   */
   textOf(index: number): string {
+    if (!this.#isSpelt) throw new RangeError("this reader does not keep where n-grams are");
     const [first, last] = [this.#first[index]!, this.#last[index]!];
     if (index >= this.wordCount) return this.#segmenter.textOf(first, last + 1);
     const { tokenStarts, tokenEnds } = this.#segmenter;
@@ -71,15 +84,13 @@ export class NgramReader {
   #reserve(): void {
     const { tokenCount, unitCount, gapCount } = this.#segmenter;
     const needed = lengthOf(this.#words) * tokenCount + lengthOf(this.#characters) * (unitCount + gapCount);
-    if (this.#tokenLow.length < tokenCount) {
-      this.#tokenLow = new Int32Array(2 * tokenCount);
-      this.#tokenHigh = new Int32Array(2 * tokenCount);
-    }
-    if (this.low.length >= needed) return;
-    this.low = new Int32Array(2 * needed);
-    this.high = new Int32Array(2 * needed);
-    this.#first = new Int32Array(2 * needed);
-    this.#last = new Int32Array(2 * needed);
+    this.#tokenLow = roomFor(this.#tokenLow, tokenCount);
+    this.#tokenHigh = roomFor(this.#tokenHigh, tokenCount);
+    this.low = roomFor(this.low, needed);
+    this.high = roomFor(this.high, needed);
+    if (!this.#isSpelt) return;
+    this.#first = roomFor(this.#first, needed);
+    this.#last = roomFor(this.#last, needed);
   }
 
   #readTokens(): void {
@@ -106,38 +117,45 @@ export class NgramReader {
       for (let at = first, end = Math.min(first + most, tokenCount); at < end; at++) {
         low = mixLow(low, tokenLow[at]!);
         high = mixHigh(high, tokenHigh[at]!);
-        if (at - first + 1 >= least) this.#put(low, high, first, at);
+        if (at - first + 1 < least) continue;
+        if (this.#isSpelt) this.#span(this.count, first, at);
+        this.low[this.count] = low;
+        this.high[this.count++] = high;
       }
     }
   }
 
+  /** The hottest loop of all: everything that it touches is a local. */
   #readCharacters([least, most]: NgramRange): void {
-    const { gaps, gapCount } = this.#segmenter;
+    const { gaps, gapCount, units } = this.#segmenter;
+    const { low: lows, high: highs } = this;
+    const isSpelt = this.#isSpelt;
+    let count = this.count;
     for (let word = 0; word + 1 < gapCount; word++) {
-      const [first, last] = [gaps[word]!, gaps[word + 1]!];
+      const first = gaps[word]!;
+      const last = gaps[word + 1]!;
       // A word that is shorter than every n-gram is one all the same, once, as in scikit-learn.
       const shortest = Math.min(least, last - first + 1);
       for (let start = first; start + shortest - 1 <= last; start++) {
-        this.#readFrom(start, { shortest, end: Math.min(start + most - 1, last) });
+        const shortestEnd = start + shortest - 1;
+        const end = Math.min(start + most - 1, last);
+        let low: number = seeds.characters;
+        let high: number = seeds.characters;
+        for (let at = start; at <= end; at++) {
+          low = mixLow(low, units[at]!);
+          high = mixHigh(high, units[at]!);
+          if (at < shortestEnd) continue;
+          lows[count] = low;
+          highs[count] = high;
+          if (isSpelt) this.#span(count, start, at);
+          count++;
+        }
       }
     }
+    this.count = count;
   }
 
-  #readFrom(start: number, { shortest, end }: { readonly shortest: number; readonly end: number }): void {
-    const { units } = this.#segmenter;
-    let low: number = seeds.characters;
-    let high: number = seeds.characters;
-    for (let at = start; at <= end; at++) {
-      low = mixLow(low, units[at]!);
-      high = mixHigh(high, units[at]!);
-      if (at - start + 1 >= shortest) this.#put(low, high, start, at);
-    }
-  }
-
-  #put(low: number, high: number, first: number, last: number): void {
-    const index = this.count++;
-    this.low[index] = low;
-    this.high[index] = high;
+  #span(index: number, first: number, last: number): void {
     this.#first[index] = first;
     this.#last[index] = last;
   }

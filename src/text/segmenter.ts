@@ -6,6 +6,7 @@
  * word with its two spaces lie side by side. A token is a run of two or more word units, an ideograph or an emoji.
  */
 
+import { roomFor } from "./buffer.ts";
 import { characterClass, classOf, isEmojiModifier, isRegionalIndicator, zeroWidthJoiner } from "./character-class.ts";
 import { foldText } from "./fold-text.ts";
 
@@ -67,12 +68,10 @@ export class Segmenter {
 
   /** There are never more units, tokens or gaps than characters and the two spaces around them. */
   #reserve(count: number): void {
-    if (this.units.length >= count) return;
-    const size = 2 * count;
-    this.units = new Int32Array(size);
-    this.gaps = new Int32Array(size);
-    this.tokenStarts = new Int32Array(size);
-    this.tokenEnds = new Int32Array(size);
+    this.units = roomFor(this.units, count);
+    this.gaps = roomFor(this.gaps, count);
+    this.tokenStarts = roomFor(this.tokenStarts, count);
+    this.tokenEnds = roomFor(this.tokenEnds, count);
   }
 
   /** One character; returns where the next one begins. */

@@ -41,7 +41,7 @@ export class TextEncoder {
   /** Encodes `text`. One without any known n-gram has no features: every class keeps its bias. */
   encode(text: string): void {
     this.#reader.read(text);
-    this.#reserve(this.#reader.count);
+    this.#reserve(Math.min(this.#reader.count, this.width));
     const [columns, frequencies] = [this.columns, this.#frequencies];
     this.count = this.#table.tally(this.#reader, {
       numbers: columns,

@@ -40,7 +40,7 @@ export class VocabularyBuilder {
   /** @param characters of all the texts together, about: what the filter is sized by */
   constructor(options: NgramOptions, characters: number) {
     this.#options = options;
-    this.#reader = new NgramReader(options);
+    this.#reader = new NgramReader({ ...options, isSpelt: options.hashed === undefined });
     const bits = Math.min(Math.max(BITS_PER_CHARACTER * characters, FEWEST_BITS), MOST_BITS);
     this.#seen = new Uint8Array(2 ** Math.ceil(Math.log2(bits)) / 8);
   }
@@ -98,9 +98,9 @@ export class VocabularyBuilder {
     this.#starts = new Int32Array(this.#observed + 1);
   }
 
-  /** Room for every n-gram of the text that is being counted. */
+  /** Room for every n-gram that the text being counted may have. */
   #reserve(): void {
-    const needed = this.#starts[this.#rows]! + this.#reader.count;
+    const needed = this.#starts[this.#rows]! + Math.min(this.#reader.count, this.#table.size);
     if (this.#numbers.length >= needed) return;
     const size = Math.max(Math.ceil(1.5 * this.#numbers.length), needed, 4096);
     this.#numbers = grown(this.#numbers, new Int32Array(size));

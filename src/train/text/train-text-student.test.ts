@@ -44,7 +44,7 @@ function questionTask(student: TaskDefinition["student"] = {}, choices: readonly
     instructions: "What is it about?",
     output: { kind: "choice", choices },
     teacher: { model: "compatible/simulated" },
-    student: { threads: 2, ...student },
+    student: { threads: 1, ...student },
   });
 }
 
