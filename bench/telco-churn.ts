@@ -35,7 +35,7 @@ const threads = availableParallelism();
 /** Every fifth customer validates. */
 const every = 5;
 const turns = 5;
-const large = { rows: 100_000, columns: 28, rounds: 100 };
+const large = { rows: 100_000, columns: 28, rounds: 200 };
 
 const library = loadXgboost();
 const native = { XGBoost: library.version, by: library.by, threads };

@@ -36,20 +36,19 @@ export function createEncoder({ features, ignored }: FeatureSchema, events: Enco
   const columns = columnsOf(features, events);
   const width = features.reduce((sum, feature) => sum + widthOf(feature), 0);
   const silent = new Set(ignored.map(({ name }) => name));
-  const columnsOfNames = rememberKeys((name) => columns.get(name));
+  const columnOf = rememberKeys((name) => columns.get(name));
   return {
     width,
     encodeInto(vector, offset, fields, row) {
       vector.fill(Number.NaN, offset, offset + width);
-      const names = Object.keys(fields);
-      const values = Object.values(fields);
-      const known = columnsOfNames(names);
-      for (let at = 0; at < names.length; at++) {
-        const value = values[at];
+      let place = 0;
+      // Object.entries would make a list of pairs of what is there already.
+      for (const name in fields) {
+        const column = columnOf(place++, name);
+        const value = fields[name];
         if (value === null || value === undefined) continue;
-        const column = known[at];
         if (column === undefined) {
-          if (!silent.has(names[at]!)) events.onUnknownFeature?.(names[at]!);
+          if (!silent.has(name)) events.onUnknownFeature?.(name);
         } else if (column.words) {
           const start = offset + column.start;
           vector.fill(0, start, start + column.width);

@@ -110,11 +110,10 @@ function countColumns(rows: readonly RecordRow[]): ReadonlyMap<string, Count> {
     counts.set(name, count);
     return count;
   };
-  const countsOf = rememberKeys(countOf);
+  const countAt = rememberKeys(countOf);
   for (const { id, fields } of rows) {
-    const values = Object.values(fields);
-    const own = countsOf(Object.keys(fields));
-    for (let at = 0; at < values.length; at++) addValue(own[at]!, values[at] ?? null, id);
+    let place = 0;
+    for (const name in fields) addValue(countAt(place++, name), fields[name] ?? null, id);
   }
   return counts;
 }
