@@ -208,6 +208,19 @@ describe.skipIf(!library)(`training${needsLibrary}`, () => {
     });
   });
 
+  test("refuses memory that has been freed, and frees it once", async () => {
+    const matrix = matrixOfTable(table);
+    const { booster } = await trainBooster({ matrix, parameters, rounds: 1 });
+    const gone = expect.objectContaining({ code: "xgboost_disposed" });
+    matrix[Symbol.dispose]();
+    matrix[Symbol.dispose]();
+    expect(() => booster.predict(matrix, "margin")).toThrow(gone);
+    booster[Symbol.dispose]();
+    booster[Symbol.dispose]();
+    expect(() => booster.rounds).toThrow(gone);
+    expect(() => booster.save("json")).toThrow(gone);
+  });
+
   test("refuses what cannot be", async () => {
     using matrix = matrixOfTable(table);
     const train = (changes: XgboostParameters) =>

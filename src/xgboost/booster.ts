@@ -1,7 +1,8 @@
 /** @file A model in XGBoost's memory (`Booster`): grows by rounds, predicts, explains, is saved and loaded. */
 
-import { type Matrix, onceDisposed } from "./matrix.ts";
+import type { Matrix } from "./matrix.ts";
 import { copyOf, loadXgboost, type Out, type Pointer, textsAt, written, type XgboostLibrary } from "./native.ts";
+import { own } from "./owned.ts";
 import { parameterTexts, type XgboostParameters } from "./parameters.ts";
 
 /** XGBoost's `type` of a prediction. */
@@ -72,35 +73,46 @@ function nameFeatures(handle: Pointer, { featureNames, featureTypes, columns }: 
   if (featureTypes) library.call("XGBoosterSetStrFeatureInfo", handle, "feature_type", featureTypes, columns);
 }
 
-function boosterOver(handle: Pointer, library: XgboostLibrary): Booster {
+function boosterOver(created: Pointer, library: XgboostLibrary): Booster {
+  const owned = own(created, "booster", (handle) => library.call("XGBoosterFree", handle));
   return {
     get rounds() {
-      return roundsOf(handle, library);
+      return roundsOf(owned.pointer, library);
     },
     set(parameters) {
-      for (const [name, value] of parameterTexts(parameters)) library.call("XGBoosterSetParam", handle, name, value);
+      for (const [name, value] of parameterTexts(parameters))
+        library.call("XGBoosterSetParam", owned.pointer, name, value);
     },
-    update: (matrix) => library.call("XGBoosterUpdateOneIter", handle, roundsOf(handle, library), matrix.handle),
+    update: (matrix) =>
+      library.call("XGBoosterUpdateOneIter", owned.pointer, roundsOf(owned.pointer, library), matrix.handle),
     evaluate(matrices) {
       const names = Object.keys(matrices);
       const handles = Object.values(matrices).map((matrix) => matrix.handle);
       const out: Out<string> = [undefined];
-      library.call("XGBoosterEvalOneIter", handle, roundsOf(handle, library), handles, names, names.length, out);
+      library.call(
+        "XGBoosterEvalOneIter",
+        owned.pointer,
+        roundsOf(owned.pointer, library),
+        handles,
+        names,
+        names.length,
+        out,
+      );
       return parseEvaluation(written(out), names);
     },
-    predict: (matrix, kind) => predict({ handle, library, matrix, kind }),
-    gain: () => gainOf(handle, library),
+    predict: (matrix, kind) => predict({ handle: owned.pointer, library, matrix, kind }),
+    gain: () => gainOf(owned.pointer, library),
     slice(rounds) {
       const out: Out<Pointer> = [undefined];
-      library.call("XGBoosterSlice", handle, 0, rounds, 1, out);
+      library.call("XGBoosterSlice", owned.pointer, 0, rounds, 1, out);
       return boosterOver(written(out), library);
     },
     save(format) {
       const [length, out]: [Out<number>, Out<Pointer>] = [[undefined], [undefined]];
-      library.call("XGBoosterSaveModelToBuffer", handle, JSON.stringify({ format }), length, out);
+      library.call("XGBoosterSaveModelToBuffer", owned.pointer, JSON.stringify({ format }), length, out);
       return new Uint8Array(copyOf(written(out), Number(written(length))));
     },
-    ...onceDisposed(() => library.call("XGBoosterFree", handle)),
+    [Symbol.dispose]: owned[Symbol.dispose],
   };
 }
 

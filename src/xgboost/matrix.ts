@@ -2,6 +2,7 @@
 
 import { FlywheelError } from "../errors.ts";
 import { loadXgboost, type Out, type Pointer, written, type XgboostLibrary } from "./native.ts";
+import { own } from "./owned.ts";
 
 /** `q`: a number, `i`: 0 or 1, `c`: a category's index from 0. */
 export type FeatureType = "q" | "i" | "c";
@@ -39,15 +40,23 @@ export function createMatrix(options: MatrixOptions): Matrix {
   const { data, rows, columns, featureNames, featureTypes, threads, library = loadXgboost() } = options;
   const out: Out<Pointer> = [undefined];
   library.call("XGDMatrixCreateFromMat_omp", data, rows, columns, Number.NaN, out, threads);
-  const handle = written(out);
+  const owned = own(written(out), "matrix", (handle) => library.call("XGDMatrixFree", handle));
   try {
-    describe(handle, options, library);
+    describe(owned.pointer, options, library);
   } catch (thrown) {
-    library.call("XGDMatrixFree", handle);
+    owned[Symbol.dispose]();
     throw thrown;
   }
-  const freed = onceDisposed(() => library.call("XGDMatrixFree", handle));
-  return { handle, rows, columns, featureNames, featureTypes, ...freed };
+  return {
+    get handle() {
+      return owned.pointer;
+    },
+    rows,
+    columns,
+    featureNames,
+    featureTypes,
+    [Symbol.dispose]: owned[Symbol.dispose],
+  };
 }
 
 function describe(handle: Pointer, options: MatrixOptions, library: XgboostLibrary): void {
@@ -56,18 +65,6 @@ function describe(handle: Pointer, options: MatrixOptions, library: XgboostLibra
   if (featureTypes) library.call("XGDMatrixSetStrFeatureInfo", handle, "feature_type", featureTypes, columns);
   if (labels) library.call("XGDMatrixSetFloatInfo", handle, "label", labels, rows);
   if (weights) library.call("XGDMatrixSetFloatInfo", handle, "weight", weights, rows);
-}
-
-/** Freeing native memory twice would end the process. */
-export function onceDisposed(free: () => void): Disposable {
-  let isFreed = false;
-  return {
-    [Symbol.dispose]() {
-      if (isFreed) return;
-      isFreed = true;
-      free();
-    },
-  };
 }
 
 function checkShapes({ data, rows, columns, labels, weights, featureNames, featureTypes }: MatrixOptions): void {
