@@ -13,26 +13,21 @@ const MARK = 3;
 const SMALLEST = 1024;
 
 export class GramTable {
-  /** Read by those whose loops are hot; `[capacity, 4]`. */
-  slots: Int32Array;
   size = 0;
+  /** `[capacity, 4]` */
+  #slots: Int32Array;
   #mask: number;
 
   constructor(expected = 0) {
     const capacity = capacityFor(expected);
-    this.slots = new Int32Array(capacity * SLOT);
+    this.#slots = new Int32Array(capacity * SLOT);
     this.#mask = capacity - 1;
-  }
-
-  /** The number of the n-gram, or −1. */
-  find(low: number, high: number): number {
-    return this.slots[this.#slotOf(low, high) + NUMBER]! - 1;
   }
 
   /** Gives the n-gram the next number unless it has one already. */
   add(low: number, high: number): number {
     let slot = this.#slotOf(low, high);
-    const { slots } = this;
+    const slots = this.#slots;
     if (slots[slot + NUMBER] !== 0) return slots[slot + NUMBER]! - 1;
     if (2 * (this.size + 1) * SLOT > slots.length) {
       this.#grow();
@@ -48,7 +43,7 @@ export class GramTable {
    * `start` must not fall from one call to the next, except after `forgetMarks`.
    */
   tally({ low, high, count }: Grams, { numbers, counts, start, base }: Tally): number {
-    const { slots } = this;
+    const slots = this.#slots;
     let end = start;
     for (let gram = 0; gram < count; gram++) {
       const slot = this.#slotOf(low[gram]!, high[gram]!);
@@ -66,18 +61,18 @@ export class GramTable {
   }
 
   forEach(visit: (low: number, high: number, number: number) => void): void {
-    const { slots } = this;
+    const slots = this.#slots;
     for (let slot = 0; slot < slots.length; slot += SLOT) {
       if (slots[slot + NUMBER] !== 0) visit(slots[slot + LOW]!, slots[slot + HIGH]!, slots[slot + NUMBER]! - 1);
     }
   }
 
   forgetMarks(): void {
-    for (let slot = 0; slot < this.slots.length; slot += SLOT) this.slots[slot + MARK] = 0;
+    for (let slot = 0; slot < this.#slots.length; slot += SLOT) this.#slots[slot + MARK] = 0;
   }
 
   #slotOf(low: number, high: number): number {
-    const { slots } = this;
+    const slots = this.#slots;
     let at = low & this.#mask;
     for (;;) {
       const slot = at * SLOT;
@@ -87,15 +82,15 @@ export class GramTable {
   }
 
   #place(slot: number, low: number, high: number, number: number): void {
-    this.slots[slot + LOW] = low;
-    this.slots[slot + HIGH] = high;
-    this.slots[slot + NUMBER] = number + 1;
+    this.#slots[slot + LOW] = low;
+    this.#slots[slot + HIGH] = high;
+    this.#slots[slot + NUMBER] = number + 1;
   }
 
   #grow(): void {
-    const old = this.slots;
+    const old = this.#slots;
     const capacity = (2 * old.length) / SLOT;
-    this.slots = new Int32Array(capacity * SLOT);
+    this.#slots = new Int32Array(capacity * SLOT);
     this.#mask = capacity - 1;
     for (let from = 0; from < old.length; from += SLOT) {
       if (old[from + NUMBER] === 0) continue;

@@ -26,5 +26,5 @@ test("a damaged one is refused with what is wrong", () => {
   expect(() => readVocabulary(bytes.subarray(0, -20))).toThrow("spells");
   expect(() => readVocabulary(new Uint8Array(0))).toThrow("damaged");
   expect(() => readVocabulary(new TextEncoder().encode("{}\n"))).toThrow("format");
-  expect(() => readVocabulary(new TextEncoder().encode("null\n"))).toThrow("no header");
+  expect(() => readVocabulary(new TextEncoder().encode("null\n"))).toThrow("header");
 });

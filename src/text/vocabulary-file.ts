@@ -4,23 +4,27 @@
  * that Node runs on.
  */
 
+import { z } from "zod";
 import { FlywheelError, messageOf } from "../errors.ts";
-import { checkNgrams, type NgramRange } from "./options.ts";
+import { checkNgrams } from "./options.ts";
 import { columnsOf, type Vocabulary } from "./vocabulary.ts";
 
 const FORMAT = "flywheel-vocabulary/1";
 const ALIGNMENT = 4;
 
-type Header = {
-  readonly format: string;
-  readonly words: NgramRange | null;
-  readonly characters: NgramRange | null;
-  readonly minDocuments: number;
-  readonly hashed: number | null;
-  readonly documents: number;
-  readonly wordColumns: number;
-  readonly columns: number;
-};
+const count = z.int().min(0);
+const range = z.tuple([count, count]).readonly().nullable();
+const Header = z.strictObject({
+  format: z.literal(FORMAT),
+  words: range,
+  characters: range,
+  minDocuments: count,
+  hashed: count.nullable(),
+  documents: count,
+  wordColumns: count,
+  columns: count,
+});
+type Header = z.output<typeof Header>;
 
 export function writeVocabulary(vocabulary: Vocabulary): Uint8Array<ArrayBuffer> {
   const { low, high, documentFrequency, grams } = vocabulary;
@@ -35,9 +39,8 @@ export function writeVocabulary(vocabulary: Vocabulary): Uint8Array<ArrayBuffer>
 /** @throws FlywheelError `vocabulary_corrupt` */
 export function readVocabulary(bytes: Uint8Array): Vocabulary {
   const end = bytes.indexOf(0x0a) + 1;
-  const { format, words, characters, minDocuments, hashed, ...header } = readHeader(bytes.subarray(0, end));
-  if (format !== FORMAT) throw corrupt(`its format is ${JSON.stringify(format)}, not ${FORMAT}`);
-  const { columns, documents, wordColumns } = header;
+  const header = readHeader(bytes.subarray(0, end));
+  const { words, characters, minDocuments, hashed, columns, documents, wordColumns } = header;
   const spelt = end + 3 * ALIGNMENT * columns;
   if (bytes.length < spelt) throw corrupt(`it has ${bytes.length} bytes, its header promises ${spelt} and more`);
   // A copy of its own: a Buffer's bytes may begin anywhere in a larger one.
@@ -84,12 +87,10 @@ function paddedLine(header: Header): string {
 
 function readHeader(line: Uint8Array): Header {
   try {
-    const header: unknown = JSON.parse(new TextDecoder().decode(line));
-    if (typeof header === "object" && header !== null) return header as Header; // its format and sizes are checked
+    return Header.parse(JSON.parse(new TextDecoder().decode(line)));
   } catch (cause) {
-    throw corrupt(`its header is no JSON: ${messageOf(cause)}`, cause);
+    throw corrupt(`its header cannot be read: ${messageOf(cause)}`, cause);
   }
-  throw corrupt("it has no header");
 }
 
 const corrupt = (why: string, cause?: unknown): FlywheelError =>

@@ -1,6 +1,7 @@
 /** @file Runs in a thread of its own: learns vocabularies and fits, so that whoever trains goes on serving. */
 
 import { parentPort } from "node:worker_threads";
+import { FlywheelError, messageOf } from "../../errors.ts";
 import type { Learned } from "../../text/vocabulary-builder.ts";
 import type { FitJob, FitReply } from "./fit-thread.ts";
 import { LinearFitter, learnVocabulary } from "./linear-work.ts";
@@ -47,11 +48,7 @@ parentPort?.on("message", (job: FitJob) => {
     parentPort?.postMessage(replyTo(job));
   } catch (thrown) {
     // Errors lose their codes on the way between threads.
-    const { code, message, hint } = thrown as {
-      readonly code?: string;
-      readonly message: string;
-      readonly hint?: string;
-    };
-    parentPort?.postMessage({ kind: "failed", code, message, hint } satisfies FitReply);
+    const { code, hint } = FlywheelError.isInstance(thrown) ? thrown : { code: undefined, hint: undefined };
+    parentPort?.postMessage({ kind: "failed", code, hint, message: messageOf(thrown) } satisfies FitReply);
   }
 });
