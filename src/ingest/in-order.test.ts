@@ -33,6 +33,12 @@ test("whoever stops early, or fails, waits for what is under way", async () => {
   expect(finished).toEqual([5, 6, 7]);
 });
 
+test("groups end early where their items are heavy", async () => {
+  const items = mapInOrder([1, 9, 1, 1, 1, 10], 1, async (item) => item);
+  const groups = await Array.fromAsync(inGroups(items, 3, { of: (item) => item, most: 10 }));
+  expect(groups).toEqual([[1, 9], [1, 1, 1], [10]]);
+});
+
 test("groups are full but the last", async () => {
   const groups = await Array.fromAsync(
     inGroups(

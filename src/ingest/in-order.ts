@@ -24,14 +24,22 @@ export async function* mapInOrder<T, R>(
   }
 }
 
-/** The items in groups of `size`; the last may be smaller. */
-export async function* inGroups<T>(items: AsyncIterable<T>, size: number): AsyncGenerator<readonly T[]> {
+export type Weight<T> = { readonly of: (item: T) => number; readonly most: number };
+
+/** The items in groups of `size`, or of fewer where they are heavy; the last may be smaller. */
+export async function* inGroups<T>(
+  items: AsyncIterable<T>,
+  size: number,
+  weight?: Weight<T>,
+): AsyncGenerator<readonly T[]> {
   let group: T[] = [];
+  let held = 0;
   for await (const item of items) {
     group.push(item);
-    if (group.length < size) continue;
+    if (weight) held += weight.of(item);
+    if (group.length < size && (!weight || held < weight.most)) continue;
     yield group;
-    group = [];
+    [group, held] = [[], 0];
   }
   if (group.length > 0) yield group;
 }

@@ -19,8 +19,13 @@ import { checkGold, type GoldSummary, readGold } from "./read-gold.ts";
 import { checkGoldTable, readGoldTable } from "./read-gold-table.ts";
 import { openTexts } from "./texts.ts";
 
-/** Rows written at once: images one by one take long, and what is written is not lost; lines of a table are cheap. */
+/**
+ * Rows written at once. Images one by one take long, and what is written is not lost; lines of a table are cheap, and many
+ * together touch fewer pages of the indexes. Of more than this SQLite's cache overflows in the middle of a transaction.
+ */
 const GROUP = { image: 200, text: 5_000, record: 5_000 } as const;
+/** Of texts and records, characters: a group of long ones must not fill the memory. */
+const MAX_GROUP = { of: sizeOf, most: 32_000_000 };
 /** Rejections kept for people to read; all are in the store. */
 const SHOWN = 100;
 
@@ -60,7 +65,7 @@ export async function ingest(options: IngestOptions): Promise<IngestSummary> {
   if (goldPath !== undefined) await (isImage ? checkGold(goldPath) : checkGoldTable(goldPath));
   const source = isImage ? await openImages(place, options) : openTexts(place, options);
   const tally = createTally(options, source);
-  for await (const outcomes of inGroups(tally.watch(source.outcomes()), GROUP[task.input])) {
+  for await (const outcomes of inGroups(tally.watch(source.outcomes()), GROUP[task.input], MAX_GROUP)) {
     await write(outcomes, options, tally);
   }
   signal?.throwIfAborted();
@@ -109,6 +114,13 @@ function raggedNotes({
   return isRagged
     ? ["most rows have another number of cells than the header: is the delimiter right? Give it with --delimiter"]
     : [];
+}
+
+function sizeOf(outcome: Outcome): number {
+  if (outcome.kind !== "row") return 0;
+  const { input } = outcome.row;
+  if (input.kind === "image") return 0;
+  return input.kind === "text" ? input.text.length : 20 * Object.keys(input.fields).length;
 }
 
 /** Rows before files: a file that is known has its row, whenever the process is killed. */
