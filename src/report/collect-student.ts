@@ -4,6 +4,7 @@ import { FlywheelError } from "../errors.ts";
 import { newestModel } from "../improve/newest-model.ts";
 import type { Champion, ModelCard, ModelId, Policy } from "../records.ts";
 import type { Store } from "../store/contract.ts";
+import { featuresOf, warningsOf } from "./collect-features.ts";
 import type { Section, StudentSection } from "./report-data.ts";
 
 /** The model shown, with the policy that serves it or would. */
@@ -66,5 +67,7 @@ export function studentSection(subject: Subject | undefined): Section<StudentSec
     champion: champion !== undefined,
     ...(newerModelId && { newerModelId }),
     history: card.history,
+    features: featuresOf(card),
+    warnings: warningsOf(card),
   };
 }

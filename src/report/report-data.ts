@@ -141,6 +141,17 @@ export type StudentSection = {
   /** A model trained after the one shown. */
   readonly newerModelId?: string;
   readonly history: readonly { readonly epoch: number; readonly loss: number; readonly accuracy: number }[];
+  /** Of students of records. */
+  readonly features: readonly FeatureSection[];
+  readonly warnings: readonly string[];
+};
+
+export type FeatureSection = {
+  readonly name: string;
+  /** Mean absolute SHAP value over training rows, nats: how much the feature moves a logit. */
+  readonly shap: number;
+  /** Mean gain of its splits; 0 without any. */
+  readonly gain: number;
 };
 
 export type EvaluationSection = {

@@ -15,6 +15,7 @@ import {
   type StudentSection,
 } from "../report-data.ts";
 import { truthNames } from "../wording.ts";
+import { featuresPart } from "./features.ts";
 import { against, entries, figure, figureOf, missing, section, share, table } from "./parts.ts";
 
 const title = { id: "student", title: "Student" } as const;
@@ -31,6 +32,7 @@ export function studentPart({ student, evaluation, rounds }: ReportData): Html {
     ]),
     isMissing(evaluation) ? missing(evaluation) : measures(evaluation),
     student.history.length > 1 ? figure(trainingChart(student)) : none,
+    featuresPart(student),
     candidates(student, rounds),
   );
 }
