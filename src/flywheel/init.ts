@@ -24,7 +24,11 @@ const template = `import type { TaskDefinition } from "llm-flywheel";
 
 export default {
   name: "fruit",
+  // "image", "text" (CSV, JSONL, JSON, Parquet, text files, logs of an LLM) or "record" (rows of features).
   input: "image",
+  // Texts and records: what the columns are. Gold only ever measures; it is never a feature.
+  // columns: { text: "sentence", gold: "label", id: "nr" },
+  // columns: { features: { age: "number", plan: "category", vip: "boolean" }, gold: "churned" },
 
   // One of K labels ("choice"), or yes / no ("predicate").
   output: {
@@ -47,7 +51,7 @@ export default {
     // price: { inputPerMillionUsd: 0.3, outputPerMillionUsd: 2.5 }, // overrides the bundled price list
   },
 
-  // mobilenet-v3-small, mobilenet-v2, mobilenet-v4-conv-small, or "onnx" with any ONNX classifier in \`weights\`.
+  // Images: mobilenet-v3-small, mobilenet-v2, mobilenet-v4-conv-small, or "onnx" with any ONNX classifier in \`weights\`.
   student: {
     trainer: "mobilenet-v3-small",
     // weights: "hf:timm/mobilenetv3_small_100.lamb_in1k",

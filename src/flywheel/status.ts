@@ -91,7 +91,7 @@ async function readSpend(store: Store, task: Task): Promise<Status["spend"]> {
 }
 
 function nextCommand(status: Omit<Status, "next">): Status["next"] {
-  if (status.rows.ingested === 0) return { command: "flywheel ingest FOLDER", why: "there are no rows yet" };
+  if (status.rows.ingested === 0) return { command: "flywheel ingest PATH", why: "there are no rows yet" };
   if (status.hasUnlabelled)
     return { command: "flywheel label", why: "rows wait for the teacher; `flywheel plan` shows the cost" };
   if (status.models === 0) return { command: "flywheel train", why: "there is no student yet" };

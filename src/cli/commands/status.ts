@@ -13,7 +13,7 @@ function describe(status: Status): readonly string[] {
   const budget = spend.budgetUsd === undefined ? "no limit" : `of ${usd(spend.budgetUsd)}`;
   return [
     `task      ${status.task}`,
-    `rows      ${rows.ingested} ingested, ${rows.traffic} from traffic, ${rows.rejected} files rejected`,
+    `rows      ${rows.ingested} ingested, ${rows.traffic} from traffic, ${rows.rejected} rejected`,
     `labels    ${labels.total}: ${labels.train} train, ${labels.calibrate} calibrate, ${labels.certify} certify`,
     `spent     ${usd(spend.spentUsd)} (${budget})${spend.reservedUsd > 0 ? `, ${usd(spend.reservedUsd)} in flight or in doubt` : ""}`,
     ...describeChampion(champion),
