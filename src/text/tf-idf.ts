@@ -50,9 +50,10 @@ export function weighBlock({ indices, frequencies, idf, values }: Block, start: 
   let squares = 0;
   for (let entry = start; entry < end; entry++) {
     const weight = frequencies[entry]! * idf[indices[entry]!]!;
+    values[entry] = weight;
     squares += weight * weight;
   }
   if (squares === 0) return;
   const scale = 1 / Math.sqrt(squares);
-  for (let entry = start; entry < end; entry++) values[entry] = frequencies[entry]! * idf[indices[entry]!]! * scale;
+  for (let entry = start; entry < end; entry++) values[entry]! *= scale;
 }
