@@ -112,7 +112,7 @@ describe("texts", () => {
       ],
     }));
     await writeFile(path, lines.map((line) => JSON.stringify(line)).join("\n"));
-    const flywheel = await open(taskFor("http://127.0.0.1:1/v1", { columns: {} }));
+    const flywheel = await open(taskFor("http://127.0.0.1:1/v1"));
     const { log } = await flywheel.ingest({ path });
     expect(log).toMatchObject({ format: "openai-chat", calls: 1_300, answered: 1_300, fromTeacher: 1_300 });
     expect(await flywheel.store.labels.count()).toBe(1_300);

@@ -357,6 +357,9 @@ test("plain pairs of input and output are a log; the same lines with the text na
   const named = await run(lines.slice(0, 2), { task: taskOf({ columns: { text: "input" } }) });
   expect(named.log).toBeUndefined();
   expect(named).toMatchObject({ duplicates: 2 });
+  const path = await write("pairs.csv", ["input,output", "x,good", "new,bad"]);
+  expect(await ingest({ store, task, path, clock })).not.toHaveProperty("log");
+  expect(await ingest({ store, task, path, clock, format: "input-output" })).toMatchObject({ log: { answered: 2 } });
 });
 
 test("whatever stands in a log is read or refused: nothing else is thrown", async () => {

@@ -35,7 +35,7 @@ export function openTexts(place: Place, options: IngestOptions): InputSource {
   let log: LogReader | undefined;
 
   async function openReader(file: TableFile, table: Table, records: readonly TableRecord[]): Promise<RecordReader> {
-    const format = logFormatOf(options, records);
+    const format = logFormatOf(options, file, records);
     if (format) {
       log = await openLog({ file, format }, options);
       return log;

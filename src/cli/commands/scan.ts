@@ -44,9 +44,10 @@ function describe(result: ScanResult): readonly string[] {
     }),
     ...(others.length > 0 ? [`  ${others.reduce((sum, { calls }) => sum + calls, 0)} calls are no decisions`] : []),
     "otherwise than the LLM, at most → answered locally, saved per month",
-    ...levels.map(({ risk, answered, savedPerMonthUsd: saved }) => {
+    ...levels.map(({ risk, answered, savedPerMonthUsd: saved, paysFromPerMonth: from }) => {
       const share = `${percent(answered.value)} (${percent(answered.low)} to ${percent(answered.high)})`;
-      return `  ${percent(risk).padStart(7)} → ${share}${saved ? `, ${saved.value < 0 ? "−" : ""}${usd(Math.abs(saved.value))}` : ""}`;
+      const pays = saved && saved.value <= 0 && from !== undefined ? ` (pays from ${from} calls a month)` : "";
+      return `  ${percent(risk).padStart(7)} → ${share}${saved ? `, ${saved.value < 0 ? "−" : ""}${usd(Math.abs(saved.value))}` : ""}${pays}`;
     }),
     money
       ? `at ${volume.perMonth} calls a month (${volume.basis}), list prices as of ${money.pricesAsOf}, a host at $30 counted`

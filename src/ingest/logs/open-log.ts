@@ -14,11 +14,17 @@ import { type CallReader, createCallReader, recogniseLog } from "./recognise.ts"
 export const isTableFormat = (format: TableFormat | LogFormat | undefined): format is TableFormat =>
   TableFormat.some((one) => one === format);
 
-/** What the user says, else what the records look like. A table whose columns the task names is no log. */
-export function logFormatOf({ format, task }: IngestOptions, records: readonly TableRecord[]): LogFormat | undefined {
+/** What the user says, else what JSON looks like. What has columns that the task names is a table. */
+export function logFormatOf(
+  { format, task }: IngestOptions,
+  file: TableFile,
+  records: readonly TableRecord[],
+): LogFormat | undefined {
   if (format !== undefined) return isTableFormat(format) ? undefined : format;
+  if (file.format !== "jsonl" && file.format !== "json") return undefined;
   const { text, gold, features } = task.columns;
-  if (text !== undefined || gold !== undefined || features !== "auto") return undefined;
+  const named = [text, gold, ...(features === "auto" ? [] : Object.keys(features))];
+  if (named.some((name) => name !== undefined && records.some(({ fields }) => name in fields))) return undefined;
   return recogniseLog(records.map(({ fields }) => fields));
 }
 
@@ -72,7 +78,9 @@ async function surveyPrompts(file: TableFile, readCalls: CallReader, task: Task)
   throw new FlywheelError(
     "log_not_ours",
     `no prompt of ${file.source} is answered with the task's labels; the most frequent, "${most?.prompt}", was in ${most?.answered} of ${most?.calls} calls`,
-    { hint: "check the choices of the task, and give their other spellings as synonyms" },
+    {
+      hint: "check the choices of the task, and give their other spellings as synonyms; if it is a table and no log, name its column as columns.text",
+    },
   );
 }
 
