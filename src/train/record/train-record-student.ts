@@ -7,9 +7,10 @@ import { treesToOnnx } from "../../xgboost/trees-to-onnx.ts";
 import type { PreparedTraining, TrainedStudent, TrainerContext, TrainingWork } from "../trainer.ts";
 import { readValidationRows, type TrainingRow, type TrainingSet } from "../training-rows.ts";
 import { type FeatureSchema, inferFeatures } from "./feature-schema.ts";
-import { type FittedTrees, fitTrees, type Importances, type TreeData } from "./fit-trees.ts";
+import { type FittedTrees, fitTrees, type Importances } from "./fit-trees.ts";
 import { boosterFile, featuresFile } from "./record-files.ts";
 import { encodeRecords, recordsOf } from "./training-table.ts";
+import type { TreeData } from "./tree-options.ts";
 
 const trainerName = "xgboost";
 
