@@ -1,8 +1,7 @@
 /** @file What the teacher has already said of an input: an identical request is not paid for again. */
 
-import { createHash } from "node:crypto";
 import type { Annotation, RowId, TeacherAnnotation } from "../records.ts";
-import { isTeacherAnnotation, LIVE_PASS, teacherVerdict, votesOf } from "../verdict.ts";
+import { isTeacherAnnotation, LIVE_PASS, teacherAnnotationId, teacherVerdict, votesOf } from "../verdict.ts";
 
 /**
  * The first answer that gives the teacher's verdict under this prompt version, or its recorded failure to answer live
@@ -19,5 +18,5 @@ export function knownAnswer(annotations: readonly Annotation[], promptVersion: s
 
 /** The id of live traffic's annotation of a row, and of the reservation of its cost. */
 export function liveAnnotationId(rowId: RowId, promptVersion: string): string {
-  return createHash("sha256").update(`teacher/${promptVersion}/${LIVE_PASS}/${rowId}`).digest("hex");
+  return teacherAnnotationId({ rowId, pass: LIVE_PASS, promptVersion });
 }

@@ -17,7 +17,7 @@ import {
 import type { Store } from "../../store/contract.ts";
 import { openSqliteStore } from "../../store/sqlite.ts";
 import { defineTask, promptVersion, type Task, type TaskDefinition } from "../../task.ts";
-import { teacherAnnotationId } from "../annotation-id.ts";
+import { teacherAnnotationId } from "../../verdict.ts";
 
 export const hex = (text: string): string => createHash("sha256").update(text).digest("hex");
 
