@@ -79,7 +79,7 @@ const chat = (text: string, content: string | null, more: object = {}) => ({
 });
 
 describe("OpenAI chat logs", () => {
-  test("become rows with the answer that came with them, as the teacher's answer to live traffic", async () => {
+  test("become rows with the answer that came with them, as the teacher's first pass", async () => {
     const summary = await run([
       chat("lovely day", '{"mood": "good"}'),
       chat("rain again", '```json\n{"mood":"Awful"}\n```'),
@@ -95,7 +95,7 @@ describe("OpenAI chat logs", () => {
     });
     const annotation = await annotationOf("lovely day");
     expect(annotation).toMatchObject({
-      pass: 0,
+      pass: 1,
       value: "good",
       teacher: "gpt-4o-mini-2024-07-18",
       simulated: false,

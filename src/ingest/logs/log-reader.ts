@@ -126,6 +126,9 @@ const versionOf = ({ model, prompt }: LoggedCall): string =>
     .digest("hex")
     .slice(0, 16);
 
+/** Of labelling. */
+const FIRST_PASS = 1;
+
 type Judged = {
   readonly call: LoggedCall;
   readonly content: Content;
@@ -133,19 +136,23 @@ type Judged = {
   readonly version: string;
 };
 
-/** It was paid for before there was a budget: it costs this workspace nothing. */
+/**
+ * It was paid for before there was a budget: it costs this workspace nothing. What the teacher has answered stands in for
+ * the first pass, which would ask the same again; what cannot be read does not.
+ */
 function annotationOf({ call, content, value, version }: Judged, { task, clock }: IngestOptions): TeacherAnnotation {
   const { answer, usage, latencyMs, at = clock.now(), model } = call;
   const probabilities = answer.kind === "decision" ? probabilitiesOf(task, answer.probabilities) : undefined;
   const message = `the logged answer is none of the labels: ${wordsOf(answer)}`;
+  const pass = value !== undefined && version === promptVersion(task) ? FIRST_PASS : LIVE_PASS;
   return {
-    id: teacherAnnotationId({ rowId: content.id, pass: LIVE_PASS, promptVersion: version }),
+    id: teacherAnnotationId({ rowId: content.id, pass, promptVersion: version }),
     rowId: content.id,
     at,
     annotator: "teacher",
     teacher: model === undefined ? task.teacher.model : model,
     simulated: false,
-    pass: LIVE_PASS,
+    pass,
     promptVersion: version,
     ...(value === undefined ? { failure: { code: "log_answer_unreadable", message } } : { value }),
     ...(value !== undefined && probabilities && { probabilities }),
