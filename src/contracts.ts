@@ -107,4 +107,9 @@ export type Student = AsyncDisposable & {
   readonly preprocessing?: ImagePreprocessing;
   /** Row-major `[n, classes.length]` logits, nats, uncalibrated. Prediction of a batch is that of its rows one by one. */
   predictLogits(batch: readonly StudentInput[], signal?: AbortSignal): Promise<Float32Array>;
+  /**
+   * `[n]`, ≥ 0: how unlike each input is to anything that the student was trained on; larger is stranger. The same model
+   * gives the same input the same number, in any batch. A student without it takes every input for familiar.
+   */
+  novelty?(batch: readonly StudentInput[], signal?: AbortSignal): Promise<Float32Array>;
 };

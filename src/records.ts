@@ -192,6 +192,16 @@ export type Prediction = {
   readonly basis: "held-out" | "out-of-fold" | "fitted";
   /** `[classes]`, nats, uncalibrated. */
   readonly logits: Float32Array;
+  /** ≥ 0, larger is less like what it was trained on; absent where the student cannot say. */
+  readonly novelty?: number;
+};
+
+/** Where the unfamiliar begins (`src/deferral.ts`). */
+export type NoveltyLimit = {
+  /** Inputs of a larger novelty are not answered, however sure the student is. */
+  readonly limit: number;
+  /** Of calibrate rows, those that this was allowed to take from the student. */
+  readonly share: number;
 };
 
 /**
@@ -285,6 +295,8 @@ export type Policy = {
   readonly reference: Reference;
   /** The student answers where its confidence is at least this; absent: everything is escalated. */
   readonly threshold?: number;
+  /** What lies beyond is escalated whatever the confidence; the certificate counts it so. Absent: nothing is. */
+  readonly novelty?: NoveltyLimit;
   readonly certificate?: Certificate;
   readonly noCertificate?: NoCertificate;
   /** Only of a regret certificate against the teacher, where people have ruled on uniform certify rows. */
@@ -311,8 +323,18 @@ export type Champion = {
 
 // ── decisions and rounds ────────────────────────────────────────────────────────────────────────────────────────────
 
-/** `no-champion`, `no-certificate`: nothing may be answered yet; `voided`: the monitor alarmed or the prompt changed. */
-export const EscalationReason = ["unsure", "no-champion", "no-certificate", "voided", "student-failed"] as const;
+/**
+ * `unfamiliar`: sure enough, but of an input unlike any that it was trained on; `no-champion`, `no-certificate`: nothing may
+ * be answered yet; `voided`: the monitor alarmed or the prompt changed.
+ */
+export const EscalationReason = [
+  "unsure",
+  "unfamiliar",
+  "no-champion",
+  "no-certificate",
+  "voided",
+  "student-failed",
+] as const;
 export type EscalationReason = (typeof EscalationReason)[number];
 
 /**

@@ -181,6 +181,15 @@ const TaskSchema = z
     /** What a challenger may lose in accuracy and still be promoted (paired, one-sided 95 %; SCIENCE D9: one point). */
     promotion: z.strictObject({ margin: share.default(0.01) }).prefault({}),
     whenTeacherDown: z.enum(TeacherDownPolicy).default("answer-flagged"),
+    outOfScope: z
+      .strictObject({
+        /**
+         * Share of traffic of the usual kind that may be escalated for being unlike the training data, so that what is of
+         * another kind is, however sure the student is. 0: never.
+         */
+        share: z.number().min(0).max(0.5).default(0.02),
+      })
+      .prefault({}),
     /** For the cost worksheet. */
     costs: z
       .strictObject({

@@ -2,17 +2,18 @@
 
 import { type Estimate, proportionEstimate } from "../math/estimate.ts";
 import { createRng, fork, type Seed } from "../math/random.ts";
-import type { Certificate, Policy, TruthBound } from "../records.ts";
+import type { Certificate, NoveltyLimit, Policy, TruthBound } from "../records.ts";
 import { chooseThreshold } from "./choose-threshold.ts";
 import { type Role, type Scores, scoresOf } from "./evidence.ts";
 import { fitCalibrator } from "./fit-calibrator.ts";
 import { rulingsOn } from "./judged-rows.ts";
 import { evidenceFrom, type HeldOut } from "./load-rows.ts";
+import { noveltyLimit, withNovelty } from "./novelty.ts";
 import { dataHash, type PolicySource } from "./policy-id.ts";
 import { thresholdGrid } from "./threshold-grid.ts";
 import { truthBound } from "./truth-bound.ts";
 import type { Verdict } from "./verdict.ts";
-import { rankingWarnings, splitWarnings } from "./warnings.ts";
+import { noveltyWarnings, rankingWarnings, splitWarnings } from "./warnings.ts";
 
 export type PolicyParts = Omit<PolicySource, "spending"> & {
   readonly id: Policy["id"];
@@ -28,7 +29,9 @@ export function buildPolicy(parts: PolicyParts): Policy {
   const calibrate = evidenceFrom("calibrate", judged.calibrate, card.classes);
   const calibrator = fitCalibrator(calibrate);
   const fitted = scoresOf(calibrator, calibrate);
-  const certify = scoresOf(calibrator, evidenceFrom("certify", judged.certify, card.classes));
+  const novelty = limitOf(fitted, parts);
+  const confident = scoresOf(calibrator, evidenceFrom("certify", judged.certify, card.classes));
+  const certify = withNovelty(confident, judged.certify, novelty);
   const verdict = certifyScores(fitted, certify, parts);
   const rng = createRng(fork(parts.seed, "calibrate", "ranking"));
   return {
@@ -40,15 +43,27 @@ export function buildPolicy(parts: PolicyParts): Policy {
     target: task.target,
     reference: task.reference,
     ...standingOf(verdict, parts),
+    ...(novelty && { novelty }),
     ...sharesOf(verdict, certify.score.length),
-    warnings: [...splitWarnings(parts.heldOut, judged.calibrate.length), ...rankingWarnings(fitted, rng)],
+    warnings: [
+      ...splitWarnings(parts.heldOut, judged.calibrate.length),
+      ...noveltyWarnings({ share: parts.outOfScope, limit: novelty, rows: judged.calibrate.length }),
+      ...rankingWarnings(fitted, rng),
+    ],
     createdAt: at,
   };
 }
 
+function limitOf(scores: Scores<"calibrate">, { judged, task, outOfScope }: PolicyParts): NoveltyLimit | undefined {
+  if (outOfScope === 0) return undefined;
+  const novelty = judged.calibrate.map(({ row }) => row.novelty ?? Number.POSITIVE_INFINITY);
+  return noveltyLimit({ scores, novelty, target: task.target, share: outOfScope });
+}
+
 function certifyScores(fitted: Scores<"calibrate">, certify: Scores<"certify">, { task, delta }: PolicyParts): Verdict {
   const verdict = chooseThreshold({ certify, grid: thresholdGrid(fitted), target: task.target, delta });
-  return refuseUpsideDown(verdict, certify);
+  // What is unfamiliar is left out for that, whatever the confidence: it says nothing of which way up this is.
+  return refuseUpsideDown(verdict, { correct: certify.correct.filter((_, row) => certify.score[row]! >= 0) });
 }
 
 /**
@@ -59,7 +74,7 @@ export function refuseUpsideDown(verdict: Verdict, { correct }: Pick<Scores<"cer
   if (verdict.kind === "none" || verdict.accepted === 0) return verdict;
   const [answered, all] = [
     verdict.errors / verdict.accepted,
-    1 - correct.reduce((sum, one) => sum + one, 0) / correct.length,
+    correct.reduce((sum, one) => sum + 1 - one, 0) / correct.length,
   ];
   if (answered <= all) return verdict;
   const share = (rate: number) => `${(100 * rate).toFixed(1)} %`;

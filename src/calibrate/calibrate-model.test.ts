@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import type { Clock } from "../contracts.ts";
+import { judgeOnHoldout } from "../improve/holdout.ts";
 import { createRng } from "../math/random.ts";
 import {
   type Annotation,
@@ -18,6 +19,7 @@ import { openSqliteStore } from "../store/sqlite.ts";
 import { hex, sampleAnnotation, sampleRow } from "../store/testing/samples.ts";
 import { auditPosition, defineTask, promptVersion, splitOf, type TaskDefinition } from "../task.ts";
 import { calibrateModel } from "./calibrate-model.ts";
+import { calibrateRow } from "./calibrator.ts";
 
 const classes = ["apple", "pear", "plum"];
 const define = (changes: Partial<TaskDefinition> = {}) =>
@@ -76,7 +78,10 @@ type World = {
 };
 
 /** `n` uniform rows with a student that errs where it is unsure, and a teacher wrong on `teacherErrs` of them. */
-async function fill(store: Store, { n, teacherErrs }: { n: number; teacherErrs: number }): Promise<World> {
+async function fill(
+  store: Store,
+  { n, teacherErrs, novelty }: { n: number; teacherErrs: number; novelty?: (index: number) => number },
+): Promise<World> {
   const rng = createRng(`world/${n}`);
   const truth = new Map<Row, LabelValue>();
   const [annotations, predictions]: [Annotation[], Prediction[]] = [[], []];
@@ -88,7 +93,13 @@ async function fill(store: Store, { n, teacherErrs }: { n: number; teacherErrs: 
     const said = rng.next() < teacherErrs ? (right + 1) % 3 : right;
     annotations.push(sampleAnnotation(row, 1, { promptVersion: version, value: classes[said]! }));
     const logits = Float32Array.from(classes, (_, c) => 2 * (rng.normal() + (c === right ? 3 : 0)));
-    predictions.push({ modelId: model, rowId: id, basis: "held-out", logits });
+    predictions.push({
+      modelId: model,
+      rowId: id,
+      basis: "held-out",
+      logits,
+      ...(novelty && { novelty: novelty(index) }),
+    });
   }
   await store.rows.put([...truth.keys()]);
   await store.annotations.put(annotations);
@@ -252,6 +263,57 @@ describe("calibrateModel", () => {
     const policy = await run(store, { task: define({ target: { kind: "selective", risk: 0.05 } }) });
     expect(policy.certificate).toMatchObject({ target: { kind: "selective" }, bound: 0.05 });
     expect(policy.selectiveRisk.value).toBeLessThan(0.05);
+  });
+
+  test("rows beyond the limit of novelty count as not answered, and the limit is the policy's", async () => {
+    const store = await openStore();
+    const { rows } = await fill(store, { n: 1200, teacherErrs: 0, novelty: (index) => (index * 7919) % 1009 });
+    const policy = await run(store);
+    const calibrate = rows.filter((row) => row.split === "calibrate").length;
+    const predictions = await Array.fromAsync(store.predictions.ofModel(model, "held-out"));
+    const beyond = (split: Row["split"]) =>
+      predictions.filter(({ rowId, novelty, logits }) => {
+        const { confidence } = calibrateRow(policy.calibrator, logits);
+        const isOfSplit = rows.some((row) => row.id === rowId && row.split === split);
+        return isOfSplit && confidence >= policy.threshold! && novelty! > policy.novelty!.limit;
+      }).length;
+    expect(policy.novelty!.share).toBe(0.02);
+    expect(beyond("calibrate")).toBeLessThanOrEqual(0.02 * (calibrate + 1));
+    expect(beyond("certify")).toBeGreaterThan(0);
+    const [judged] = await judgeOnHoldout([{ card: card(), policy, isVoid: false }], { store, task });
+    expect(judged!.answers.reduce((sum, one) => sum + one, 0)).toBe(policy.certificate!.accepted);
+    const off = await run(store, { task: define({ outOfScope: { share: 0 } }) });
+    expect(off.novelty).toBeUndefined();
+    expect(off.id).not.toBe(policy.id);
+    expect(off.certificate!.bound).toBe(policy.certificate!.bound);
+  });
+
+  test("rows right but unfamiliar are no sign that confidence is upside down", async () => {
+    const store = await openStore();
+    const { rows, truth } = await fill(store, { n: 1200, teacherErrs: 0.01 });
+    const rightOf = new Map(rows.map((row) => [row.id, classes.indexOf(truth.get(row)!)]));
+    const predictions = await Array.fromAsync(store.predictions.ofModel(model));
+    const isRight = ({ rowId, logits }: Prediction) => logits.indexOf(Math.max(...logits)) === rightOf.get(rowId);
+    await store.predictions.put(predictions.map((one, index) => ({ ...one, novelty: isRight(one) ? index % 100 : 0 })));
+    const loose = define({ target: { kind: "regret", risk: 0.2 } });
+    const policy = await run(store, { task: loose });
+    expect(policy.threshold).toBe(0);
+    expect(policy.coverage.value).toBeLessThan(1);
+  });
+
+  test("a student that cannot say how novel an input is has no limit, and the policy that it always had", async () => {
+    const store = await openStore();
+    await fill(store, { n: 1200, teacherErrs: 0 });
+    const policy = await run(store);
+    expect(policy).not.toHaveProperty("novelty");
+    expect((await run(store, { task: define({ outOfScope: { share: 0.3 } }) })).id).toBe(policy.id);
+  });
+
+  test("too few rows to place the limit are told of", async () => {
+    const store = await openStore();
+    await fill(store, { n: 200, teacherErrs: 0, novelty: () => 0 });
+    const { warnings } = await run(store);
+    expect(warnings.at(-1)).toMatch(/^only \d+ calibrate rows have a label: what is unlike .*\(49 would do\)$/);
   });
 
   test("unknown models and models without predictions are errors that say what to do", async () => {

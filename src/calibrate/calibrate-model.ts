@@ -11,6 +11,7 @@ import { promptVersion, type Task } from "../task.ts";
 import { buildPolicy } from "./build-policy.ts";
 import { calibrateRows, certifyRows } from "./judged-rows.ts";
 import { type CalibrationStore, loadHeldOut } from "./load-rows.ts";
+import { noveltyShare } from "./novelty.ts";
 import { policyIdOf } from "./policy-id.ts";
 import { spendDelta } from "./spend-delta.ts";
 
@@ -44,11 +45,13 @@ export async function calibrateModel(options: CalibrateOptions): Promise<Policy>
     calibrate: calibrateRows(heldOut.calibrate.rows, task.reference),
     certify: certifyRows(heldOut.certify.rows, task.reference),
   };
-  const id = policyIdOf({ task, card, promptVersion: version, judged, spending });
+  const outOfScope = noveltyShare(judged.calibrate, task.outOfScope.share);
+  const source = { task, card, promptVersion: version, judged, outOfScope };
+  const id = policyIdOf({ ...source, spending });
   const known = await store.policies.get(id);
   if (known) return known;
   const delta = await deltaFor({ store, delta: task.target.delta, spending });
-  const policy = buildPolicy({ id, task, card, promptVersion: version, heldOut, judged, delta, seed, at: clock.now() });
+  const policy = buildPolicy({ ...source, id, heldOut, delta, seed, at: clock.now() });
   await store.policies.put(policy);
   return policy;
 }

@@ -23,7 +23,7 @@ export type Evidence<R extends Role> = {
 /** Evidence seen through a frozen calibrator. */
 export type Scores<R extends Role> = {
   readonly role: R;
-  /** `[n]`, in [0, 1]: calibrated confidence, the score that thresholds are compared with. */
+  /** `[n]`: the score that thresholds are compared with. Calibrated confidence in [0, 1], or −1 (`src/deferral.ts`). */
   readonly score: Float64Array;
   /** `[n]`: 1 where the student's class is the reference label, else 0. */
   readonly correct: Uint8Array;

@@ -1,7 +1,7 @@
 /** @file Reads what the store knows of a model on the two splits that it was not trained on. */
 
 import { FlywheelError } from "../errors.ts";
-import type { LabelValue, ModelCard, RowId } from "../records.ts";
+import type { LabelValue, ModelCard, Prediction, RowId } from "../records.ts";
 import type { Store } from "../store/contract.ts";
 import { wordsOf } from "../verdict.ts";
 import { type Evidence, evidence, type Role } from "./evidence.ts";
@@ -10,6 +10,8 @@ import { type Evidence, evidence, type Role } from "./evidence.ts";
 export type HeldOutRow = {
   readonly id: RowId;
   readonly logits: Float32Array;
+  /** As in `Prediction`. */
+  readonly novelty?: number | undefined;
   /** Whether the teacher was asked under this prompt version or any person ruled. */
   readonly isJudged: boolean;
   readonly teacher: LabelValue | undefined;
@@ -43,15 +45,15 @@ export async function lastAlarmAt({ models, policies }: CalibrationStore): Promi
 export async function loadHeldOut(store: CalibrationStore, query: Query): Promise<{ readonly [R in Role]: HeldOut }> {
   const calibrate = await uniformIds(store, "calibrate");
   const certify = await uniformIds(store, "certify", await lastAlarmAt(store));
-  const logits = await heldOutLogits(store, new Set([...calibrate, ...certify]), query);
+  const predictions = await heldOutPredictions(store, new Set([...calibrate, ...certify]), query);
   const words = await judgements(store, new Set([...calibrate, ...certify]), query);
   const heldOut = (ids: readonly RowId[]): HeldOut => ({
     rows: ids.flatMap((id) => {
-      const predicted = logits.get(id);
+      const predicted = predictions.get(id);
       const said = words.get(id) ?? { isJudged: false, teacher: undefined, person: undefined };
-      return predicted ? [{ id, logits: predicted, ...said }] : [];
+      return predicted ? [{ id, logits: predicted.logits, novelty: predicted.novelty, ...said }] : [];
     }),
-    withoutPrediction: ids.filter((id) => !logits.has(id) && words.get(id)?.isJudged).length,
+    withoutPrediction: ids.filter((id) => !predictions.has(id) && words.get(id)?.isJudged).length,
   });
   return { calibrate: heldOut(calibrate), certify: heldOut(certify) };
 }
@@ -62,17 +64,17 @@ async function uniformIds(store: CalibrationStore, split: Role, since = 0): Prom
   return ids;
 }
 
-async function heldOutLogits(
+async function heldOutPredictions(
   store: CalibrationStore,
   wanted: ReadonlySet<RowId>,
   { card, signal }: Query,
-): Promise<ReadonlyMap<RowId, Float32Array>> {
-  const logits = new Map<RowId, Float32Array>();
+): Promise<ReadonlyMap<RowId, Prediction>> {
+  const predictions = new Map<RowId, Prediction>();
   for await (const prediction of store.predictions.ofModel(card.id, "held-out")) {
     signal?.throwIfAborted();
-    if (wanted.has(prediction.rowId)) logits.set(prediction.rowId, prediction.logits);
+    if (wanted.has(prediction.rowId)) predictions.set(prediction.rowId, prediction);
   }
-  if (logits.size > 0 || wanted.size === 0) return logits;
+  if (predictions.size > 0 || wanted.size === 0) return predictions;
   throw new FlywheelError(
     "predictions_missing",
     `model ${card.id} left no predictions on ${wanted.size} held-out rows`,

@@ -12,12 +12,14 @@ export type PolicySource = {
   readonly promptVersion: string;
   readonly judged: { readonly [R in Role]: readonly JudgedRow[] };
   readonly spending: string;
+  /** `noveltyShare`. */
+  readonly outOfScope: number;
 };
 
 /** Grows with every change of the procedures that may lead to another policy from the same evidence. */
 const FORMAT = 1;
 
-export function policyIdOf({ task, card, promptVersion, judged, spending }: PolicySource): PolicyId {
+export function policyIdOf({ task, card, promptVersion, judged, spending, outOfScope }: PolicySource): PolicyId {
   const source = {
     format: FORMAT,
     modelId: card.id,
@@ -27,6 +29,7 @@ export function policyIdOf({ task, card, promptVersion, judged, spending }: Poli
     spending,
     calibrate: dataHash(judged.calibrate),
     certify: dataHash(judged.certify),
+    ...(outOfScope > 0 && { outOfScope }),
   };
   return policyId(sha256(JSON.stringify(source)));
 }

@@ -1,6 +1,7 @@
 /** @file What a reader of a policy should know before trusting it. Each sentence carries its numbers and what to do. */
 
 import type { Rng } from "../math/random.ts";
+import type { NoveltyLimit } from "../records.ts";
 import type { Role, Scores } from "./evidence.ts";
 import { LEAST_CALIBRATE_ROWS } from "./fit-calibrator.ts";
 import type { HeldOut } from "./load-rows.ts";
@@ -25,6 +26,21 @@ export function splitWarnings(heldOut: { readonly [R in Role]: HeldOut }, calibr
     ...(silent > 0
       ? [`on ${silent} certify rows the teacher gave no valid answer: the certificate covers the rows on which it does`]
       : []),
+  ];
+}
+
+/** Of out-of-scope inputs: that nothing keeps them out, where the task wants it. */
+export function noveltyWarnings(asked: {
+  /** 0 where nothing was to be kept out, or the student cannot tell. */
+  readonly share: number;
+  readonly limit: NoveltyLimit | undefined;
+  /** Calibrate rows with a label. */
+  readonly rows: number;
+}): string[] {
+  if (asked.share === 0 || asked.limit) return [];
+  const wanted = Math.ceil(1 / asked.share) - 1;
+  return [
+    `only ${asked.rows} calibrate rows have a label: what is unlike the training data is not escalated for that (${wanted} would do)`,
   ];
 }
 

@@ -6,6 +6,7 @@
 import { applyCalibrator } from "../calibrate/calibrator.ts";
 import { certifyRows, type JudgedRow } from "../calibrate/judged-rows.ts";
 import { loadHeldOut } from "../calibrate/load-rows.ts";
+import { deferralScore } from "../deferral.ts";
 import type { ModelCard, Policy, RowId } from "../records.ts";
 import type { Store } from "../store/contract.ts";
 import { promptVersion, type Task } from "../task.ts";
@@ -55,6 +56,8 @@ function judge({ card, policy, isVoid }: Candidate, rows: readonly JudgedRow[]):
   const { predicted, confidence } = applyCalibrator(policy.calibrator, logits, k);
   return {
     correct: Uint8Array.from(rows, ({ reference }, index) => Number(card.classes[predicted[index]!] === reference)),
-    answers: Uint8Array.from(confidence, (value) => Number(value >= threshold)),
+    answers: Uint8Array.from(rows, ({ row: { novelty } }, index) =>
+      Number(deferralScore({ confidence: confidence[index]!, novelty }, policy.novelty) >= threshold),
+    ),
   };
 }

@@ -4,7 +4,8 @@
  */
 
 import { applyCalibrator } from "../calibrate/calibrator.ts";
-import type { Calibrator, LabelValue, ModelId, Prediction, RowId } from "../records.ts";
+import { deferralScore } from "../deferral.ts";
+import type { Calibrator, LabelValue, ModelId, Policy, Prediction, RowId } from "../records.ts";
 import type { Store } from "../store/contract.ts";
 import { uniformlyRuled } from "../verdict.ts";
 import type { Truth } from "./report-data.ts";
@@ -14,6 +15,8 @@ export type HeldOut = {
   readonly rowIds: readonly RowId[];
   /** Row-major `[rowIds, classes]`, nats, uncalibrated. */
   readonly logits: Float32Array;
+  /** `[rowIds]`, as in `Prediction`. */
+  readonly novelty: readonly (number | undefined)[];
 };
 
 export async function collectHeldOut(store: Store, modelId: ModelId): Promise<HeldOut> {
@@ -25,7 +28,8 @@ export async function collectHeldOut(store: Store, modelId: ModelId): Promise<He
   const k = predictions[0]?.logits.length ?? 0;
   const logits = new Float32Array(predictions.length * k);
   for (const [row, prediction] of predictions.entries()) logits.set(prediction.logits, row * k);
-  return { rowIds: predictions.map(({ rowId }) => rowId), logits };
+  const rowIds = predictions.map(({ rowId }) => rowId);
+  return { rowIds, logits, novelty: predictions.map(({ novelty }) => novelty) };
 }
 
 async function uniformCertifyRows(store: Store): Promise<ReadonlySet<RowId>> {
@@ -41,6 +45,8 @@ export type Answers = {
   readonly predicted: Int32Array;
   /** `[n]`, calibrated. */
   readonly confidence: Float64Array;
+  /** `[n]`, what a threshold is compared with: the confidence, or −1 where the input is unfamiliar (`src/deferral.ts`). */
+  readonly score: Float64Array;
   /** `[n, classes]`, calibrated. */
   readonly probabilities: Float64Array;
   /** `[n]`: as the plain softmax has it. */
@@ -49,9 +55,18 @@ export type Answers = {
 
 const plainSoftmax: Calibrator = { kind: "temperature", temperature: 1 };
 
-export function answersOf({ logits }: HeldOut, classes: readonly LabelValue[], calibrator = plainSoftmax): Answers {
+/** Under `policy`; as the plain softmax has it where there is none. */
+export function answersOf(
+  { logits, novelty }: HeldOut,
+  classes: readonly LabelValue[],
+  policy?: Pick<Policy, "calibrator" | "novelty">,
+): Answers {
   const rawConfidence = applyCalibrator(plainSoftmax, logits, classes.length).confidence;
-  return { classes, rawConfidence, ...applyCalibrator(calibrator, logits, classes.length) };
+  const calibrated = applyCalibrator(policy?.calibrator ?? plainSoftmax, logits, classes.length);
+  const score = calibrated.confidence.map((confidence, row) =>
+    deferralScore({ confidence, novelty: novelty[row] }, policy?.novelty),
+  );
+  return { classes, rawConfidence, score, ...calibrated };
 }
 
 /** Held-out rows on which one truth has a word, beside the student's answer. `[n]` each. */
@@ -90,6 +105,7 @@ export function judgeBy(truth: Truth, { heldOut, answers, words }: JudgeSources)
     reference,
     predicted,
     confidence: Float64Array.from(rows, (row) => answers.confidence[row]!),
+    score: Float64Array.from(rows, (row) => answers.score[row]!),
     rawConfidence: Float64Array.from(rows, (row) => answers.rawConfidence[row]!),
     probabilities: rowsOf(answers.probabilities, classes.length, rows),
     correct: Uint8Array.from(reference, (right, row) => Number(right === predicted[row])),

@@ -45,7 +45,7 @@ export async function studyOf(sources: StudySources): Promise<Study> {
   const { store, subject, heldOut, survey, seed } = sources;
   if (!subject || !heldOut) return { evaluation: untrained, calibration: untrained, policy: untrained };
   const { card, policy } = subject;
-  const known = { heldOut, answers: answersOf(heldOut, card.classes, policy?.calibrator), words: survey.words };
+  const known = { heldOut, answers: answersOf(heldOut, card.classes, policy), words: survey.words };
   const byTruth = truths.map((truth) => judgeBy(truth, known)).filter(({ n }) => n > 0);
   const judged = chooseTruth(byTruth);
   // One row has no spread, and nothing to say.
@@ -70,13 +70,14 @@ type Measured = { readonly judged: Judged; readonly ranked: SelectiveSummary };
 function policySection({ task, cost }: StudySources, subject: Subject, measured?: Measured): Section<PolicySection> {
   const { policy, voided } = subject;
   if (!policy) return uncalibrated;
-  const { threshold, certificate, noCertificate, truth } = policy;
+  const { threshold, novelty, certificate, noCertificate, truth } = policy;
   const perThousandUsd = (coverage: number) => perThousandAt(cost, coverage);
   return {
     policyId: policy.id,
     target: policy.target,
     reference: policy.reference,
     ...(threshold !== undefined && { threshold }),
+    ...(novelty && { novelty }),
     ...(certificate && { certificate }),
     ...(noCertificate && { noCertificate }),
     ...(truth && { truth }),

@@ -16,6 +16,7 @@ function judged(
     predicted: Int32Array.from(rows, ({ right }) => Number(!right)),
     correct: Uint8Array.from(rows, ({ right }) => Number(right)),
     confidence,
+    score: confidence,
     rawConfidence: confidence,
     probabilities: Float64Array.from(
       rows.flatMap(({ confidence, right }) => (right ? [confidence, 1 - confidence] : [1 - confidence, confidence])),

@@ -116,8 +116,7 @@ export function confidenceHistogram({
 export type CurveOptions = { readonly ranking: SelectiveSummary; readonly threshold?: number | undefined };
 
 export function riskCoverage(judged: Judged, { ranking, threshold }: CurveOptions): RiskCoverage {
-  const scored = { score: judged.confidence, correct: judged.correct };
-  const points = riskCoverageCurve(scored).map(({ coverage, risk }) => ({ coverage, risk }));
+  const points = riskCoverageCurve(judged).map(({ coverage, risk }) => ({ coverage, risk }));
   const kept = threshold === undefined ? [] : keptRows(judged, threshold);
   const wrong = kept.filter((row) => !judged.correct[row]).length;
   return {
@@ -160,8 +159,8 @@ function thresholdRow(judged: Judged, threshold: number, { chosen, perThousandUs
   };
 }
 
-const keptRows = ({ confidence }: Judged, threshold: number): readonly number[] =>
-  [...confidence.keys()].filter((row) => confidence[row]! >= threshold);
+const keptRows = ({ score }: Judged, threshold: number): readonly number[] =>
+  [...score.keys()].filter((row) => score[row]! >= threshold);
 
 /** Of student and teacher together, on the rows that the teacher has answered; undefined where there are none. */
 function togetherAccuracy({ correct, teacherCorrect }: Judged, kept: ReadonlySet<number>): Estimate | undefined {

@@ -13,6 +13,7 @@ import type {
   LabelBasis,
   LabelValue,
   NoCertificate,
+  NoveltyLimit,
   Reference,
   Rejection,
   Round,
@@ -243,6 +244,7 @@ export type PolicySection = {
   readonly target: Target;
   readonly reference: Reference;
   readonly threshold?: number;
+  readonly novelty?: NoveltyLimit;
   readonly certificate?: Certificate;
   readonly noCertificate?: NoCertificate;
   /** What a certificate against the teacher says of the truth. */

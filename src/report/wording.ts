@@ -96,7 +96,7 @@ export function certificateClauses(
     ...truthClause(policy),
     {
       name: "In force",
-      text: `The student answers where its confidence is at least ${decimal(policy.threshold ?? 1)}. That was ${count(certificate.accepted)} of the ${count(certificate.n)} rows.`,
+      text: `The student answers where its confidence is at least ${decimal(policy.threshold ?? 1)}${likeness(policy)}. That was ${count(certificate.accepted)} of the ${count(certificate.n)} rows.`,
     },
     {
       name: "What voids it",
@@ -104,6 +104,9 @@ export function certificateClauses(
     },
   ];
 }
+
+const likeness = ({ novelty }: PolicySection): string =>
+  novelty ? ` and the input is like its training data (novelty at most ${decimal(novelty.limit)})` : "";
 
 export type CertificateContext = { readonly teacher: string; readonly teacherAccuracy: TeacherAccuracy | undefined };
 

@@ -109,6 +109,8 @@ async function guessWith(
 function routingOf({ requestId }: DecideRequest, { serving, guess }: Heard, { task, seed }: DecideOptions): Routing {
   return route({
     confidence: guess?.confidence,
+    novelty: guess?.novelty,
+    noveltyLimit: serving.pair?.policy.novelty,
     threshold: serving.pair?.policy.threshold,
     barrier: serving.barrier,
     draws: drawsOf(seed, requestId),

@@ -19,6 +19,8 @@ export type Guess = {
   readonly value: LabelValue;
   readonly confidence: number;
   readonly probabilities: Readonly<Record<LabelValue, number>>;
+  /** Only where it decides: the policy has a limit, and the confidence reaches the threshold. */
+  readonly novelty?: number;
 };
 
 /** @throws FlywheelError `student_failed`, also where the confidence is not a probability */
@@ -35,7 +37,10 @@ export async function guessOf(
       hint: "roll back to the champion before; the model file may be damaged",
     });
   }
-  return { value, confidence, probabilities: byLabel(student.classes, probabilities) };
+  const guess = { value, confidence, probabilities: byLabel(student.classes, probabilities) };
+  if (!policy.novelty || !(confidence >= (policy.threshold ?? Number.POSITIVE_INFINITY))) return guess;
+  const [novelty] = (await student.novelty?.([input], signal)) ?? [];
+  return novelty === undefined ? guess : { ...guess, novelty };
 }
 
 function byLabel(classes: readonly LabelValue[], probabilities: ArrayLike<number>): Record<LabelValue, number> {

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { deferralScore } from "../deferral.ts";
 import { type AuditRule, auditProbability, auditRuleFor, flatAuditRule } from "./audit-rule.ts";
 import { drawsOf } from "./draws.ts";
 import { type RouteQuestion, route } from "./policy.ts";
@@ -80,6 +81,10 @@ describe("route", () => {
 
   test.each([
     ["unsure", { confidence: 0.79 }, false],
+    ["unsure", { confidence: 0.79, novelty: 0.6, noveltyLimit: { limit: 0.5, share: 0.02 } }, false],
+    ["unfamiliar", { novelty: 0.6, noveltyLimit: { limit: 0.5, share: 0.02 } }, false],
+    ["unfamiliar", { novelty: Number.NaN, noveltyLimit: { limit: 0.5, share: 0.02 } }, false],
+    ["unfamiliar", { novelty: undefined, noveltyLimit: { limit: 0.5, share: 0.02 } }, false],
     ["student-failed", { confidence: undefined }, false],
     ["student-failed", { confidence: Number.NaN }, false],
     ["no-certificate", { threshold: undefined }, true],
@@ -96,6 +101,17 @@ describe("route", () => {
     const asked = { confidence: 0.8, threshold: 0.8, draws: { uniform: 0.5, audit: 0.5 }, uniformRate: 0 };
     expect(route({ ...asked, auditRule: flatAuditRule(0) }).route).toBe("answered");
   });
+});
+
+test("the student answers what scores at least the threshold, and only that", () => {
+  const novelty = fc.option(fc.double({ min: 0, max: 2 }), { nil: undefined });
+  const noveltyLimit = fc.option(fc.record({ limit: share, share }), { nil: undefined });
+  fc.assert(
+    fc.property(question, novelty, noveltyLimit, (asked, novelty, noveltyLimit) => {
+      const scores = deferralScore({ ...asked, novelty }, noveltyLimit) >= asked.threshold;
+      expect(isAnswered({ ...asked, novelty, noveltyLimit })).toBe(scores);
+    }),
+  );
 });
 
 describe("the audit rule", () => {

@@ -7,16 +7,20 @@
  * traffic is labelled, so all of it is the sample: a census.
  */
 
-import type { EscalationReason } from "../records.ts";
+import { deferralScore } from "../deferral.ts";
+import type { EscalationReason, NoveltyLimit } from "../records.ts";
 import { type AuditRule, auditProbability } from "./audit-rule.ts";
 import type { Draws } from "./draws.ts";
 
 /** Why the student may not answer at all, however sure it is. */
-export type Barrier = Exclude<EscalationReason, "unsure">;
+export type Barrier = Exclude<EscalationReason, "unsure" | "unfamiliar">;
 
 export type RouteQuestion = {
   /** Calibrated, of the student's class, in [0, 1]; absent where there is no student, or it failed. */
   readonly confidence?: number | undefined;
+  /** Of the input, where the policy has a limit to it. */
+  readonly novelty?: number | undefined;
+  readonly noveltyLimit?: NoveltyLimit | undefined;
   /** Absent: nothing is certified, everything is escalated. */
   readonly threshold?: number | undefined;
   readonly barrier?: Barrier | undefined;
@@ -50,7 +54,7 @@ export function route(question: RouteQuestion): Routing {
 
 /** Whether another input might have been answered: then who is escalated is no fair sample. */
 function hangsOnInput(reason: EscalationReason): boolean {
-  return reason === "unsure" || reason === "student-failed";
+  return reason === "unsure" || reason === "unfamiliar" || reason === "student-failed";
 }
 
 type Standing =
@@ -58,9 +62,10 @@ type Standing =
   | { readonly kind: "escalate"; readonly reason: EscalationReason };
 
 /** Written so that a NaN confidence escalates. */
-function standingOf({ confidence, threshold, barrier }: RouteQuestion): Standing {
+function standingOf({ confidence, novelty, noveltyLimit, threshold, barrier }: RouteQuestion): Standing {
   if (barrier) return { kind: "escalate", reason: barrier };
   if (threshold === undefined) return { kind: "escalate", reason: "no-certificate" };
   if (confidence === undefined || Number.isNaN(confidence)) return { kind: "escalate", reason: "student-failed" };
-  return confidence >= threshold ? { kind: "answer", confidence } : { kind: "escalate", reason: "unsure" };
+  if (deferralScore({ confidence, novelty }, noveltyLimit) >= threshold) return { kind: "answer", confidence };
+  return { kind: "escalate", reason: confidence >= threshold ? "unfamiliar" : "unsure" };
 }

@@ -11,6 +11,7 @@ import {
   testPolicy,
   textInput,
   textRequest,
+  withNovelty,
 } from "./testing/fixtures.ts";
 import { ask, openWorld } from "./testing/world.ts";
 
@@ -109,6 +110,46 @@ describe("an unsure request", () => {
     await expect(decided).rejects.toThrow("caller gone");
     reply.resolve({});
     await vi.waitFor(async () => expect(await store.annotations.ofRow(input.rowId)).toHaveLength(1));
+  });
+});
+
+describe("a confident request that is unlike the training data", () => {
+  const novelty = { limit: 0.5, share: 0.02 };
+  const isStrange = (text: string): number => (text.endsWith(" 1") ? 0.75 : 0.25);
+
+  test("is escalated as unfamiliar; what is within the limit is answered", async () => {
+    const store = await openTestStore();
+    await promote(store, fruitTask(), "m1", { novelty });
+    const asked: string[] = [];
+    const student = withNovelty(createTestStudent(), (text) => {
+      asked.push(text);
+      return isStrange(text);
+    });
+    const { router } = await openWorld({ store, student });
+    expect((await ask(router, "pear", 0.9, 0)).decision).toMatchObject({ route: "answered", value: "pear" });
+    const strange = await ask(router, "pear", 0.9, 1);
+    expect(strange.answer).toMatchObject({ kind: "teacher", value: "apple" });
+    expect(strange.decision).toMatchObject({
+      route: "escalated",
+      reason: "unfamiliar",
+      uniform: false,
+      threshold: 0.8,
+    });
+    expect(await stored(store, strange)).toEqual(strange.decision);
+    expect((await ask(router, "pear", 0.6, 1)).decision).toMatchObject({ route: "escalated", reason: "unsure" });
+    expect(asked).toEqual(["pear 0.9 0", "pear 0.9 1"]); // where the answer is no either way, it is not asked
+  });
+
+  test("is answered under a policy without a limit", async () => {
+    const { router } = await openWorld({ student: withNovelty(createTestStudent(), isStrange) });
+    expect((await ask(router, "pear", 0.9, 1)).decision).toMatchObject({ route: "answered" });
+  });
+
+  test("nothing is answered where the policy has a limit and the student cannot say", async () => {
+    const store = await openTestStore();
+    await promote(store, fruitTask(), "m1", { novelty });
+    const { router } = await openWorld({ store });
+    expect((await ask(router, "pear", 0.9)).decision).toMatchObject({ route: "escalated", reason: "unfamiliar" });
   });
 });
 

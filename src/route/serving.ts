@@ -1,6 +1,7 @@
 /** @file What serves: the champion of the store with everything that a request needs of it, read and checked. */
 
 import type { Student } from "../contracts.ts";
+import { deferralScore } from "../deferral.ts";
 import { FlywheelError } from "../errors.ts";
 import type { Champion, LabelValue, Policy } from "../records.ts";
 import type { Store } from "../store/contract.ts";
@@ -87,14 +88,14 @@ function withBarrier({ pair, auditRule }: Serving, barrier: Barrier | undefined)
   return { ...(pair ? { pair } : {}), auditRule, ...(barrier ? { barrier } : {}) };
 }
 
-/** Solved on the confidences at or above the threshold among the rows that the model was not trained on. */
+/** Solved on the confidences of those rows that the model was not trained on and would answer. */
 async function auditRuleOf(policy: Policy, { store, calibrate, auditRate }: ServingOptions): Promise<AuditRule> {
   const { threshold } = policy;
   if (threshold === undefined) return flatAuditRule(auditRate);
   const confidences: number[] = [];
-  for await (const { logits } of store.predictions.ofModel(policy.modelId, "held-out")) {
+  for await (const { logits, novelty } of store.predictions.ofModel(policy.modelId, "held-out")) {
     const { confidence } = calibrate(policy.calibrator, logits);
-    if (confidence >= threshold) confidences.push(confidence);
+    if (deferralScore({ confidence, novelty }, policy.novelty) >= threshold) confidences.push(confidence);
   }
   return auditRuleFor(confidences, auditRate);
 }

@@ -63,6 +63,7 @@ const migrations: readonly Migration[] = [
       "create table rounds (round bigint primary key, body text not null)",
     ],
   },
+  { name: "novelty of predictions", statements: () => ["alter table predictions add column novelty double precision"] },
 ];
 
 /**

@@ -20,7 +20,7 @@ export function createPredictionStore({ read, write }: Database): PredictionStor
             .onConflict((conflict) =>
               conflict
                 .columns(["model_id", "row_id", "basis"])
-                .doUpdateSet((eb) => ({ logits: eb.ref("excluded.logits") })),
+                .doUpdateSet((eb) => ({ logits: eb.ref("excluded.logits"), novelty: eb.ref("excluded.novelty") })),
             )
             .execute();
         }
@@ -43,12 +43,12 @@ function comesAfter(eb: ExpressionBuilder<Schema, "predictions">, { rowId, basis
 
 // Typed arrays have the byte order of the machine; every platform that Node 24 runs on is little-endian but s390x and
 // AIX, which ONNX Runtime does not serve.
-function fromPrediction({ modelId, rowId, basis, logits }: Prediction) {
+function fromPrediction({ modelId, rowId, basis, logits, novelty }: Prediction) {
   const bytes = new Uint8Array(logits.buffer, logits.byteOffset, logits.byteLength);
-  return { model_id: modelId, row_id: rowId, basis, logits: bytes };
+  return { model_id: modelId, row_id: rowId, basis, logits: bytes, novelty: novelty ?? null };
 }
 
-function toPrediction({ model_id, row_id, basis, logits }: Selectable<Schema["predictions"]>): Prediction {
+function toPrediction({ model_id, row_id, basis, logits, novelty }: Selectable<Schema["predictions"]>): Prediction {
   // Copied: what the database hands out need not be aligned to four bytes.
   const copy = logits.slice();
   return {
@@ -56,5 +56,6 @@ function toPrediction({ model_id, row_id, basis, logits }: Selectable<Schema["pr
     rowId: rowId(row_id),
     basis: basis as Prediction["basis"],
     logits: new Float32Array(copy.buffer, copy.byteOffset, copy.byteLength / 4),
+    ...(novelty !== null && { novelty }),
   };
 }

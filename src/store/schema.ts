@@ -109,6 +109,8 @@ type PredictionTable = {
   readonly basis: string;
   /** Little-endian float32. */
   readonly logits: Uint8Array;
+  /** Null where the student cannot say. */
+  readonly novelty: number | null;
 };
 
 type PolicyTable = {

@@ -96,12 +96,14 @@ async function predictReadable(
 ): Promise<readonly Prediction[]> {
   const inputs = await Promise.all(rows.map(({ input }) => studentInput(input, store.blobs)));
   const logits = await student.predictLogits(inputs, signal);
+  const novelty = await student.novelty?.(inputs, signal);
   const { length } = card.classes;
   return rows.map((row, index) => ({
     modelId: card.id,
     rowId: row.id,
     basis: "held-out",
     logits: logits.slice(index * length, (index + 1) * length),
+    ...(novelty && { novelty: novelty[index]! }),
   }));
 }
 

@@ -79,6 +79,14 @@ export function createTestStudent(name = "m1", before: () => Promise<void> = asy
   };
 }
 
+/** As `createTestStudent`; `novelty` says how unlike its training data a text is. */
+export function withNovelty(student: TestStudent, novelty: (text: string) => number): TestStudent {
+  return Object.assign(student, {
+    novelty: async (batch: readonly StudentInput[]) =>
+      Float32Array.from(batch, (input) => (input.kind === "text" ? novelty(input.text) : 0)),
+  });
+}
+
 function logitsOf(input: StudentInput): readonly number[] {
   const [label, confidence] = input.kind === "text" ? input.text.split(" ") : [];
   if (label === "broken") throw new Error("broken row");

@@ -8,6 +8,7 @@ import { setImmediate } from "node:timers/promises";
 import { z } from "zod";
 import type { Student, StudentInput } from "../../contracts.ts";
 import { FlywheelError, messageOf } from "../../errors.ts";
+import { argmaxRows } from "../../math/softmax.ts";
 import { readOnnx } from "../../onnx/proto.ts";
 import { modelId } from "../../records.ts";
 import { TextEncoder } from "../../text/text-encoder.ts";
@@ -16,7 +17,9 @@ import { readCard } from "../load-student.ts";
 import { modelCorrupt, modelFile } from "../model-folder.ts";
 import type { ModelFiles } from "../trainer.ts";
 import { type LinearWeights, weightsOf } from "./linear-network.ts";
-import { vocabularyFile } from "./text-files.ts";
+import { NeighbourSearch } from "./neighbours.ts";
+import { readNeighbours } from "./neighbours-file.ts";
+import { neighboursFile, vocabularyFile } from "./text-files.ts";
 
 export type TextStudent = Student & {
   /** The fast path: one text to its logits `[classes]`, at once. */
@@ -31,7 +34,7 @@ const TURN = 128;
 /** @throws FlywheelError `model_corrupt` */
 export async function openTextStudent(files: ModelFiles): Promise<TextStudent> {
   const { id, classes } = readCard(Card, files);
-  const { encoder, weights } = openParts(files);
+  const { encoder, weights, neighbours } = openParts(files);
   if (weights.k !== classes.length) {
     throw modelCorrupt(files.folder, `${modelFile} tells ${weights.k} classes apart, its card ${classes.length}`);
   }
@@ -48,29 +51,64 @@ export async function openTextStudent(files: ModelFiles): Promise<TextStudent> {
     logitsOf,
     async predictLogits(batch, signal) {
       const logits = new Float32Array(batch.length * classes.length);
-      for (const [row, input] of batch.entries()) {
-        if (row > 0 && row % TURN === 0) await setImmediate();
-        signal?.throwIfAborted();
-        logits.set(logitsOf(textOf(input)), row * classes.length);
-      }
+      const predict = (text: string, row: number): void => logits.set(logitsOf(text), row * classes.length);
+      await eachText(batch, predict, signal);
       return logits;
     },
+    ...(neighbours && {
+      async novelty(batch: readonly StudentInput[], signal?: AbortSignal) {
+        const novelty = new Float32Array(batch.length);
+        const search = (text: string, row: number): void => {
+          const [classIndex] = argmaxRows(logitsOf(text), classes.length); // leaves the text encoded
+          novelty[row] = neighbours.novelty(encoder, classIndex!);
+        };
+        await eachText(batch, search, signal);
+        return novelty;
+      },
+    }),
     async [Symbol.asyncDispose]() {},
   };
 }
 
-function openParts({ folder, files }: ModelFiles): { readonly encoder: TextEncoder; readonly weights: LinearWeights } {
+async function eachText(
+  batch: readonly StudentInput[],
+  visit: (text: string, row: number) => void,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  for (const [row, input] of batch.entries()) {
+    if (row > 0 && row % TURN === 0) await setImmediate();
+    signal?.throwIfAborted();
+    visit(textOf(input), row);
+  }
+}
+
+type Parts = {
+  readonly encoder: TextEncoder;
+  readonly weights: LinearWeights;
+  readonly neighbours: NeighbourSearch | undefined;
+};
+
+function openParts({ folder, files }: ModelFiles): Parts {
   const vocabulary = files.get(vocabularyFile);
   const model = files.get(modelFile);
   if (!vocabulary || !model) throw modelCorrupt(folder, `its card does not name ${vocabularyFile}`);
   try {
     const encoder = new TextEncoder(readVocabulary(vocabulary));
     const weights = weightsOf(readOnnx(model));
-    if (weights.columns === encoder.width) return { encoder, weights };
+    if (weights.columns === encoder.width) return { encoder, weights, neighbours: neighboursIn(files, weights) };
     throw new RangeError(`${modelFile} has weights of ${weights.columns} n-grams, ${vocabularyFile} ${encoder.width}`);
   } catch (cause) {
     throw modelCorrupt(folder, messageOf(cause), cause);
   }
+}
+
+function neighboursIn(files: ModelFiles["files"], { columns, k }: LinearWeights): NeighbourSearch | undefined {
+  const bytes = files.get(neighboursFile);
+  if (!bytes) return undefined;
+  const neighbours = readNeighbours(bytes);
+  const classes = neighbours.classStarts.length - 1;
+  if (neighbours.columns === columns && classes === k) return new NeighbourSearch(neighbours);
+  throw new RangeError(`${neighboursFile} has ${neighbours.columns} n-grams of ${classes} classes`);
 }
 
 /** logits `[k]` = bias + Σ value · weights of its column. */

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { systemClock } from "../../clock.ts";
+import type { StudentInput } from "../../contracts.ts";
 import { createRng } from "../../math/random.ts";
 import { argmaxRows } from "../../math/softmax.ts";
 import { openSession } from "../../onnx/session.ts";
@@ -20,7 +21,7 @@ import { modelFile } from "../model-folder.ts";
 import { trainStudent } from "../train-student.ts";
 import { LinearFitter, learnVocabulary } from "./linear-work.ts";
 import { openTextStudent } from "./load-text-student.ts";
-import { vocabularyFile } from "./text-files.ts";
+import { neighboursFile, vocabularyFile } from "./text-files.ts";
 
 const topics = {
   card: "card lost stolen freeze block plastic arrive post",
@@ -88,7 +89,7 @@ test("learns what texts are about, and says so of rows that it has not seen", as
     classes: Object.keys(topics),
   });
   expect(card.options).toMatchObject({ words: [1, 2], characters: [3, 5], heaviest: { card: expect.any(Array) } });
-  expect(Object.keys(card.files ?? {})).toEqual([vocabularyFile]);
+  expect(Object.keys(card.files ?? {})).toEqual([vocabularyFile, neighboursFile]);
   const labels = new Map<string, string>();
   for await (const { row, label } of store.labels.list({})) labels.set(row.id, label.value);
   for (const [basis, rows] of [
@@ -180,6 +181,23 @@ test("a batch is answered as its texts one by one", async () => {
   await expect(student.predictLogits(batch, controller.signal)).rejects.toThrow("enough");
   const record = { kind: "record", fields: {} } as const;
   await expect(student.predictLogits([record])).rejects.toMatchObject({ code: "student_wrong_input" });
+});
+
+test("what is about something else is more novel than what was held out, and held-out rows carry theirs", async () => {
+  await using world = await openWorld(60);
+  const { store } = world;
+  const card = await train(store, questionTask());
+  await using student = await loadStudent(store.models.folder(card.id), { threads: 1 });
+  const heldOut = await Array.fromAsync(store.predictions.ofModel(card.id, "held-out"));
+  const rows = await store.rows.getMany(heldOut.map(({ rowId }) => rowId));
+  const inputs = new Map(rows.map(({ id, input }) => [id, input as StudentInput]));
+  for (const { rowId, novelty } of heldOut.slice(0, 20)) {
+    expect([novelty]).toEqual([...(await student.novelty!([inputs.get(rowId)!]))]);
+  }
+  const usual = heldOut.map(({ novelty }) => novelty!).sort((a, b) => a - b);
+  const strange = ["", "quarterly glucose infusion", "手机手机手机 ??", "the goalkeeper saved a penalty in Turin"];
+  const novelty = await student.novelty!(strange.map((text) => ({ kind: "text", text })));
+  for (const value of novelty) expect(value).toBeGreaterThan(usual[Math.floor(0.98 * usual.length)]!);
 });
 
 test("a row has no part in what is said of it out of fold", () => {

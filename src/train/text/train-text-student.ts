@@ -4,6 +4,7 @@ import { FlywheelError } from "../../errors.ts";
 import type { LabelValue, ModelCard } from "../../records.ts";
 import type { Task } from "../../task.ts";
 import { checkNgrams, type NgramOptions } from "../../text/options.ts";
+import { TextEncoder } from "../../text/text-encoder.ts";
 import { columnsOf } from "../../text/vocabulary.ts";
 import { writeVocabulary } from "../../text/vocabulary-file.ts";
 import { stratifiedFolds } from "../folds.ts";
@@ -11,7 +12,9 @@ import type { PreparedTraining, TrainedStudent, TrainerContext, TrainingWork } f
 import type { TrainingRow, TrainingSet } from "../training-rows.ts";
 import { fitLinear, type LinearData, type LinearRecipe, type LinearStudent } from "./fit-linear.ts";
 import { linearNetwork } from "./linear-network.ts";
-import { vocabularyFile } from "./text-files.ts";
+import { collectNeighbours, type Neighbours } from "./neighbours.ts";
+import { writeNeighbours } from "./neighbours-file.ts";
+import { neighboursFile, vocabularyFile } from "./text-files.ts";
 
 const trainerName = "linear-text";
 
@@ -24,7 +27,7 @@ export async function trainTextStudent({ task, set }: TrainerContext): Promise<P
   return {
     trainer: trainerName,
     options: { ...options, warnings: rareClasses(set) },
-    follows: options,
+    follows: { ...options, neighbours: 1 },
     run: (work) => run({ work, set, recipe, classWeight }),
   };
 }
@@ -71,11 +74,18 @@ async function run({ work, set, recipe, classWeight }: Run): Promise<TrainedStud
   const model = linearNetwork(student.model);
   return {
     model: { ...model, metadata: { "flywheel.text": JSON.stringify(recipe.ngrams) } },
-    files: new Map([[vocabularyFile, writeVocabulary(student.vocabulary)]]),
+    files: new Map([
+      [vocabularyFile, writeVocabulary(student.vocabulary)],
+      [neighboursFile, writeNeighbours(neighboursOf(data, student))],
+    ]),
     outOfFold: student.outOfFold,
     history: historyOf(student),
     found: { chosenC: student.c, features: columnsOf(student.vocabulary), heaviest: heaviestOf(student, set.classes) },
   };
+}
+
+function neighboursOf({ texts, classIndices, k }: LinearData, { vocabulary }: LinearStudent): Neighbours {
+  return collectNeighbours({ texts, classIndices, classes: k }, new TextEncoder(vocabulary));
 }
 
 /** One entry for each strength of the penalty that was tried, out of fold. */
