@@ -22,6 +22,7 @@ const recipe: Recipe = {
   batchNormalisation: "batch",
   augmentation: photoAugmentation,
   patience: 4,
+  runs: 1,
 };
 
 let folder: string;
