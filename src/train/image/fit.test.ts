@@ -22,7 +22,6 @@ const recipe: Recipe = {
   batchNormalisation: "batch",
   augmentation: photoAugmentation,
   patience: 4,
-  runs: 1,
 };
 
 let folder: string;

@@ -20,8 +20,6 @@ export type Recipe = {
   readonly augmentation?: AugmentationRange | undefined;
   /** Epochs without a lower held-out loss after which training stops. */
   readonly patience: number;
-  /** Trainings that differ by their seed and whose weights are averaged (`soup.ts`). */
-  readonly runs: number;
 };
 
 /** The original proof of concept's, but for what is said below. */
@@ -66,10 +64,7 @@ const sgdFactor = 30;
 
 type Start = { readonly isPretrained: boolean; readonly isOurs: boolean };
 
-/** With so few rows, what one run learns hangs on its seed; with more, a second run is not worth its time. */
-const FEW_ROWS = 3000;
-
-export function recipeFor(student: StudentOptions, { isPretrained, isOurs }: Start, rows: number): Recipe {
+export function recipeFor(student: StudentOptions, { isPretrained, isOurs }: Start): Recipe {
   const pretrained = isOurs ? onward : fromPretrained;
   const base = isPretrained ? pretrained : fromScratch;
   const optimiser = student.optimiser ?? base.optimiser;
@@ -84,7 +79,6 @@ export function recipeFor(student: StudentOptions, { isPretrained, isOurs }: Sta
     labelSmoothing: student.labelSmoothing ?? base.labelSmoothing,
     augmentation: student.augment ? base.augmentation : undefined,
     patience: Math.max(3, Math.ceil(epochs / 4)),
-    runs: isPretrained && !isOurs && rows < FEW_ROWS ? 2 : 1,
   };
 }
 

@@ -126,15 +126,9 @@ describe("fine-tuning", () => {
 
   test("takes what the task says over what experience says", () => {
     const options = { epochs: 3, learningRate: 0.1, batchSize: 7, weightDecay: 0, labelSmoothing: 0.2, augment: false };
-    const recipe = recipeFor(student(options), pretrained, 1000);
+    const recipe = recipeFor(student(options), pretrained);
     const { augment: _, ...rest } = options;
     expect(recipe).toMatchObject({ ...rest, augmentation: undefined });
-  });
-
-  test("is trained twice and averaged where rows are few and the start is common", () => {
-    const runs = (rows: number, start = pretrained) => recipeFor(student({}), start, rows).runs;
-    expect([runs(1000), runs(10_000), runs(1000, { ...pretrained, isOurs: true })]).toEqual([2, 1, 1]);
-    expect(runs(1000, { ...pretrained, isPretrained: false })).toBe(1);
   });
 });
 

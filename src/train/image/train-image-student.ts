@@ -17,7 +17,7 @@ export async function trainImageStudent(context: TrainerContext): Promise<Prepar
   const classes = classesOf(task);
   const sha256 = student.weightsSha256;
   const network = await startingNetwork({ student, classes, seed: String(seed), sha256, clock, signal });
-  const recipe = recipeFor(student, network, set.rows.length);
+  const recipe = recipeFor(student, network);
   const unfreezes = trainsBackbone(student, { ...network, rows: set.rows.length, classes: classes.length });
   const validation = unfreezes ? await readValidationRows(store, task) : [];
   const options = {

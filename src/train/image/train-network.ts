@@ -10,7 +10,6 @@
 
 import { join } from "node:path";
 import type { Clock, Progress } from "../../contracts.ts";
-import { fork } from "../../math/random.ts";
 import { foldBatchNormalisation } from "../../onnx/fold-batch-normalisation.ts";
 import type { Model } from "../../onnx/model.ts";
 import { withParameters } from "../../onnx/parameters.ts";
@@ -19,12 +18,11 @@ import { floats } from "../../onnx/tensor.ts";
 import type { BlobStore } from "../../store/contract.ts";
 import type { TrainingRow, TrainingSet } from "../training-rows.ts";
 import type { EpochRecord } from "./checkpoint.ts";
-import { type Fitted, fit } from "./fit.ts";
+import { fit } from "./fit.ts";
 import { chooseHead, type Head, type HeadData, meanLogLoss, outOfFoldOnly, startingHead } from "./head.ts";
 import { writePhotoFile } from "./photo-file.ts";
 import type { Recipe } from "./recipe.ts";
 import { runOverPhotos } from "./run-over-photos.ts";
-import { averageModels } from "./soup.ts";
 import type { StartingNetwork } from "./starting-network.ts";
 import { unfrozenParameters } from "./unfrozen-parameters.ts";
 
@@ -69,9 +67,7 @@ async function fromPretrained(options: TrainNetworkOptions): Promise<TrainedNetw
     return { model: withHead(network, head), history: [], outOfFold };
   }
   const start = network.isOurs ? network.model : withHead(network, startingHead(data));
-  const fitted = await fitRuns(start, options);
-  const model = averageModels(fitted.map((run) => run.model));
-  const history = fitted.flatMap((run) => run.history).map((record, epoch) => ({ ...record, epoch }));
+  const { model, history } = await fitOn(start, options);
   return { model, history, outOfFold: outOfFoldOnly(data, seed) };
 }
 
@@ -99,16 +95,7 @@ function withHead({ model, head }: StartingNetwork, { weights, bias }: Head): Mo
   return withParameters(model, values);
 }
 
-/** One after the other; each has a checkpoint of its own, and one that has ended is read back from it. */
-async function fitRuns(start: Model, options: TrainNetworkOptions): Promise<readonly Fitted[]> {
-  const fitted: Fitted[] = [];
-  for (let run = 0; run < options.recipe.runs; run++) {
-    fitted.push(await fitOn(start, { ...options, seed: fork(options.seed, "run", run) }, `checkpoint-${run}`));
-  }
-  return fitted;
-}
-
-async function fitOn(forward: Model, options: TrainNetworkOptions, checkpoint = "checkpoint"): Promise<Fitted> {
+async function fitOn(forward: Model, options: TrainNetworkOptions) {
   const { network, set, recipe, validation, workFolder } = options;
   if (validation.length > 0) await writePhotos(options, validation, validationPhotos);
   return await fit({
@@ -119,7 +106,7 @@ async function fitOn(forward: Model, options: TrainNetworkOptions, checkpoint = 
     photosPath: join(workFolder, trainPhotos),
     preprocessing: network.preprocessing,
     recipe,
-    checkpointPath: join(workFolder, `${checkpoint}.safetensors`),
+    checkpointPath: join(workFolder, "checkpoint.safetensors"),
     validate: validation.length > 0 ? (model) => validationLoss(model, options) : undefined,
   });
 }
