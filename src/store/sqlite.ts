@@ -146,7 +146,7 @@ function configure(sqlite: DatabaseSync, path: string): void {
   sqlite.exec("pragma synchronous = normal; pragma temp_store = memory; pragma journal_size_limit = 67108864");
   // Ids are hashes, so a million rows touch every page of their indexes: with 2 MB of cache and a log that is folded in
   // every 4 MB, the defaults, each page would be written over and over.
-  sqlite.exec("pragma cache_size = -24576; pragma wal_autocheckpoint = 16384");
+  sqlite.exec("pragma cache_size = -12288; pragma wal_autocheckpoint = 16384");
   // The first read creates the log file.
   sqlite.prepare("select count(*) from sqlite_schema").get();
 }
