@@ -10,7 +10,7 @@ import { basename, join } from "node:path";
 const folder = import.meta.dirname;
 /** Helpers of a benchmark end in `-worker.ts`, `-support.ts`; only the rest are benchmarks. */
 const known = readdirSync(folder)
-  .filter((file) => file.endsWith(".ts") && file !== "run.ts" && !/-(worker|support|label)\.ts$/.test(file))
+  .filter((file) => file.endsWith(".ts") && file !== "run.ts" && !/-(worker|support)\.ts$/.test(file))
   .map((file) => basename(file, ".ts"));
 const asked = process.argv.slice(2);
 const unknown = asked.filter((name) => !known.includes(name));

@@ -3,7 +3,7 @@
  * threshold, so that the certificate is about the rule that serves.
  */
 
-import type { NoveltyLimit } from "./records.ts";
+import type { NoveltyLimit, Target } from "./records.ts";
 
 /** Below every threshold: these lie in [0, 1]. */
 const NEVER = -1;
@@ -22,4 +22,15 @@ export type Said = {
 export function deferralScore({ confidence, novelty }: Said, limit: NoveltyLimit | undefined): number {
   if (!limit || (novelty !== undefined && novelty <= limit.limit)) return confidence;
   return NEVER;
+}
+
+/**
+ * Whether what was seen keeps the target: `errors` wrong answers among `accepted` of `n` rows. Of a sample, so it chooses and
+ * compares; only a bound promises (`calibrate/choose-threshold.ts`).
+ */
+export function keepsTarget(
+  { kind, risk }: Target,
+  { errors, accepted, n }: { readonly errors: number; readonly accepted: number; readonly n: number },
+): boolean {
+  return errors <= risk * (kind === "regret" ? n : accepted);
 }

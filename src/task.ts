@@ -269,7 +269,7 @@ export function classesOf(task: Task): readonly LabelValue[] {
 /** The label that a teacher or reviewer meant, or undefined: exact, else by folded spelling or synonym. */
 export function normaliseLabel(task: Task, given: string): LabelValue | undefined {
   if (classesOf(task).includes(given)) return given;
-  const folded = fold(given);
+  const folded = foldLabel(given);
   return spellings(task).find(([spelling]) => spelling === folded)?.[1];
 }
 
@@ -281,12 +281,12 @@ function spellings(task: Task): readonly (readonly [string, LabelValue])[] {
     ];
   }
   return task.output.choices.flatMap((choice) =>
-    [choice.value, ...choice.synonyms].map((spelling) => [fold(spelling), choice.value] as const),
+    [choice.value, ...choice.synonyms].map((spelling) => [foldLabel(spelling), choice.value] as const),
   );
 }
 
 /** Case, accents, punctuation and repeated white space do not tell labels apart. Falls back to the text itself. */
-function fold(text: string): string {
+export function foldLabel(text: string): string {
   const folded = text
     .normalize("NFKD")
     .replace(/\p{M}/gu, "")

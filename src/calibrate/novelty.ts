@@ -8,7 +8,7 @@
  * limit on all rows falls mostly on those that are escalated anyway (docs/decisions/2026-11-24-out-of-scope.md).
  */
 
-import { deferralScore } from "../deferral.ts";
+import { deferralScore, keepsTarget } from "../deferral.ts";
 import { riskCoverageCurve } from "../math/selective.ts";
 import type { NoveltyLimit, Target } from "../records.ts";
 import type { Role, Scores } from "./evidence.ts";
@@ -40,11 +40,9 @@ export function noveltyLimit({ scores, novelty, target, share }: NoveltyQuestion
 }
 
 /** Those above the loosest threshold that keeps the target on these very rows; all, where these are too few to lose any. */
-function rowsLikelyAnswered(scores: Scores<"calibrate">, { kind, risk }: Target, most: number): readonly number[] {
+function rowsLikelyAnswered(scores: Scores<"calibrate">, target: Target, most: number): readonly number[] {
   const n = scores.score.length;
-  const kept = riskCoverageCurve(scores).findLast(
-    ({ accepted, errors }) => errors <= risk * (kind === "regret" ? n : accepted),
-  );
+  const kept = riskCoverageCurve(scores).findLast((point) => keepsTarget(target, { ...point, n }));
   const all = [...scores.score.keys()];
   const answered = all.filter((row) => scores.score[row]! >= (kept?.threshold ?? Number.POSITIVE_INFINITY));
   return answered.length > most ? answered : all;

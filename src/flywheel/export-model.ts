@@ -7,6 +7,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { stringify } from "csv-stringify";
 import { FlywheelError } from "../errors.ts";
+import { newestModel } from "../improve/newest-model.ts";
 import type { ModelCard, Policy } from "../records.ts";
 import type { Store } from "../store/contract.ts";
 import type { Task } from "../task.ts";
@@ -27,7 +28,7 @@ type ExportOptions = {
 };
 
 /**
- * Writes `model.onnx`, `card.json`, `policy.json` (calibrator, threshold, certificate), `task.json` and `labels.csv`.
+ * Writes `model.onnx`, what else its kind needs, `card.json`, `policy.json` (calibrator, threshold, certificate), `task.json` and `labels.csv`.
  * @throws FlywheelError `no_model`, `unknown_model`, `ambiguous_model`
  */
 export async function exportModel({ store, task, directory, modelId }: ExportOptions): Promise<ExportedModel> {
@@ -38,7 +39,8 @@ export async function exportModel({ store, task, directory, modelId }: ExportOpt
   await writeFile(join(directory, "task.json"), `${JSON.stringify(task, null, 2)}\n`);
   if (policy) await writeFile(join(directory, "policy.json"), `${JSON.stringify(policy, null, 2)}\n`);
   await writeLabels(store, join(directory, "labels.csv"));
-  const files = ["model.onnx", "card.json", "task.json", "labels.csv", ...(policy ? ["policy.json"] : [])];
+  const own = ["model.onnx", ...Object.keys(card.files ?? {}), "card.json"];
+  const files = [...own, "task.json", "labels.csv", ...(policy ? ["policy.json"] : [])];
   return { directory, card, policy, files };
 }
 
@@ -60,7 +62,7 @@ async function chooseModel(store: Store, asked: string | undefined): Promise<Mod
   const cards = await store.models.list();
   if (asked !== undefined) return byPrefix(cards, asked);
   const champion = await store.policies.champion();
-  const chosen = cards.find((card) => card.id === champion?.modelId) ?? cards[0];
+  const chosen = cards.find((card) => card.id === champion?.modelId) ?? (await newestModel(store));
   if (chosen) return chosen;
   throw new FlywheelError("no_model", "this workspace has no model yet", { hint: "run `flywheel train`" });
 }

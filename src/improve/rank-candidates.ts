@@ -3,6 +3,7 @@
  * are out-of-fold train rows and calibrate rows; those that certify are never looked at (SCIENCE D10, D12).
  */
 
+import { keepsTarget } from "../deferral.ts";
 import { bootstrapEstimate } from "../math/bootstrap.ts";
 import { proportionEstimate } from "../math/estimate.ts";
 import { compareCorrectness } from "../math/mcnemar.ts";
@@ -65,15 +66,15 @@ type CountAnswered = (times: Uint32Array) => number;
 /** At the loosest threshold at which the rows seen keep the target. */
 function answeredAt({ score, correct }: Said, target: Target): CountAnswered {
   const order = Array.from(score.keys()).sort((a, b) => score[b]! - score[a]!);
-  const all = score.length;
+  const n = score.length;
   return (times) => {
     let [accepted, errors, most] = [0, 0, 0];
-    for (let place = 0; place < all; place++) {
+    for (let place = 0; place < n; place++) {
       const row = order[place]!;
       accepted += times[row]!;
       errors += times[row]! * (1 - correct[row]!);
-      const isLastOfTie = place + 1 === all || score[order[place + 1]!] !== score[row];
-      if (isLastOfTie && errors <= target.risk * (target.kind === "regret" ? all : accepted)) most = accepted;
+      const isLastOfTie = place + 1 === n || score[order[place + 1]!] !== score[row];
+      if (isLastOfTie && keepsTarget(target, { errors, accepted, n })) most = accepted;
     }
     return most;
   };

@@ -3,29 +3,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { Clock } from "../contracts.ts";
 import type { TeacherAnnotation } from "../records.ts";
 import type { Store } from "../store/contract.ts";
 import { openSqliteStore } from "../store/sqlite.ts";
-import { defineTask, promptVersion, type Task, type TaskDefinition } from "../task.ts";
+import { promptVersion } from "../task.ts";
 import { identityOfRecord, identityOfText } from "../text/identity.ts";
 import { teacherVerdict, votesOf } from "../verdict.ts";
 import { type IngestSummary, ingest } from "./ingest.ts";
 import type { IngestOptions } from "./ingest-options.ts";
 import { recogniseLog } from "./logs/recognise.ts";
+import { clock, moodTask } from "./testing.ts";
 
-const clock: Clock = { now: () => 42, sleep: () => Promise.resolve() };
-
-const taskOf = (changes: Partial<TaskDefinition> = {}): Task =>
-  defineTask({
-    name: "mood",
-    input: "text",
-    instructions: "Which mood?",
-    output: { kind: "choice", choices: ["good", { value: "bad", synonyms: ["awful"] }] },
-    teacher: { model: "openai/gpt-4o-mini" },
-    ...changes,
-  });
-const task = taskOf();
+const task = moodTask();
 
 let root: string;
 let store: Store;
@@ -229,7 +218,7 @@ describe("Decisions logs", () => {
   });
 
   test("of records are records", async () => {
-    const own = taskOf({ input: "record", output: { kind: "predicate" } });
+    const own = moodTask({ input: "record", output: { kind: "predicate" } });
     const line = {
       request: {
         input: [{ role: "user", content: [{ type: "input_json", data: { amount: "500", vip: true } }] }],
@@ -354,7 +343,7 @@ test("plain pairs of input and output are a log; the same lines with the text na
   ];
   expect((await run(lines)).log).toMatchObject({ format: "input-output", answered: 3, fromTeacher: 3 });
   expect((await annotationOf("z"))?.value).toBe("good");
-  const named = await run(lines.slice(0, 2), { task: taskOf({ columns: { text: "input" } }) });
+  const named = await run(lines.slice(0, 2), { task: moodTask({ columns: { text: "input" } }) });
   expect(named.log).toBeUndefined();
   expect(named).toMatchObject({ duplicates: 2 });
   const path = await write("pairs.csv", ["input,output", "x,good", "new,bad"]);

@@ -7,28 +7,17 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
-import type { Clock } from "../contracts.ts";
 import type { Row } from "../records.ts";
 import type { Store } from "../store/contract.ts";
 import { openSqliteStore } from "../store/sqlite.ts";
-import { defineTask, splitOf, type Task, type TaskDefinition } from "../task.ts";
+import { splitOf, type Task, type TaskDefinition } from "../task.ts";
 import { type IngestSummary, ingest } from "./ingest.ts";
 import type { IngestOptions } from "./ingest-options.ts";
 import { openDuckDb } from "./tables/duckdb.ts";
+import { clock, moodTask } from "./testing.ts";
 
-const clock: Clock = { now: () => 42, sleep: () => Promise.resolve() };
-
-const taskOf = (changes: Partial<TaskDefinition> = {}): Task =>
-  defineTask({
-    name: "mood",
-    input: "text",
-    instructions: "Which mood?",
-    output: { kind: "choice", choices: ["good", { value: "bad", synonyms: ["awful"] }] },
-    teacher: { model: "compatible/simulated" },
-    ...changes,
-  });
 const churn = (columns: TaskDefinition["columns"] = {}): Task =>
-  taskOf({ name: "churn", input: "record", output: { kind: "predicate" }, columns });
+  moodTask({ name: "churn", input: "record", output: { kind: "predicate" }, columns });
 
 let root: string;
 let store: Store;
@@ -54,7 +43,7 @@ async function run(
   content: string | Uint8Array,
   changes: Partial<IngestOptions> = {},
 ): Promise<IngestSummary> {
-  return await ingest({ store, task: taskOf(), path: await write(name, content), clock, ...changes });
+  return await ingest({ store, task: moodTask(), path: await write(name, content), clock, ...changes });
 }
 
 const rows = (): Promise<readonly Row[]> => Array.fromAsync(store.rows.list());
@@ -70,7 +59,7 @@ describe("texts", () => {
     expect(await texts()).toEqual(["Hello  there", "Hello, you"]);
     for (const row of await rows()) {
       expect(row).toMatchObject({ origin: "ingest", uniform: true, propensity: 1, createdAt: 42 });
-      expect(row.split).toBe(splitOf(row.id, taskOf().splits));
+      expect(row.split).toBe(splitOf(row.id, moodTask().splits));
     }
     const [row] = (await rows()).filter(({ input }) => input.kind === "text" && input.text === "Hello  there");
     expect(await store.rows.sources(row!.id)).toEqual([join(root, "a.csv:3"), join(root, "a.csv:4")]);
@@ -90,7 +79,7 @@ describe("texts", () => {
     expect(await run("a.jsonl", jsonl)).toMatchObject({ added: 0, duplicates: 4 });
     expect(await run("a.jsonl.gz", gzipSync(jsonl))).toMatchObject({ added: 0, duplicates: 4 });
     expect(await run("a.json", JSON.stringify(lines.map((text) => ({ text }))))).toMatchObject({ duplicates: 4 });
-    expect(await ingest({ store, task: taskOf(), path: parquet, clock })).toMatchObject({ added: 0, duplicates: 4 });
+    expect(await ingest({ store, task: moodTask(), path: parquet, clock })).toMatchObject({ added: 0, duplicates: 4 });
   });
 
   test("of UTF-16, which spreadsheets call Unicode text, are read", async () => {
@@ -105,17 +94,17 @@ describe("texts", () => {
     await write("data/latin.txt", Buffer.from("caf\xe9", "latin1"));
     await write("data/x.pdf", "%PDF");
     const path = join(root, "data");
-    const first = await ingest({ store, task: taskOf(), path, clock });
+    const first = await ingest({ store, task: moodTask(), path, clock });
     expect(first).toMatchObject({ files: 5, added: 4, rejected: 1, ignored: { ".pdf": 1 } });
     await write("data/d.csv", "text\nfive\n");
-    const { columns } = await ingest({ store, task: taskOf(), path, clock });
+    const { columns } = await ingest({ store, task: moodTask(), path, clock });
     expect(columns).toMatchObject([{ name: "text", role: "text", distinct: 3 }]);
     expect(first.rejections).toMatchObject([{ code: "invalid_utf8" }]);
-    expect(await ingest({ store, task: taskOf(), path, clock })).toMatchObject({ unchanged: 2, duplicates: 3 });
+    expect(await ingest({ store, task: moodTask(), path, clock })).toMatchObject({ unchanged: 2, duplicates: 3 });
   });
 
   test("have their gold in a column or in a file of their own", async () => {
-    const task = taskOf({ columns: { text: "sentence", gold: "mood", id: "nr" } });
+    const task = moodTask({ columns: { text: "sentence", gold: "mood", id: "nr" } });
     const summary = await run("a.csv", "nr,sentence,mood\nx1,lovely,Good\nx2,bah,awful\nx3,hm,so so\n,none,\n", {
       task,
     });
@@ -126,7 +115,7 @@ describe("texts", () => {
     expect([...(await store.gold.all()).values()].toSorted()).toEqual(["bad", "good"]);
     expect(await store.rows.bySource(`${join(root, "a.csv")}:2 x1`)).toBeDefined();
     const goldPath = await write("gold.csv", "sentence,label\nhm,bad\nnever seen,good\n");
-    const again = await run("b.csv", "sentence\nhm\n", { task: taskOf({ columns: { text: "sentence" } }), goldPath });
+    const again = await run("b.csv", "sentence\nhm\n", { task: moodTask({ columns: { text: "sentence" } }), goldPath });
     expect(again.gold).toMatchObject({ matched: 1, unmatched: { count: 1, first: [{ line: 3 }] } });
   });
 
@@ -264,7 +253,7 @@ describe("bad input has a clear answer, and the rest goes on:", () => {
     }
     expect(await texts()).toEqual(["hello, you"]);
     await expect(
-      run("b.csv", "text:n\nhello:1\n", { task: taskOf({ columns: { text: "text" } }) }),
+      run("b.csv", "text:n\nhello:1\n", { task: moodTask({ columns: { text: "text" } }) }),
     ).rejects.toMatchObject({
       code: "table_column_missing",
       hint: expect.stringContaining("--delimiter"),
@@ -312,22 +301,22 @@ describe("an address", () => {
 
   test("of http is downloaded; keys in it are not remembered", async () => {
     const path = `${await serve(200, "text\nhello\n")}/data/a.csv?key=secret`;
-    expect(await ingest({ store, task: taskOf(), path, clock })).toMatchObject({ added: 1 });
+    expect(await ingest({ store, task: moodTask(), path, clock })).toMatchObject({ added: 1 });
     const [row] = await rows();
     expect(row!.source).toMatch(/\/data\/a\.csv:2$/);
   });
 
   test("that does not answer, or not with the file, is said to be so", async () => {
     const failing = `${await serve(404, "no")}/a.csv`;
-    await expect(ingest({ store, task: taskOf(), path: failing, clock })).rejects.toMatchObject({
+    await expect(ingest({ store, task: moodTask(), path: failing, clock })).rejects.toMatchObject({
       code: "ingest_download_failed",
       message: expect.stringContaining("404"),
     });
-    await expect(ingest({ store, task: taskOf(), path: "http://127.0.0.1:1/a.csv", clock })).rejects.toMatchObject({
+    await expect(ingest({ store, task: moodTask(), path: "http://127.0.0.1:1/a.csv", clock })).rejects.toMatchObject({
       code: "ingest_download_failed",
       retryable: true,
     });
-    await expect(ingest({ store, task: taskOf(), path: "ftp://x/a.csv", clock })).rejects.toMatchObject({
+    await expect(ingest({ store, task: moodTask(), path: "ftp://x/a.csv", clock })).rejects.toMatchObject({
       code: "ingest_unsupported",
     });
   });

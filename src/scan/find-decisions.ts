@@ -5,6 +5,7 @@
 
 import type { LoggedAnswer, LoggedCall } from "../ingest/logs/logged-call.ts";
 import type { LabelValue } from "../records.ts";
+import { foldLabel } from "../task.ts";
 
 export type DecisionCall = {
   readonly call: LoggedCall;
@@ -61,7 +62,7 @@ function judge(prompt: string, calls: readonly LoggedCall[]): FoundDecision | Ot
       const [text, value] = [texts[index], answers[index]!.get(field)];
       return text === undefined
         ? []
-        : { call, text, label: value === undefined ? undefined : labels.get(fold(value))?.value };
+        : { call, text, label: value === undefined ? undefined : labels.get(foldLabel(value))?.value };
     }),
   };
 }
@@ -119,22 +120,11 @@ function bestField(
 /** Spellings that a task would not tell apart are one label, called as it is called most. */
 function labelsIn(values: readonly string[]): Labels {
   const least = Math.max(LEAST_SEEN.calls, LEAST_SEEN.share * values.length);
-  const seen = [...Map.groupBy(values, fold)].filter(([, same]) => same.length >= least);
+  const seen = [...Map.groupBy(values, foldLabel)].filter(([, same]) => same.length >= least);
   return new Map(seen.map(([folded, same]) => [folded, { value: commonest(same), calls: same.length }]));
 }
 
 function commonest(values: readonly string[]): string {
   const counted = [...Map.groupBy(values, (value) => value)].toSorted((a, b) => b[1].length - a[1].length);
   return counted[0]![0];
-}
-
-/** As a task folds its labels: case, accents and punctuation do not tell them apart. */
-function fold(text: string): string {
-  const folded = text
-    .normalize("NFKD")
-    .replace(/\p{M}/gu, "")
-    .toLowerCase()
-    .replace(/[^\p{L}\p{N}+#<>=]+/gu, " ")
-    .trim();
-  return folded || text;
 }

@@ -22,7 +22,7 @@ export function candidatesFor({ input, student }: Task): readonly StudentCandida
   }
 }
 
-/** Words alone are a fifth of the features; characters see inside of words that training never had. */
+/** Words alone make a smaller and faster model; characters see inside of words that training never had. */
 function textCandidates(student: StudentOptions): readonly StudentCandidate[] {
   const { words, characters } = student.text;
   const whole = { name: "linear-text", student: { ...student, trainer: "linear-text" } };
@@ -31,7 +31,7 @@ function textCandidates(student: StudentOptions): readonly StudentCandidate[] {
   return [{ name: "linear-text, words alone", student: { ...whole.student, text } }, whole];
 }
 
-/** Shallow trees are a third of the size; deep ones see more of how features go together. */
+/** Shallow trees are smaller; deep ones see more of how features go together. */
 function recordCandidates(student: StudentOptions): readonly StudentCandidate[] {
   const depths = [3, student.xgboost.max_depth].filter((depth, index, all) => all.indexOf(depth) === index);
   return depths.map((max_depth) => ({
