@@ -20,7 +20,7 @@ import { type SimulatedTeacher, startSimulatedTeacher } from "../simulate/teache
 import { defineTask } from "../task.ts";
 import { type DemoTeacher, demoTask } from "./demo-task.ts";
 import { type DemoData, type PhotoSource, preparePhotos } from "./photo-source.ts";
-import { type Photo, sendTraffic, type TrafficResult } from "./traffic.ts";
+import { demoRequestId, type Photo, sendTraffic, type TrafficResult } from "./traffic.ts";
 
 export type DemoOptions = {
   /** The demonstration's own workspace; made anew at every run. */
@@ -159,11 +159,18 @@ async function review({ store, task, seed }: Flywheel, clock: Clock): Promise<nu
 /** Fresh traffic, then a turn of the wheel; the server runs on and follows each promotion. */
 async function turnWheel(flywheel: Flywheel, options: Turning): Promise<readonly DemoRound[]> {
   const { source, say, progress, signal } = options;
-  const server = await flywheel.serve({ port: 0 });
+  const server = await flywheel.serve({ port: 0, requestIdOf: demoRequestId });
   const rounds: DemoRound[] = [];
   try {
     for (const [index, photos] of source.rounds.entries()) {
-      const traffic = await sendTraffic({ url: server.url, task: flywheel.task, photos, progress, signal });
+      const traffic = await sendTraffic({
+        url: server.url,
+        task: flywheel.task,
+        photos,
+        round: index + 1,
+        progress,
+        signal,
+      });
       await server.workOffBacklog();
       const outcome = await flywheel.improve({ force: true, progress, signal });
       await server.reload();

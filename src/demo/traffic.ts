@@ -4,11 +4,18 @@ import { readFile } from "node:fs/promises";
 import type { Progress } from "../contracts.ts";
 import { FlywheelError } from "../errors.ts";
 import type { LabelValue } from "../records.ts";
+import type { RequestIdOf } from "../serve/app.ts";
 import type { Task } from "../task.ts";
 import { classesOf } from "../task.ts";
 
 /** Requests under way at once: a few clients, not a load test. */
 const concurrency = 8;
+
+/** Our own clients name their requests by round and photo, so that the same seed draws the same audits. */
+const requestIdHeader = "x-demo-request";
+
+/** For the server that the demonstration talks to. */
+export const demoRequestId: RequestIdOf = ({ headers }) => `req_${headers[requestIdHeader]}`;
 
 export type Photo = { readonly path: string; readonly gold: LabelValue };
 
@@ -26,15 +33,17 @@ export async function sendTraffic(options: {
   readonly url: string;
   readonly task: Task;
   readonly photos: readonly Photo[];
+  /** 1 for the first. */
+  readonly round: number;
   readonly progress?: Progress | undefined;
   readonly signal?: AbortSignal | undefined;
 }): Promise<TrafficResult> {
-  const { photos, progress } = options;
+  const { photos, round, progress } = options;
   const waiting = photos.entries();
   const answers: Answer[] = [];
   const client = async () => {
-    for (const [, photo] of waiting) {
-      answers.push(await ask(photo, options));
+    for (const [index, photo] of waiting) {
+      answers.push(await ask({ ...photo, name: `${round}-${index}` }, options));
       progress?.({ stage: "traffic", done: answers.length, total: photos.length });
     }
   };
@@ -43,14 +52,14 @@ export async function sendTraffic(options: {
 }
 
 async function ask(
-  { path, gold }: Photo,
+  { path, gold, name }: Photo & { readonly name: string },
   { url, task, signal }: { readonly url: string; readonly task: Task; readonly signal?: AbortSignal | undefined },
 ): Promise<Answer> {
   const image_url = `data:image/jpeg;base64,${(await readFile(path)).toString("base64")}`;
   const choices = classesOf(task).map((value) => ({ value }));
   const response = await fetch(`${url}/v1/decisions`, {
     method: "POST",
-    headers: { "content-type": "application/json" },
+    headers: { "content-type": "application/json", [requestIdHeader]: name },
     body: JSON.stringify({
       model: task.name,
       input: [{ role: "user", content: [{ type: "input_image", image_url }] }],

@@ -22,6 +22,7 @@ import type { Champion, ModelId } from "../records.ts";
 import { type ReportFiles, writeReport } from "../report/write-report.ts";
 import type { ReviewImport } from "../review/import-problem.ts";
 import { apiKeysFrom } from "../serve/api-keys.ts";
+import type { RequestIdOf } from "../serve/app.ts";
 import { imageHostsFrom } from "../serve/image-input.ts";
 import { type Server, startServer } from "../serve/server.ts";
 import type { Store } from "../store/contract.ts";
@@ -58,6 +59,8 @@ export type ServeOptions = {
   readonly port?: number | undefined;
   /** Silent where absent. */
   readonly log?: FastifyBaseLogger | undefined;
+  /** Random by default; see `ServerOptions`. */
+  readonly requestIdOf?: RequestIdOf | undefined;
 };
 
 export type Flywheel = AsyncDisposable & {

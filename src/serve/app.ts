@@ -4,6 +4,7 @@
  */
 
 import { randomUUID } from "node:crypto";
+import type { IncomingMessage } from "node:http";
 import {
   type FastifyBaseLogger,
   type FastifyInstance,
@@ -28,7 +29,11 @@ export type AppOptions = DecisionHandlerOptions & {
   readonly timeoutMs: number;
   readonly log: FastifyBaseLogger;
   readonly isDraining: () => boolean;
+  readonly requestIdOf?: RequestIdOf | undefined;
 };
+
+/** Names a request, uniquely. The audit draw hangs on it: what callers can foresee, they can choose. */
+export type RequestIdOf = (request: IncomingMessage) => string;
 
 export function createApp(options: AppOptions): FastifyInstance {
   const app = fastify({
@@ -39,9 +44,8 @@ export function createApp(options: AppOptions): FastifyInstance {
     requestTimeout: options.timeoutMs,
     handlerTimeout: options.timeoutMs,
     forceCloseConnections: "idle",
-    // The caller does not choose the id: the audit draw hangs on it.
     requestIdHeader: false,
-    genReqId: () => `req_${randomUUID()}`,
+    genReqId: options.requestIdOf ?? (() => `req_${randomUUID()}`),
   });
   app.removeContentTypeParser("text/plain");
   app.addHook("onRequest", async (request, reply) => void reply.header("x-request-id", request.id));

@@ -19,7 +19,7 @@ import type { Store } from "../store/contract.ts";
 import type { Task } from "../task.ts";
 import { loadStudent as loadTrainedStudent } from "../train/load-student.ts";
 import { requireKeysBeyondLoopback } from "./api-keys.ts";
-import { createApp } from "./app.ts";
+import { createApp, type RequestIdOf } from "./app.ts";
 import { createMetrics } from "./metrics.ts";
 import { enforceMonitor, type MonitorReading } from "./monitor.ts";
 
@@ -50,6 +50,8 @@ export type ServerOptions = RouterTimes & {
   /** Troubles on standard error by default; at level `info`, a line for every decision. */
   readonly log?: FastifyBaseLogger | undefined;
   readonly clock?: Clock | undefined;
+  /** Random by default. Only where all callers are ourselves (a demonstration that repeats) may it be anything else. */
+  readonly requestIdOf?: RequestIdOf | undefined;
   /** Closes the server, as `close()`. */
   readonly signal?: AbortSignal | undefined;
 };
