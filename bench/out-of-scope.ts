@@ -25,7 +25,7 @@ import { TextEncoder } from "../src/text/text-encoder.ts";
 import { writeVocabulary } from "../src/text/vocabulary-file.ts";
 import { modelFile } from "../src/train/model-folder.ts";
 import { linearNetwork } from "../src/train/text/linear-network.ts";
-import { openTextStudent, type TextStudent } from "../src/train/text/load-text-student.ts";
+import { openLinearStudent, type TextStudent } from "../src/train/text/load-linear-student.ts";
 import { collectNeighbours } from "../src/train/text/neighbours.ts";
 import { writeNeighbours } from "../src/train/text/neighbours-file.ts";
 import { neighboursFile, vocabularyFile } from "../src/train/text/text-files.ts";
@@ -56,7 +56,7 @@ async function studentWithNeighbours(train: readonly LabelledText[], classes: re
     [vocabularyFile, writeVocabulary(vocabulary)],
     [neighboursFile, neighbours],
   ]);
-  const student = await openTextStudent({ folder: "memory", card: { id: "0".repeat(64), classes }, files });
+  const student = await openLinearStudent({ folder: "memory", card: { id: "0".repeat(64), classes }, files });
   return { student, neighboursBytes: neighbours.length };
 }
 

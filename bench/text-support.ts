@@ -14,7 +14,7 @@ import { modelFile } from "../src/train/model-folder.ts";
 import { fitLinear, type LinearStudent } from "../src/train/text/fit-linear.ts";
 import { linearNetwork } from "../src/train/text/linear-network.ts";
 import { learnVocabulary } from "../src/train/text/linear-work.ts";
-import { openTextStudent, type TextStudent } from "../src/train/text/load-text-student.ts";
+import { openLinearStudent, type TextStudent } from "../src/train/text/load-linear-student.ts";
 import { vocabularyFile } from "../src/train/text/text-files.ts";
 
 const shared = process.env["FLYWHEEL_SHARED"] ?? join(import.meta.dirname, "../../shared");
@@ -97,7 +97,7 @@ export async function studentOf(
     [modelFile, writeOnnx(linearNetwork(model))],
     [vocabularyFile, writeVocabulary(vocabulary)],
   ]);
-  return await openTextStudent({ folder: "memory", card: { id: "0".repeat(64), classes }, files });
+  return await openLinearStudent({ folder: "memory", card: { id: "0".repeat(64), classes }, files });
 }
 
 export const featuresOf = ({ vocabulary }: Trained): number => columnsOf(vocabulary);

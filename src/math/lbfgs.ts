@@ -27,20 +27,32 @@ export type Minimum = {
 type Pair = { readonly step: Float32Array; readonly change: Float32Array; curvature: number };
 type Point = { readonly x: Float64Array; readonly gradient: Float64Array; value: number };
 
+/** Where the search asks: whoever answers writes the gradient there, and gives back the value. */
+export type Question = { readonly x: Float64Array; readonly gradient: Float64Array };
+
 /** Minimises `objective`, which writes its gradient into its second argument, from `start` (not changed). */
 export function lbfgs(objective: Objective, start: Float64Array, options: LbfgsOptions = {}): Minimum {
+  const search = lbfgsSearch(start, options);
+  let asked = search.next();
+  while (!asked.done) asked = search.next(objective(asked.value.x, asked.value.gradient));
+  return asked.value;
+}
+
+/** As `lbfgs`, for an objective that somebody else computes in their own time: each question is answered by `next(value)`. */
+export function* lbfgsSearch(start: Float64Array, options: LbfgsOptions = {}): Generator<Question, Minimum, number> {
   const { tolerance = 1e-6, maxIterations = 500, memory = 10 } = options;
   let point: Point = { x: Float64Array.from(start), gradient: new Float64Array(start.length), value: 0 };
   let next: Point = { x: new Float64Array(start.length), gradient: new Float64Array(start.length), value: 0 };
   const direction = new Float64Array(start.length);
   const pairs: Pair[] = [];
-  point.value = objective(point.x, point.gradient);
+  point.value = yield point;
   for (let iteration = 0; ; iteration++) {
     const { x, value } = point;
     const converged = largest(point.gradient) <= tolerance;
     if (converged || iteration === maxIterations) return { x, value, iterations: iteration, converged };
     descend(direction, point.gradient, pairs);
-    if (!search(objective, point, direction, next)) return { x, value, iterations: iteration, converged: false };
+    const found = yield* searchLine(point, direction, next);
+    if (!found) return { x, value, iterations: iteration, converged: false };
     remember(pairs, { before: point, after: next, memory });
     [point, next] = [next, point];
   }
@@ -67,11 +79,15 @@ const SUFFICIENT_DECREASE = 1e-4;
 const MOST_HALVINGS = 40;
 
 /** Writes into `next` a point that is low enough along `direction`; false where there is none. */
-function search(objective: Objective, { x, gradient, value }: Point, direction: Float64Array, next: Point): boolean {
+function* searchLine(
+  { x, gradient, value }: Point,
+  direction: Float64Array,
+  next: Point,
+): Generator<Question, boolean, number> {
   const slope = dot(gradient, direction);
   for (let halving = 0, length = 1; halving < MOST_HALVINGS; halving++, length /= 2) {
     for (let index = 0; index < x.length; index++) next.x[index] = x[index]! + length * direction[index]!;
-    next.value = objective(next.x, next.gradient);
+    next.value = yield next;
     // Near the minimum the decrease asked for is lost in rounding: without any decrease at all there is nowhere to go.
     if (next.value < value && next.value <= value + SUFFICIENT_DECREASE * length * slope) return true;
   }

@@ -12,7 +12,7 @@ export async function trainerFor(kind: Kind): Promise<StudentTrainer> {
     case "record":
       return (await import("./record/train-record-student.ts")).trainRecordStudent;
     case "text":
-      return (await import("./text/train-text-student.ts")).trainTextStudent;
+      return (await import("./text/text-trainers.ts")).trainTextStudent;
     default:
       return kind satisfies never;
   }
@@ -25,7 +25,7 @@ export async function loaderFor(kind: Kind): Promise<StudentLoader> {
     case "record":
       return (await import("./record/load-record-student.ts")).openRecordStudent;
     case "text":
-      return (await import("./text/load-text-student.ts")).openTextStudent;
+      return (await import("./text/text-trainers.ts")).openTextStudent;
     default:
       return kind satisfies never;
   }

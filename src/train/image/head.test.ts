@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { createRng, shuffle } from "../../math/random.ts";
-import { chooseHead, type HeadData, meanLogLoss } from "./head.ts";
+import { meanLogLoss } from "../mean-log-loss.ts";
+import { chooseHead, type HeadData } from "./head.ts";
 
 /** Two informative features of wildly different scale, one constant, the rest noise. */
 function data(rows: number, seed: number): HeadData {

@@ -5,8 +5,8 @@
 
 import { fitLogistic, type Logistic, logisticLogits } from "../../math/logistic.ts";
 import type { Seed } from "../../math/random.ts";
-import { logSumExp } from "../../math/softmax.ts";
 import { FOLDS, stratifiedFolds } from "../folds.ts";
+import { meanLogLoss } from "../mean-log-loss.ts";
 import type { TrainingRow } from "../training-rows.ts";
 
 export type HeadData = {
@@ -133,16 +133,4 @@ function fitRows(data: HeadData, isUsed: ((row: number) => boolean) | undefined,
   });
   const weights = used.map((row) => data.rows[row]!.weight);
   return fitLogistic({ features: own, d, k, targets, weights }, { l2: penalty, tolerance: TOLERANCE });
-}
-
-/** Weighted mean over rows, nats. `logits` `[rows, classes]`. */
-export function meanLogLoss({ rows, classes }: Pick<HeadData, "rows" | "classes">, logits: ArrayLike<number>): number {
-  let [loss, total] = [0, 0];
-  rows.forEach(({ target, weight }, row) => {
-    const own = Float64Array.from({ length: classes }, (_, c) => logits[row * classes + c]!);
-    const expected = own.reduce((sum, value, c) => sum + value * target[c]!, 0);
-    loss += weight * (logSumExp(own) - expected);
-    total += weight;
-  });
-  return loss / total;
 }

@@ -1,13 +1,13 @@
 /**
  * @file A linear text student, loaded. It predicts from the weights of `model.onnx` directly: a text has a few hundred
- * features, and adding up as many rows of weights takes less time than handing them to a session. `load-text-student.test.ts`
+ * features, and adding up as many rows of weights takes less time than handing them to a session. `load-linear-student.test.ts`
  * holds it against ONNX Runtime on the same file.
  */
 
 import { setImmediate } from "node:timers/promises";
 import { z } from "zod";
 import type { Student, StudentInput } from "../../contracts.ts";
-import { FlywheelError, messageOf } from "../../errors.ts";
+import { messageOf } from "../../errors.ts";
 import { argmaxRows } from "../../math/softmax.ts";
 import { readOnnx } from "../../onnx/proto.ts";
 import { modelId } from "../../records.ts";
@@ -20,6 +20,7 @@ import { type LinearWeights, weightsOf } from "./linear-network.ts";
 import { NeighbourSearch } from "./neighbours.ts";
 import { readNeighbours } from "./neighbours-file.ts";
 import { neighboursFile, vocabularyFile } from "./text-files.ts";
+import { textOf } from "./text-input.ts";
 
 export type TextStudent = Student & {
   /** The fast path: one text to its logits `[classes]`, at once. */
@@ -32,7 +33,7 @@ const Card = z.object({ id: z.string(), classes: z.array(z.string()).min(2) });
 const TURN = 128;
 
 /** @throws FlywheelError `model_corrupt` */
-export async function openTextStudent(files: ModelFiles): Promise<TextStudent> {
+export async function openLinearStudent(files: ModelFiles): Promise<TextStudent> {
   const { id, classes } = readCard(Card, files);
   const { encoder, weights, neighbours } = openParts(files);
   if (weights.k !== classes.length) {
@@ -140,11 +141,4 @@ function addTwoLogits(
   }
   logits[0] = first;
   logits[1] = second;
-}
-
-function textOf(input: StudentInput): string {
-  if (input.kind === "text") return input.text;
-  throw new FlywheelError("student_wrong_input", `this student takes texts, it was given a ${input.kind}`, {
-    hint: "check the task's input kind",
-  });
 }

@@ -1,6 +1,5 @@
 /** @file Students for texts, tier 0: logistic regression on TF-IDF of n-grams. Trains in seconds, answers in microseconds. */
 
-import { FlywheelError } from "../../errors.ts";
 import type { LabelValue, ModelCard } from "../../records.ts";
 import type { Task } from "../../task.ts";
 import { checkNgrams, type NgramOptions } from "../../text/options.ts";
@@ -15,28 +14,21 @@ import { linearNetwork } from "./linear-network.ts";
 import { collectNeighbours, type Neighbours } from "./neighbours.ts";
 import { writeNeighbours } from "./neighbours-file.ts";
 import { neighboursFile, vocabularyFile } from "./text-files.ts";
+import { textOf } from "./text-input.ts";
 
-const trainerName = "linear-text";
+export const linearTrainer = "linear-text";
 
-/** @throws FlywheelError `unknown_trainer`, `invalid_ngrams`; running: as `fitLinear` */
-export async function trainTextStudent({ task, set }: TrainerContext): Promise<PreparedTraining> {
-  checkTrainer(task.student.trainer);
+/** @throws FlywheelError `invalid_ngrams`; running: as `fitLinear` */
+export async function trainLinearStudent({ task, set }: TrainerContext): Promise<PreparedTraining> {
   const { classWeight } = task.student.text;
   const recipe = { ngrams: ngramsOf(task), c: task.student.text.c.toSorted((a, b) => a - b) };
   const options = { ...recipe.ngrams, c: recipe.c, classWeight };
   return {
-    trainer: trainerName,
+    trainer: linearTrainer,
     options: { ...options, warnings: rareClasses(set) },
     follows: { ...options, neighbours: 1 },
     run: (work) => run({ work, set, recipe, classWeight }),
   };
-}
-
-function checkTrainer(trainer: string): void {
-  if (trainer === "auto" || trainer === trainerName) return;
-  throw new FlywheelError("unknown_trainer", `"${trainer}" does not train on texts`, {
-    hint: `set student.trainer to "${trainerName}", or leave it out`,
-  });
 }
 
 function ngramsOf({ student }: Task): NgramOptions {
@@ -102,20 +94,13 @@ function dataOf({ rows, classes }: TrainingSet, classWeight: Run["classWeight"],
   const balance = (classIndex: number): number =>
     classWeight === "balanced" ? rows.length / (k * counts[classIndex]!) : 1;
   return {
-    texts: rows.map(textOf),
+    texts: rows.map(({ id, input }) => textOf(input, `row ${id}`)),
     k,
     targets,
     classIndices: Int32Array.from(rows, ({ classIndex }) => classIndex),
     weights: Float64Array.from(rows, ({ weight, classIndex }) => weight * balance(classIndex)),
     folds: stratifiedFolds(rows, seed),
   };
-}
-
-function textOf({ id, input }: TrainingRow): string {
-  if (input.kind === "text") return input.text;
-  throw new FlywheelError("student_wrong_input", `row ${id} is a ${input.kind}, this student learns from texts`, {
-    hint: "check the task's input kind",
-  });
 }
 
 /** Enough to see what a class goes by, and whether it should. */

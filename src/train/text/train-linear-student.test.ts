@@ -20,7 +20,7 @@ import { loadStudent, readModelFolder } from "../load-student.ts";
 import { modelFile } from "../model-folder.ts";
 import { trainStudent } from "../train-student.ts";
 import { LinearFitter, learnVocabulary } from "./linear-work.ts";
-import { openTextStudent } from "./load-text-student.ts";
+import { openLinearStudent } from "./load-linear-student.ts";
 import { neighboursFile, vocabularyFile } from "./text-files.ts";
 
 const topics = {
@@ -129,7 +129,7 @@ describe.each([
     await using world = await openWorld(30, names);
     const card = await train(world.store, questionTask({ text }, names));
     const files = await readModelFolder(world.store.models.folder(card.id));
-    await using student = await openTextStudent(files);
+    await using student = await openLinearStudent(files);
     await using session = await openSession(files.files.get(modelFile)!, { threads: 1 });
     const encoder = new TextEncoder(readVocabulary(files.files.get(vocabularyFile)!));
     const texts = [

@@ -1,0 +1,79 @@
+/**
+ * @file From a text to the token ids that an encoder reads, as its own `tokenizer.json` says: Hugging Face's tokenisers in
+ * JavaScript, held against the originals in `tokeniser.test.ts`.
+ */
+
+import { Tokenizer } from "@huggingface/tokenizers";
+import { z } from "zod";
+import { FlywheelError, messageOf } from "../errors.ts";
+
+export type Tokeniser = {
+  /** Entries of the vocabulary, added tokens included: every id is smaller. */
+  readonly size: number;
+  /** What stands for what no token spells; absent of vocabularies that spell everything. */
+  readonly unknownId: number | undefined;
+  /** Characters of a token, the median of the vocabulary. */
+  readonly medianTokenLength: number;
+  /** Ids of a text, with what encloses it (`[CLS]` … `[SEP]`). At most `maxTokens`: the end of a longer text is left out. */
+  encode(text: string, maxTokens: number): readonly number[];
+  /** Ids of the text alone. */
+  encodePlain(text: string): readonly number[];
+};
+
+/** What is read of it here; the library reads the rest. */
+const TokenizerJson = z.looseObject({ model: z.looseObject({ unk_token: z.string().nullish() }) });
+
+/**
+ * @param json `tokenizer.json`, parsed
+ * @throws FlywheelError `tokenizer_unreadable`
+ */
+export function openTokeniser(json: unknown, source: string): Tokeniser {
+  const { tokenizer, unknown } = open(json, source);
+  const ids = tokenizer.get_vocab(true);
+  const plain = (text: string): readonly number[] => tokenizer.encode(text, { add_special_tokens: false }).ids;
+  // The text's tokens lie between those that enclose it; what is cut is cut before these.
+  const [before, after] = enclosing(tokenizer);
+  return {
+    size: Math.max(-1, ...ids.values()) + 1,
+    unknownId: unknown == null ? undefined : ids.get(unknown),
+    medianTokenLength: median([...ids.keys()].map((token) => [...token].length)),
+    encode: (text, maxTokens) => [
+      ...before,
+      ...plain(text).slice(0, Math.max(0, maxTokens - before.length - after.length)),
+      ...after,
+    ],
+    encodePlain: plain,
+  };
+}
+
+function open(
+  json: unknown,
+  source: string,
+): { readonly tokenizer: Tokenizer; readonly unknown?: string | null | undefined } {
+  try {
+    const parsed = TokenizerJson.parse(json);
+    return { tokenizer: new Tokenizer(parsed, {}), unknown: parsed.model.unk_token };
+  } catch (cause) {
+    throw new FlywheelError("tokenizer_unreadable", `${source} is no tokenizer that can be used: ${messageOf(cause)}`, {
+      hint: "give the tokenizer.json that lies beside the encoder's weights (a fast tokenizer's; vocab.txt is not enough)",
+      cause,
+    });
+  }
+}
+
+/** The ids before and after the text. */
+function enclosing(tokenizer: Tokenizer): readonly [readonly number[], readonly number[]] {
+  const probe = "a";
+  const bare: readonly number[] = tokenizer.encode(probe, { add_special_tokens: false }).ids;
+  const whole: readonly number[] = tokenizer.encode(probe).ids;
+  const start = whole.findIndex((_, at) => bare.every((id, index) => whole[at + index] === id));
+  return [whole.slice(0, start), whole.slice(start + bare.length)];
+}
+
+/** The upper of two middle ones, truncated as the reference does. */
+function median(lengths: number[]): number {
+  lengths.sort((a, b) => a - b);
+  const middle = Math.floor(lengths.length / 2);
+  if (lengths.length % 2 === 1) return lengths[middle] ?? 0;
+  return Math.floor(((lengths[middle - 1] ?? 0) + (lengths[middle] ?? 0)) / 2);
+}

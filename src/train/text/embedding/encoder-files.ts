@@ -1,0 +1,147 @@
+/**
+ * @file Where an encoder's files come from: a folder, or a hub. What is read goes into the model's own folder later, so that
+ * a trained student needs neither.
+ */
+
+import { createHash } from "node:crypto";
+import { readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import type { Clock } from "../../../contracts.ts";
+import { FlywheelError, messageOf } from "../../../errors.ts";
+import { isMissing } from "../../download-part.ts";
+import { fetchFromHub, parseHubName } from "../../hub.ts";
+
+/** `network`: an ONNX file that reads tokens; `static`: a table of token vectors (Model2Vec). */
+export type EncoderKind = "network" | "static";
+
+export type EncoderFiles = {
+  readonly kind: EncoderKind;
+  /** By the names under which a model folder keeps them: `encoder.onnx` or `model.safetensors`, `tokenizer.json`, … */
+  readonly files: ReadonlyMap<string, Uint8Array>;
+  /** For messages. */
+  readonly source: string;
+};
+
+/** Names in a folder or repository, in the order in which they are looked for, and what a model folder calls them. */
+const network = { "encoder.onnx": ["onnx/model.onnx", "model.onnx", "encoder.onnx"] } as const;
+const table = { "model.safetensors": ["model.safetensors"] } as const;
+const needed = { "tokenizer.json": ["tokenizer.json"], "config.json": ["config.json"] } as const;
+/** Of sentence-transformers: how tokens become a sentence, and how many are read. */
+const optional = {
+  "pooling.json": ["1_Pooling/config.json", "pooling.json"],
+  "sentence_bert_config.json": ["sentence_bert_config.json"],
+} as const;
+
+export type EncoderSource = {
+  /** A folder, or `hf:ORGANISATION/REPOSITORY[@REVISION]`. */
+  readonly weights: string;
+  readonly clock: Clock;
+  readonly signal?: AbortSignal | undefined;
+};
+
+/** @throws FlywheelError `weights_bad_name`, `weights_not_found`, `weights_unavailable`, `weights_corrupt`, `encoder_unusable` */
+export async function readEncoderFiles(source: EncoderSource): Promise<EncoderFiles> {
+  const find = finderOf(source);
+  const required = await readAll(needed, find, source.weights);
+  const kind = kindOf(required);
+  const weights = await readAll(kind === "static" ? table : network, find, source.weights);
+  const extras = kind === "static" ? [] : await readOptional(find);
+  return { kind, files: new Map([...weights, ...required, ...extras]), source: source.weights };
+}
+
+/** One hash of all files: with the same, texts have the same embeddings. 64 hex digits. */
+export function hashOfFiles({ files }: Pick<EncoderFiles, "files">): string {
+  const hash = createHash("sha256");
+  for (const [name, bytes] of [...files].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
+    hash.update(`${name} ${createHash("sha256").update(bytes).digest("hex")}\n`);
+  }
+  return hash.digest("hex");
+}
+
+/** Model2Vec says so in its config; all others are networks. */
+function kindOf(files: ReadonlyMap<string, Uint8Array>): EncoderKind {
+  const config = new TextDecoder().decode(files.get("config.json"));
+  return /"model_type"\s*:\s*"model2vec"|"StaticModel"/.test(config) ? "static" : "network";
+}
+
+/** The bytes of a file of the source, or nothing. */
+type Find = (name: string) => Promise<Uint8Array | undefined>;
+
+function finderOf({ weights, clock, signal }: EncoderSource): Find {
+  const hub = parseHubName(weights);
+  if (hub) {
+    return async (file) => {
+      try {
+        return await readFile(await fetchFromHub({ ...hub, file }, { clock, signal }));
+      } catch (thrown) {
+        if (FlywheelError.isInstance(thrown) && thrown.code === "weights_not_found") return undefined;
+        throw thrown;
+      }
+    };
+  }
+  return async (file) => {
+    try {
+      return await readFile(join(weights, file));
+    } catch (thrown) {
+      if (!isMissing(thrown)) throw thrown;
+      await requireFolder(weights);
+      return undefined;
+    }
+  };
+}
+
+async function requireFolder(path: string): Promise<void> {
+  const found = await stat(path).catch((thrown: unknown) => {
+    if (isMissing(thrown)) return undefined;
+    throw thrown;
+  });
+  if (found?.isDirectory()) return;
+  throw new FlywheelError("weights_not_found", `${path} is no folder`, {
+    hint: "student.weights names a folder with an encoder's files, or hf:ORGANISATION/REPOSITORY",
+  });
+}
+
+type Names = Readonly<Record<string, readonly string[]>>;
+
+async function readAll(names: Names, find: Find, source: string): Promise<ReadonlyMap<string, Uint8Array>> {
+  const found = new Map<string, Uint8Array>();
+  for (const [own, theirs] of Object.entries(names)) {
+    const bytes = await firstOf(theirs, find);
+    if (!bytes) {
+      throw new FlywheelError("encoder_unusable", `${source} has no ${theirs.join(" or ")}`, {
+        hint: "an encoder is model.onnx (or onnx/model.onnx), or Model2Vec's model.safetensors, with tokenizer.json and config.json",
+      });
+    }
+    found.set(own, bytes);
+  }
+  return found;
+}
+
+async function readOptional(find: Find): Promise<ReadonlyMap<string, Uint8Array>> {
+  const found = new Map<string, Uint8Array>();
+  for (const [own, theirs] of Object.entries(optional)) {
+    const bytes = await firstOf(theirs, find);
+    if (bytes) found.set(own, bytes);
+  }
+  return found;
+}
+
+async function firstOf(names: readonly string[], find: Find): Promise<Uint8Array | undefined> {
+  for (const name of names) {
+    const bytes = await find(name);
+    if (bytes) return bytes;
+  }
+  return undefined;
+}
+
+/** @throws FlywheelError `encoder_unusable` */
+export function jsonOf(files: EncoderFiles["files"], name: string, source: string): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(files.get(name)));
+  } catch (cause) {
+    throw new FlywheelError("encoder_unusable", `${source}/${name} is not JSON: ${messageOf(cause)}`, {
+      hint: "fetch the file again",
+      cause,
+    });
+  }
+}
