@@ -2,8 +2,8 @@
 
 import * as Plot from "@observablehq/plot";
 import { type Chart, chart } from "../report/charts/draw.ts";
-import { axisX, axisY, gridX, gridY, legend, percentTick } from "../report/charts/marks.ts";
-import { thinned } from "../report/charts/risk-coverage.ts";
+import { legend } from "../report/charts/marks.ts";
+import { riskCoverageFrame, thinned } from "../report/charts/risk-coverage.ts";
 import { colours } from "../report/charts/theme.ts";
 import { percent, sample } from "../report/format.ts";
 import type { DecisionStudy } from "./study-decision.ts";
@@ -23,17 +23,7 @@ export function decisionChart({ curve, levels, agreement }: DecisionStudy, nth: 
   };
   return chart(text, (size) => ({
     height: size === "wide" ? 340 : 330,
-    marginTop: 46,
-    marginLeft: 52,
-    marginRight: 26,
-    marginBottom: 46,
-    x: { domain: [0, 1] },
-    y: { domain: [0, mostRisk] },
-    marks: [
-      gridX({ ticks: 5 }),
-      gridY({ ticks: 5 }),
-      axisX({ label: "share of calls answered locally", tickFormat: percentTick, ticks: 5 }),
-      axisY({ tickFormat: percentTick, ticks: 5 }),
+    ...riskCoverageFrame({ mostRisk, coverage: "share of calls answered locally" }, [
       Plot.line(points, { x: "coverage", y: "risk", stroke: colours.student, strokeWidth: 2 }),
       Plot.dot(certified, {
         x: "coverage",
@@ -47,7 +37,7 @@ export function decisionChart({ curve, levels, agreement }: DecisionStudy, nth: 
         { text: "seen on held-out calls", colour: colours.student, shape: "line" },
         { text: "certified", colour: colours.certified, shape: "circle" },
       ]),
-    ],
+    ]),
   }));
 }
 

@@ -40,17 +40,7 @@ export function riskCoverageChart(curve: RiskCoverage, target: Target): Chart {
   };
   return chart(text, (size) => ({
     height: size === "wide" ? 360 : 350,
-    marginTop: 46,
-    marginLeft: 48,
-    marginRight: 26,
-    marginBottom: 46,
-    x: { domain: [0, 1] },
-    y: { domain: [0, mostRisk] },
-    marks: [
-      gridX({ ticks: 5 }),
-      gridY({ ticks: 5 }),
-      axisX({ label: "coverage: share answered by the student", tickFormat: percentTick, ticks: 5 }),
-      axisY({ tickFormat: percentTick, ticks: 5 }),
+    ...riskCoverageFrame({ mostRisk, coverage: "coverage: share answered by the student" }, [
       Plot.line(allowedRisk(target, mostRisk), {
         x: "coverage",
         y: "risk",
@@ -64,8 +54,30 @@ export function riskCoverageChart(curve: RiskCoverage, target: Target): Chart {
         { text: "allowed", colour: colours.certified, shape: "dashes" },
         ...(curve.chosen ? [{ text: "threshold", colour: colours.certified, shape: "circle" as const }] : []),
       ]),
-    ],
+    ]),
   }));
+}
+
+/** Margins, grid and axes of shares around curves of risk over coverage. */
+export function riskCoverageFrame(
+  { mostRisk, coverage }: { readonly mostRisk: number /** Names the axis. */; readonly coverage: string },
+  marks: readonly Plot.Markish[],
+): Plot.PlotOptions {
+  return {
+    marginTop: 46,
+    marginLeft: 52,
+    marginRight: 26,
+    marginBottom: 46,
+    x: { domain: [0, 1] },
+    y: { domain: [0, mostRisk] },
+    marks: [
+      gridX({ ticks: 5 }),
+      gridY({ ticks: 5 }),
+      axisX({ label: coverage, tickFormat: percentTick, ticks: 5 }),
+      axisY({ tickFormat: percentTick, ticks: 5 }),
+      ...marks,
+    ],
+  };
 }
 
 function chosenMarks(chosen: CurvePoint | undefined): Plot.Markish[] {
