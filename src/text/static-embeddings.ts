@@ -36,7 +36,7 @@ export function openStaticEmbeddings(bytes: Uint8Array, tokeniser: Tokeniser, co
     embed(text, into, offset) {
       // Counted as the reference counts, in characters and not in UTF-16 units.
       const isLong = maxCharacters !== undefined && text.length > maxCharacters;
-      const read = isLong ? [...text].slice(0, maxCharacters).join("") : text;
+      const read = isLong ? [...text.slice(0, 2 * maxCharacters)].slice(0, maxCharacters).join("") : text;
       const ids = tokeniser.encodePlain(read).slice(0, max_length ?? undefined);
       const sums = new Float64Array(width);
       let count = 0;
@@ -71,7 +71,7 @@ function tablesOf({ tensors }: Safetensors, { size }: Tokeniser): Tables {
   const [rows = 0, width = 0] = table.dims;
   const mapping = tensors.get("mapping")?.data;
   const weights = tensors.get("weights");
-  const known = mapping ? mapping.length : rows;
+  const known = Math.min(mapping ? mapping.length : rows, weights ? weights.data.length : Number.POSITIVE_INFINITY);
   if (known < size) throw unreadable(`it has vectors for ${known} tokens, its tokenizer ${size} tokens`);
   if (mapping && Array.from(mapping, Number).some((row) => !(row >= 0 && row < rows))) {
     throw unreadable(`its mapping leads outside of ${rows} vectors`);

@@ -37,13 +37,26 @@ export function openTokeniser(json: unknown, source: string): Tokeniser {
     size: Math.max(-1, ...ids.values()) + 1,
     unknownId: unknown == null ? undefined : ids.get(unknown),
     medianTokenLength: median([...ids.keys()].map((token) => [...token].length)),
-    encode: (text, maxTokens) => [
-      ...before,
-      ...plain(text).slice(0, Math.max(0, maxTokens - before.length - after.length)),
-      ...after,
-    ],
+    encode(text, maxTokens) {
+      const room = Math.max(0, maxTokens - before.length - after.length);
+      return [...before, ...startOf(text, room, plain), ...after];
+    },
     encodePlain: plain,
   };
+}
+
+/** Characters of a token, roughly: what is read of a text at first for each token wanted. */
+const USUAL_LENGTH = 16;
+/** A cut through a word changes the tokens of that word alone; longer words than this are unknown as a whole. */
+const LONGEST_WORD = 128;
+
+/** The first `count` tokens of a text, without reading all of a book for them. */
+function startOf(text: string, count: number, plain: (text: string) => readonly number[]): readonly number[] {
+  for (let length = USUAL_LENGTH * (count + LONGEST_WORD); length < text.length; length *= 2) {
+    const ids = plain(text.slice(0, length));
+    if (ids.length >= count + LONGEST_WORD) return ids.slice(0, count);
+  }
+  return plain(text).slice(0, count);
 }
 
 function open(
