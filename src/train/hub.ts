@@ -7,9 +7,10 @@
  * the start.
  */
 
-import { readFile, rename, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { Clock } from "../contracts.ts";
 import { FlywheelError } from "../errors.ts";
 import { download, sha256OfFile } from "./download.ts";
@@ -41,7 +42,7 @@ export function parseHubName(weights: string): HubName | undefined {
 export type HubOptions = {
   readonly sha256?: string | undefined;
   readonly clock: Clock;
-  readonly environment?: Readonly<Record<string, string | undefined>>;
+  readonly environment?: Environment;
   readonly onProgress?: ((sizeBytes: number, totalBytes: number | undefined) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 };
@@ -57,7 +58,7 @@ export type HubOptions = {
 export async function fetchFromHub(name: HubName, options: HubOptions): Promise<string> {
   const environment = options.environment ?? process.env;
   const { organisation, repository, revision, file } = name;
-  const path = join(cacheFolder(environment), "hub", organisation, repository, revision, ...file.split("/"));
+  const path = pathInCache(name, environment);
   const noted = await notedHash(path);
   if (noted !== undefined) return await checked(path, { noted, pinned: options.sha256 });
   const hub = (environment["FLYWHEEL_HUB_URL"] ?? defaultHubUrl).replace(/\/+$/, "");
@@ -66,7 +67,38 @@ export async function fetchFromHub(name: HubName, options: HubOptions): Promise<
   return path;
 }
 
-function cacheFolder(environment: Readonly<Record<string, string | undefined>>): string {
+/** The same for a file that need not be there. Where `noteAbsent` noted that it is not, the hub is not asked again. */
+export async function findInHub(name: HubName, options: HubOptions): Promise<string | undefined> {
+  if (existsSync(absentPath(pathInCache(name, options.environment ?? process.env)))) return undefined;
+  try {
+    return await fetchFromHub(name, options);
+  } catch (thrown) {
+    if (FlywheelError.isInstance(thrown) && thrown.code === "weights_not_found") return undefined;
+    throw thrown;
+  }
+}
+
+/** To be called once all that is needed was found: what is in the cache can then be used without the hub. */
+export async function noteAbsent(
+  names: readonly HubName[],
+  { environment = process.env }: Pick<HubOptions, "environment"> = {},
+): Promise<void> {
+  for (const name of names) {
+    const path = absentPath(pathInCache(name, environment));
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(path, "");
+  }
+}
+
+const absentPath = (path: string): string => `${path}.absent`;
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+function pathInCache({ organisation, repository, revision, file }: HubName, environment: Environment): string {
+  return join(cacheFolder(environment), "hub", organisation, repository, revision, ...file.split("/"));
+}
+
+function cacheFolder(environment: Environment): string {
   const { FLYWHEEL_CACHE: own, XDG_CACHE_HOME: shared } = environment;
   return own || join(shared || join(homedir(), ".cache"), "flywheel");
 }

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import type { Clock } from "../../../contracts.ts";
 import { FlywheelError, messageOf } from "../../../errors.ts";
 import { isMissing } from "../../download-part.ts";
-import { fetchFromHub, parseHubName } from "../../hub.ts";
+import { findInHub, type HubName, noteAbsent, parseHubName } from "../../hub.ts";
 
 /** `network`: an ONNX file that reads tokens; `static`: a table of token vectors (Model2Vec). */
 export type EncoderKind = "network" | "static";
@@ -23,37 +23,54 @@ export type EncoderFiles = {
 };
 
 /** Names in a folder or repository, in the order in which they are looked for, and what a model folder calls them. */
-const network = { "encoder.onnx": ["onnx/model.onnx", "model.onnx", "encoder.onnx"] } as const;
+const network = { "encoder.onnx": ["model.onnx", "onnx/model.onnx", "encoder.onnx"] } as const;
 const table = { "model.safetensors": ["model.safetensors"] } as const;
 const needed = { "tokenizer.json": ["tokenizer.json"], "config.json": ["config.json"] } as const;
-/** Of sentence-transformers: how tokens become a sentence, and how many are read. */
+/** How tokens become a sentence (sentence-transformers' files), and how many are read. */
 const optional = {
   "pooling.json": ["1_Pooling/config.json", "pooling.json"],
   "sentence_bert_config.json": ["sentence_bert_config.json"],
+  "tokenizer_config.json": ["tokenizer_config.json"],
 } as const;
 
 export type EncoderSource = {
   /** A folder, or `hf:ORGANISATION/REPOSITORY[@REVISION]`. */
   readonly weights: string;
+  /** Of the file with the weights: `model.onnx` or `model.safetensors`. 64 hex digits. */
+  readonly sha256?: string | undefined;
   readonly clock: Clock;
   readonly signal?: AbortSignal | undefined;
 };
 
 /** @throws FlywheelError `weights_bad_name`, `weights_not_found`, `weights_unavailable`, `weights_corrupt`, `encoder_unusable` */
 export async function readEncoderFiles(source: EncoderSource): Promise<EncoderFiles> {
-  const find = finderOf(source);
+  const { find, remember } = placeOf(source);
   const required = await readAll(needed, find, source.weights);
   const kind = kindOf(required);
   const weights = await readAll(kind === "static" ? table : network, find, source.weights);
+  checkPinned(weights, source);
   const extras = kind === "static" ? [] : await readOptional(find);
+  await remember();
   return { kind, files: new Map([...weights, ...required, ...extras]), source: source.weights };
 }
+
+function checkPinned(files: ReadonlyMap<string, Uint8Array>, { weights, sha256 }: EncoderSource): void {
+  for (const [name, bytes] of files) {
+    const found = sha256Of(bytes);
+    if (sha256 === undefined || found === sha256) continue;
+    throw new FlywheelError("weights_corrupt", `${name} of ${weights} has SHA-256 ${found}, expected ${sha256}`, {
+      hint: "weightsSha256 in the task's student options pins the file with the encoder's weights",
+    });
+  }
+}
+
+const sha256Of = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
 
 /** One hash of all files: with the same, texts have the same embeddings. 64 hex digits. */
 export function hashOfFiles({ files }: Pick<EncoderFiles, "files">): string {
   const hash = createHash("sha256");
   for (const [name, bytes] of [...files].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
-    hash.update(`${name} ${createHash("sha256").update(bytes).digest("hex")}\n`);
+    hash.update(`${name} ${sha256Of(bytes)}\n`);
   }
   return hash.digest("hex");
 }
@@ -67,27 +84,40 @@ function kindOf(files: ReadonlyMap<string, Uint8Array>): EncoderKind {
 /** The bytes of a file of the source, or nothing. */
 type Find = (name: string) => Promise<Uint8Array | undefined>;
 
-function finderOf({ weights, clock, signal }: EncoderSource): Find {
-  const hub = parseHubName(weights);
-  if (hub) {
-    return async (file) => {
-      try {
-        return await readFile(await fetchFromHub({ ...hub, file }, { clock, signal }));
-      } catch (thrown) {
-        if (FlywheelError.isInstance(thrown) && thrown.code === "weights_not_found") return undefined;
-        throw thrown;
-      }
-    };
-  }
-  return async (file) => {
-    try {
-      return await readFile(join(weights, file));
-    } catch (thrown) {
-      if (!isMissing(thrown)) throw thrown;
-      await requireFolder(weights);
+type Place = {
+  readonly find: Find;
+  /** To be called once all was found: the hub is then not asked again for what it does not have. */
+  readonly remember: () => Promise<void>;
+};
+
+function placeOf(source: EncoderSource): Place {
+  const hub = parseHubName(source.weights);
+  return hub
+    ? hubPlace(hub, source)
+    : { find: (file) => readFromFolder(source.weights, file), remember: async () => {} };
+}
+
+function hubPlace(hub: HubName, { clock, signal }: EncoderSource): Place {
+  const absent: HubName[] = [];
+  return {
+    async find(file) {
+      const path = await findInHub({ ...hub, file }, { clock, signal });
+      if (path !== undefined) return await readFile(path);
+      absent.push({ ...hub, file });
       return undefined;
-    }
+    },
+    remember: () => noteAbsent(absent),
   };
+}
+
+async function readFromFolder(folder: string, file: string): Promise<Uint8Array | undefined> {
+  await requireFolder(folder);
+  try {
+    return await readFile(join(folder, file));
+  } catch (thrown) {
+    if (isMissing(thrown)) return undefined;
+    throw thrown;
+  }
 }
 
 async function requireFolder(path: string): Promise<void> {

@@ -30,7 +30,7 @@ export type LinearHead = {
 
 export type HeadFitter = AsyncDisposable & {
   /**
-   * Weighted mean cross-entropy + `penalty`/2 · ‖weights · √width‖² at its minimum: the penalty's scale is that of embeddings
+   * Weighted mean cross-entropy + `penalty`/2 · ‖weights‖² / width at its minimum: the penalty's scale is that of embeddings
    * whose numbers have variance 1. Rows for which `isUsed` is false are left out.
    */
   fit(penalty: number, isUsed?: (row: number) => boolean): Promise<LinearHead>;

@@ -25,24 +25,32 @@ export async function openEmbeddingStudent(model: ModelFiles, { threads }: LoadO
     await openEncoder({ kind: options.encoder, files: model.files, source: model.folder }, { threads }),
   );
   const head = opened.use(await openSession(model.files.get(modelFile)!, { threads }));
-  if (head.inputs[0]?.dims[1] !== encoder.width || head.outputs[0]?.dims[1] !== classes.length) {
+  const [embedding, logits] = [head.inputs[0], head.outputs.find(({ name }) => name === "logits")];
+  if (embedding?.dims[1] !== encoder.width || logits?.dims[1] !== classes.length) {
     throw modelCorrupt(model.folder, `${modelFile} does not go with the encoder beside it, or with the card`);
   }
-  const ask = async (output: string, batch: readonly StudentInput[], signal?: AbortSignal): Promise<Float32Array> => {
+  // Whoever asks how novel an input is has just asked for its logits: it is embedded once for both.
+  const novelties = new WeakMap<StudentInput, number>();
+  const predictLogits: Student["predictLogits"] = async (batch, signal) => {
     if (batch.length === 0) return new Float32Array(0);
-    const embeddings = await encoder.embed(
-      batch.map((input) => textOf(input)),
-      { signal },
-    );
-    const feeds = { embeddings: floats(embeddings, [batch.length, encoder.width]) };
-    return (await head.run(feeds, { outputs: [output] }))[output]!.data as Float32Array;
+    const texts = batch.map((input) => textOf(input));
+    const embeddings = await encoder.embed(texts, { signal });
+    const said = await head.run({ embeddings: floats(embeddings, [batch.length, encoder.width]) });
+    batch.forEach((input, row) => void novelties.set(input, Number(said["novelty"]!.data[row])));
+    return said["logits"]!.data as Float32Array;
   };
   const parts = opened.move();
   return {
     modelId: modelId(id),
     classes,
-    predictLogits: (batch, signal) => ask("logits", batch, signal),
-    novelty: (batch, signal) => ask("novelty", batch, signal),
+    predictLogits,
+    async novelty(batch, signal) {
+      await predictLogits(
+        batch.filter((input) => !novelties.has(input)),
+        signal,
+      );
+      return Float32Array.from(batch, (input) => novelties.get(input)!);
+    },
     [Symbol.asyncDispose]: () => parts.disposeAsync(),
   };
 }

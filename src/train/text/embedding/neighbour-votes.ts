@@ -61,7 +61,7 @@ const BLOCK = 512;
  */
 export async function votesOutOfFold(
   { embeddings, width, k, targets, folds }: Labelled,
-  { threads, signal }: { readonly threads: number; readonly signal?: AbortSignal | undefined },
+  { threads }: { readonly threads: number },
 ): Promise<Float32Array> {
   const n = folds.length;
   const rows = Math.min(n, MOST_NEIGHBOURS);
@@ -73,7 +73,6 @@ export async function votesOutOfFold(
   } as const;
   const votes = new Float32Array(n * k);
   for (let first = 0; first < n; first += BLOCK) {
-    signal?.throwIfAborted();
     const last = Math.min(n, first + BLOCK);
     const asked = floats(embeddings.subarray(first * width, last * width), [last - first, width]);
     const own = { dtype: "int32", dims: [last - first, 1], data: folds.subarray(first, last) } as const;

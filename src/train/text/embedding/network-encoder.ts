@@ -12,12 +12,14 @@ import type { Tokeniser } from "../../../text/tokeniser.ts";
 import { type EncoderFiles, jsonOf } from "./encoder-files.ts";
 import type { SentenceEncoder } from "./sentence-encoder.ts";
 
-/** `1_Pooling/config.json` of sentence-transformers; without it the mean, its own default. */
-const Pooling = z.looseObject({
-  pooling_mode_cls_token: z.boolean().default(false),
-  pooling_mode_mean_tokens: z.boolean().default(true),
-});
+/**
+ * `1_Pooling/config.json` of sentence-transformers, as it is written now (`pooling_mode`) and as it was (one flag a mode);
+ * without the file the mean, its own default.
+ */
+const Pooling = z.looseObject({ pooling_mode: z.union([z.string(), z.array(z.string())]).optional() });
 const Length = z.looseObject({ max_seq_length: z.int().min(3).nullish() });
+/** Where there is no limit it is a number like 1e30. */
+const TokenizerConfig = z.looseObject({ model_max_length: z.number().min(3).nullish() });
 const Config = z.looseObject({ max_position_embeddings: z.int().min(3).optional() });
 
 export type PoolingMode = "cls" | "mean";
@@ -75,13 +77,34 @@ export function readingOf({ files, source }: Pick<NetworkOptions, "files" | "sou
   readonly maxTokens: number;
 } {
   const parsed = (name: string): unknown => (files.has(name) ? jsonOf(files, name, source) : {});
-  const { pooling_mode_cls_token: isCls } = Pooling.parse(parsed("pooling.json"));
-  const { max_seq_length } = Length.parse(parsed("sentence_bert_config.json"));
-  const { max_position_embeddings = USUAL_TOKENS } = Config.parse(parsed("config.json"));
-  return {
-    pooling: isCls ? "cls" : "mean",
-    maxTokens: Math.min(max_seq_length ?? USUAL_TOKENS, max_position_embeddings),
+  const read = <T extends z.ZodType>(schema: T, name: string): z.output<T> => {
+    const result = schema.safeParse(parsed(name));
+    if (result.success) return result.data;
+    throw unusable(source, `its ${name} cannot be read: ${z.prettifyError(result.error)}`);
   };
+  const { max_seq_length } = read(Length, "sentence_bert_config.json");
+  const { model_max_length } = read(TokenizerConfig, "tokenizer_config.json");
+  const { max_position_embeddings = USUAL_TOKENS } = read(Config, "config.json");
+  return {
+    pooling: poolingOf(read(Pooling, "pooling.json"), source),
+    maxTokens: Math.min(max_seq_length ?? model_max_length ?? USUAL_TOKENS, max_position_embeddings),
+  };
+}
+
+const modes: Readonly<Record<string, PoolingMode>> = {
+  cls: "cls",
+  mean: "mean",
+  pooling_mode_cls_token: "cls",
+  pooling_mode_mean_tokens: "mean",
+};
+
+function poolingOf(config: z.output<typeof Pooling>, source: string): PoolingMode {
+  const flags = Object.keys(config).filter((key) => key.startsWith("pooling_mode_") && config[key] === true);
+  const named = config.pooling_mode === undefined ? flags : [config.pooling_mode].flat();
+  if (named.length === 0) return "mean";
+  const [mode] = named.map((name) => modes[name]);
+  if (named.length === 1 && mode) return mode;
+  throw unusable(source, `it pools tokens by ${named.join(" and ")}; "mean" and "cls" can be computed`);
 }
 
 /** One vector a token `[rows, tokens, width]`, or one a sentence `[rows, width]`. */

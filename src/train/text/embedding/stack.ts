@@ -23,19 +23,23 @@ export type Stack = { readonly linear: number; readonly votes: number };
 /** Shares of 0 or more: an opinion that only counts when it is turned round is none. */
 export function fitStack(opinions: Opinions): Stack {
   const both = minimise(opinions, [true, true]);
-  if (both.linear >= 0 && both.votes >= 0) return both;
-  const alone = minimise(opinions, both.votes < 0 ? [true, false] : [false, true]);
-  return { linear: Math.max(0, alone.linear), votes: Math.max(0, alone.votes) };
+  if (isFair(both)) return both.shares;
+  const alone = [minimise(opinions, [true, false]), minimise(opinions, [false, true])].filter(isFair);
+  return alone.toSorted((a, b) => a.loss - b.loss)[0]?.shares ?? { linear: 0, votes: 0 };
 }
+
+type Minimised = { readonly shares: Stack; readonly loss: number };
+
+const isFair = ({ shares }: Minimised): boolean => shares.linear >= 0 && shares.votes >= 0;
 
 export function stacked({ linear, votes }: Pick<Opinions, "linear" | "votes">, shares: Stack): Float32Array {
   return linear.map((logit, index) => shares.linear * logit + shares.votes * votes[index]!);
 }
 
-function minimise(opinions: Opinions, isFree: readonly [boolean, boolean]): Stack {
+function minimise(opinions: Opinions, isFree: readonly [boolean, boolean]): Minimised {
   const start = Float64Array.of(isFree[0] ? 1 : 0, isFree[1] ? 0.1 : 0);
-  const { x } = lbfgs((at, gradient) => lossAt(opinions, at, gradient, isFree), start, { tolerance: 1e-6 });
-  return { linear: x[0]!, votes: x[1]! };
+  const { x, value } = lbfgs((at, gradient) => lossAt(opinions, at, gradient, isFree), start, { tolerance: 1e-6 });
+  return { shares: { linear: x[0]!, votes: x[1]! }, loss: value };
 }
 
 /** Weighted mean cross-entropy. */

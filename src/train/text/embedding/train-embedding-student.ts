@@ -15,6 +15,7 @@ import { openEncoder } from "./encoder.ts";
 import { type EncoderFiles, hashOfFiles, readEncoderFiles } from "./encoder-files.ts";
 import { type HeadData, type HeadFitter, type LinearHead, openHeadFitter } from "./fit-head.ts";
 import { headNetwork } from "./head-network.ts";
+import { stopIfAsked } from "./interrupted.ts";
 import { votesOutOfFold } from "./neighbour-votes.ts";
 import { fitStack, stacked } from "./stack.ts";
 
@@ -22,13 +23,13 @@ export const embeddingTrainer = "embedding-text";
 
 /** @throws FlywheelError `student_bad_option`, as `readEncoderFiles`; running: as `openEncoder` */
 export async function trainEmbeddingStudent({ task, set, clock, signal }: TrainerContext): Promise<PreparedTraining> {
-  const { weights } = task.student;
+  const { weights, weightsSha256 } = task.student;
   if (weights === undefined) {
     throw new FlywheelError("student_bad_option", `trainer "${embeddingTrainer}" has no \`weights\``, {
       hint: "give a folder with an encoder (model.onnx or Model2Vec's model.safetensors, tokenizer.json, config.json), or hf:ORGANISATION/REPOSITORY",
     });
   }
-  const encoder = await readEncoderFiles({ weights, clock, signal });
+  const encoder = await readEncoderFiles({ weights, sha256: weightsSha256, clock, signal });
   const encoderHash = hashOfFiles(encoder);
   return {
     trainer: embeddingTrainer,
@@ -44,7 +45,8 @@ async function run(files: EncoderFiles, set: TrainingSet, work: TrainingWork): P
   const folds = stratifiedFolds(set.rows, work.seed);
   await using fitter = await openHeadFitter(data, { threads });
   const chosen = await choosePenalty(fitter, { data, folds, set }, work);
-  const votes = await votesOutOfFold({ ...data, folds }, { threads, signal });
+  stopIfAsked(signal, "before the nearest texts were found");
+  const votes = await votesOutOfFold({ ...data, folds }, { threads });
   const shares = fitStack({ ...data, linear: chosen.outOfFold, votes });
   const classIndices = Int32Array.from(set.rows, ({ classIndex }) => classIndex);
   return {
@@ -91,7 +93,7 @@ async function choosePenalty(
   const history: ModelCard["history"][number][] = [];
   let best: (Omit<Chosen, "history"> & { readonly loss: number }) | undefined;
   for (const [index, penalty] of penalties.entries()) {
-    signal?.throwIfAborted();
+    stopIfAsked(signal, `before penalty ${penalty} was tried`);
     const outOfFold = await outOfFoldLogits(fitter, problem, penalty);
     const loss = meanLogLoss({ rows: problem.set.rows, classes: problem.data.k }, outOfFold);
     history.push({ epoch: index + 1, loss, accuracy: accuracyOf(problem, outOfFold) });
