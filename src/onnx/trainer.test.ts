@@ -29,6 +29,12 @@ function smallNetwork({ dropout = 0 } = {}): Model {
   return g.build();
 }
 
+/** The same for images of any side. */
+function withOpenSides(model: Model): Model {
+  const inputs = model.graph.inputs.map((input) => ({ ...input, dims: ["N", 2, "H", "W"] }));
+  return { ...model, graph: { ...model.graph, inputs } };
+}
+
 const options: TrainerOptions = {
   forward: smallNetwork(),
   loss: { kind: "softmax-cross-entropy" },
@@ -144,6 +150,47 @@ describe("a trainer", () => {
     );
   });
 
+  test("inputs of several sizes share parameters and moments: one size after the other as if each had a trainer", async () => {
+    const image = (side: number): Batch => ({
+      ...batchOf(4, `side ${side}`),
+      inputs: { x: randomTensor([4, 2, side, side], `side ${side}`) },
+    });
+    const forward = withOpenSides(options.forward);
+    const sizes = [
+      { H: 6, W: 6 },
+      { H: 9, W: 9 },
+    ];
+    const given = { ...options, optimiser: { kind: "adamw" } } as const;
+    await using both = await createTrainer({ ...given, forward, sizes });
+    await using small = await createTrainer({ ...given, forward, sizes: sizes[0]! });
+    await using large = await createTrainer({ ...given, forward, sizes: sizes[1]! });
+    await both.step(image(6), { learningRate });
+    await small.step(image(6), { learningRate });
+    large.restore(small.checkpoint());
+    expect(await both.step(image(9), { learningRate })).toEqual(await large.step(image(9), { learningRate }));
+    expect(both.parameters()).toEqual(large.parameters());
+    await expect(both.step(image(7), { learningRate })).rejects.toMatchObject({ code: "onnx_bad_batch" });
+  });
+
+  test.each(["sgd", "adamw"] as const)(
+    "%s: a parameter's share of the learning rate is as a rate of its own",
+    async (kind) => {
+      const given = { ...options, optimiser: { kind, weightDecay: 0.1 } } as const;
+      const isHead = (name: string): boolean => name.startsWith("fc.");
+      const scaled = { ...given, learningRateScale: ({ name }: { name: string }) => (isHead(name) ? 3 : 1) };
+      await using plain = await createTrainer(given);
+      await using tripled = await createTrainer(given);
+      await using mixed = await createTrainer(scaled);
+      await plain.step(batchOf(4, "rates"), { learningRate });
+      await tripled.step(batchOf(4, "rates"), { learningRate: 3 * learningRate });
+      await mixed.step(batchOf(4, "rates"), { learningRate });
+      for (const [name, { data }] of mixed.parameters()) {
+        const expected = (isHead(name) ? tripled : plain).parameters().get(name)!.data;
+        expect([...data]).toEqual([...expected].map((value) => expect.closeTo(value, 5)));
+      }
+    },
+  );
+
   test("frozen statistics stay, the batch's are followed", async () => {
     const frozen = await trained(options, twelve);
     const followed = await trained({ ...options, batchNormalisation: "batch" }, twelve);
@@ -212,6 +259,7 @@ describe("a trainer", () => {
     ["negative decay", { optimiser: { kind: "adamw", weightDecay: -1 } }, "onnx_bad_option"],
     ["smoothing 1", { loss: { kind: "softmax-cross-entropy", labelSmoothing: 1 } }, "onnx_bad_option"],
     ["a clip of 0", { clipNorm: 0 }, "onnx_bad_option"],
+    ["no size at all", { sizes: [] }, "onnx_bad_option"],
     ["no parameters", { parameters: [] }, "onnx_bad_option"],
     ["a parameter the model lacks", { parameters: ["nope"] }, "onnx_unknown_name"],
   ])("%s is refused", async (_, change, code) => {

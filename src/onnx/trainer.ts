@@ -23,6 +23,7 @@
 import { FlywheelError } from "../errors.ts";
 import type { Seed } from "../math/random.ts";
 import type { Bindings } from "./infer-types.ts";
+import type { Target } from "./lower/lowering.ts";
 import { detectTarget } from "./lower/target.ts";
 import type { Model } from "./model.ts";
 import { parameterNames, parameterOf, withParameters } from "./parameters.ts";
@@ -57,12 +58,17 @@ export type TrainerOptions = {
   readonly optimiser: Optimiser;
   /** Whether weight decay applies to a parameter. Default: to matrices and kernels, not to biases and norm parameters. */
   readonly isDecayed?: (parameter: { readonly name: string; readonly dims: readonly number[] }) => boolean;
+  /** A parameter's share of the learning rate, at least 0, as in a parameter group of its own. Default: 1 for all. */
+  readonly learningRateScale?: (parameter: { readonly name: string; readonly dims: readonly number[] }) => number;
   /** Largest L2 norm of the whole gradient. Default: unlimited. */
   readonly clipNorm?: number;
   /** Default `frozen`: running statistics stay as they are. */
   readonly batchNormalisation?: BatchNormalisation;
-  /** Sizes of the inputs' symbolic dimensions, the batch excepted: `{ H: 224, W: 224 }`. */
-  readonly sizes?: Bindings;
+  /**
+   * Sizes of the inputs' symbolic dimensions, the batch excepted: `{ H: 224, W: 224 }`. Several: one graph for each, all
+   * over the same parameters; a batch runs in the first whose inputs have its size.
+   */
+  readonly sizes?: Bindings | readonly Bindings[];
   /** Most rows in one step; the graph is built for exactly this many. */
   readonly batchSize: number;
   readonly threads: number;
@@ -114,15 +120,34 @@ export interface Trainer extends AsyncDisposable {
  */
 export async function createTrainer(options: TrainerOptions): Promise<Trainer> {
   checkTrainerOptions(options);
-  const { forward, batchSize, sizes = {}, batchNormalisation = "frozen", optimiser, loss, clipNorm, threads } = options;
+  const { sizes = {} } = options;
+  const target = await detectTarget();
+  await using opened = new AsyncDisposableStack();
+  const steps: Step[] = [];
+  for (const each of isSeveral(sizes) ? sizes : [sizes]) {
+    const step = await openStep(options, each, target);
+    opened.use(step.session);
+    steps.push(step);
+  }
+  const [{ prepared }] = steps as [Step]; // `checkTrainerOptions`: at least one
+  return trainerOver({ ...options, prepared, ...layoutsOf(trainedNames(options), prepared), steps }, opened.move());
+}
+
+const isSeveral = (sizes: Bindings | readonly Bindings[]): sizes is readonly Bindings[] => Array.isArray(sizes);
+
+/** The step for inputs of one size. */
+type Step = { readonly prepared: Prepared; readonly session: Session };
+
+async function openStep(options: TrainerOptions, sizes: Bindings, target: Target): Promise<Step> {
+  const { forward, batchSize, batchNormalisation = "frozen", optimiser, loss, clipNorm, threads, spin } = options;
   const parameters = trainedNames(options);
   const prepared = await prepareForTraining(forward, { parameters, batchSize, sizes, batchNormalisation });
+  const hasRates = options.learningRateScale !== undefined;
   const layouts = layoutsOf(parameters, prepared);
-  const target = await detectTarget();
-  const model = buildStepGraph({ prepared, ...layouts, loss, optimiser, clipNorm, target });
+  const model = buildStepGraph({ prepared, ...layouts, loss, optimiser, clipNorm, hasRates, target });
   const config = { "session.force_spinning_stop": "1" }; // between steps nobody spins
-  const session = await openSession(model, { threads, spin: options.spin ?? false, config });
-  return trainerOver({ ...options, prepared, ...layouts, session });
+  const session = await openSession(model, { threads, spin: spin ?? false, config });
+  return { prepared, session };
 }
 
 const knownOptions: Readonly<Record<keyof TrainerOptions, true>> = {
@@ -131,6 +156,7 @@ const knownOptions: Readonly<Record<keyof TrainerOptions, true>> = {
   loss: true,
   optimiser: true,
   isDecayed: true,
+  learningRateScale: true,
   clipNorm: true,
   batchNormalisation: true,
   sizes: true,
@@ -150,6 +176,11 @@ function checkTrainerOptions(options: TrainerOptions): void {
   }
   checkLoss(loss);
   checkOptimiser(optimiser);
+  if (Array.isArray(options.sizes) && options.sizes.length === 0) {
+    throw new FlywheelError("onnx_bad_option", "sizes is an empty list", {
+      hint: "leave it out where nothing is open",
+    });
+  }
   if (!Number.isInteger(batchSize) || batchSize < 1) {
     throw new FlywheelError("onnx_bad_option", `batchSize must be a whole number of at least 1, got ${batchSize}`);
   }
@@ -176,19 +207,20 @@ function layoutsOf(parameters: readonly string[], { model, statistics }: Prepare
 }
 
 type Context = Omit<TrainerOptions, "parameters"> &
-  StateShape & { readonly prepared: Prepared; readonly session: Session };
+  StateShape & { readonly prepared: Prepared; readonly steps: readonly Step[] };
 
-function trainerOver(context: Context): Trainer {
-  const { prepared, session, batchSize, optimiser, seed = 0 } = context;
-  const [, classes] = logitsShape(prepared);
-  const constantFeeds = { [ports.decayMask]: floats(decayMaskOf(context)) };
-  let current = initialState(context, prepared);
+function trainerOver(context: Context, sessions: AsyncDisposableStack): Trainer {
+  const { batchSize, optimiser, seed = 0 } = context;
+  const [, classes] = logitsShape(context.prepared);
+  const constantFeeds = vectorFeeds(context);
+  let current = initialState(context, context.prepared);
   let spare = blankState(context);
   let steps = 0;
   let isBusy = false;
 
   const run = async (batch: Batch, learningRate: number): Promise<StepResult> => {
     const rows = checkBatch(batch, { batchSize, classes });
+    const { prepared, session } = stepFor(batch, context.steps);
     const feeds = {
       ...constantFeeds,
       ...stateFeeds(context, current),
@@ -226,16 +258,48 @@ function trainerOver(context: Context): Trainer {
       const restored = stateFrom(context, checkpoint);
       [current, steps] = [restored.state, restored.steps];
     },
-    [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: () => sessions.disposeAsync(),
   };
 }
 
-function decayMaskOf({ parameters, isDecayed = ({ dims }) => dims.length > 1 }: Context): Float32Array {
-  const mask = new Float32Array(parameters.length);
+/** @throws FlywheelError `onnx_bad_batch` */
+function stepFor({ inputs }: Batch, steps: readonly Step[]): Step {
+  const sizeOf = (dims: readonly number[]): string => dims.slice(1).join("×");
+  const found = steps.find(({ prepared: { types } }) =>
+    Object.entries(inputs).every(([name, { dims }]) => sizeOf(types.get(name)?.dims ?? dims) === sizeOf(dims)),
+  );
+  if (found) return found;
+  const given = Object.entries(inputs).map(([name, { dims }]) => `${name} [${dims.join(", ")}]`);
+  throw new FlywheelError(
+    "onnx_bad_batch",
+    `the trainer was built for inputs of other sizes than ${given.join(", ")}`,
+    {
+      hint: "name every size that batches may have in `sizes`",
+    },
+  );
+}
+
+/** What stays the same from step to step. */
+function vectorFeeds(context: Context): Feeds {
+  const { isDecayed = ({ dims }) => dims.length > 1, learningRateScale, optimiser } = context;
+  const mask = (parameter: Parameter): number => (isDecayed(parameter) ? 1 : 0);
+  if (!learningRateScale) return { [ports.decayMask]: floats(perParameter(context, mask)) };
+  // Decoupled decay is a share of the learning rate, so it grows with it; SGD's is part of the gradient.
+  const scaled = optimiser.kind === "sgd" ? mask : (one: Parameter) => mask(one) * learningRateScale(one);
+  return {
+    [ports.decayMask]: floats(perParameter(context, scaled)),
+    [ports.rates]: floats(perParameter(context, learningRateScale)),
+  };
+}
+
+type Parameter = { readonly name: string; readonly dims: readonly number[] };
+
+function perParameter({ parameters }: Context, scaleOf: (parameter: Parameter) => number): Float32Array {
+  const vector = new Float32Array(parameters.length);
   for (const { name, dims, offset } of parameters.slots) {
-    if (isDecayed({ name, dims })) mask.fill(1, offset, offset + elementCount(dims));
+    vector.fill(scaleOf({ name, dims }), offset, offset + elementCount(dims));
   }
-  return mask;
+  return vector;
 }
 
 function scalarFeeds(scalars: StepScalars): Feeds {

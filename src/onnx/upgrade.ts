@@ -8,23 +8,14 @@
 import { FlywheelError } from "../errors.ts";
 import { attributesFrom } from "./attributes.ts";
 import { createGraphBuilder, defaultOpset, type GraphBuilder, type Value } from "./builder.ts";
-import {
-  type Attributes,
-  describeNode,
-  floatAttribute,
-  intAttribute,
-  intsAttribute,
-  type Model,
-  type Node,
-} from "./model.ts";
+import { type Attributes, floatAttribute, intAttribute, intsAttribute, type Model, type Node } from "./model.ts";
 import { floats, type Tensor, tensor } from "./tensor.ts";
 
 const oldestOpset = 7;
 
 /**
  * The same model at operator set 21 (or its own, if newer) with `Constant` nodes turned into initialisers.
- * @throws FlywheelError `onnx_unsupported_feature` for operator sets before 7 and for the old, flattening `Softmax` over
- * more than two axes.
+ * @throws FlywheelError `onnx_unsupported_feature` for operator sets before 7
  */
 export function upgrade(model: Model): Model {
   const from = model.opsets[""] ?? defaultOpset;
@@ -81,7 +72,7 @@ function upgradeNode(g: GraphBuilder, node: Node, from: number): Node {
       return from < 12 ? upgradeDropout(g, node) : node;
     case "Softmax":
     case "LogSoftmax":
-      return from < 13 ? upgradeSoftmax(node) : node;
+      return from < 13 ? upgradeSoftmax(g, node) : node;
     case "BatchNormalization":
       return without(node, ["spatial", "is_test", "consumed_inputs"], 1);
     case "Split":
@@ -130,15 +121,19 @@ function upgradeDropout(g: GraphBuilder, node: Node): Node {
   return appendInputs(without(node, ["ratio", "is_test"], 1), [ratio]);
 }
 
-/** Before 13 the default axis was 1 and all axes from it on were flattened; for `[N, K]` that is the same thing. */
-function upgradeSoftmax(node: Node): Node {
+/**
+ * Before 13 the default axis was 1 and all axes from it on were flattened; for `[N, K]` that is the same thing. Exporters
+ * of attention give the last axis by its number: flattened as the operator said, and brought back to shape.
+ */
+function upgradeSoftmax(g: GraphBuilder, node: Node): Node {
   const axis = intAttribute(node, "axis", 1);
-  if (axis !== 1 && axis !== -1) {
-    throw new FlywheelError("onnx_unsupported_feature", `${describeNode(node)} flattens from axis ${axis} on`, {
-      hint: "export with operator set 13 or newer",
-    });
-  }
-  return { ...node, attributes: attributesFrom({ axis: -1 }) };
+  const onLast = { ...node, attributes: attributesFrom({ axis: -1 }) };
+  if (axis === 1 || axis === -1) return onLast;
+  const [x = ""] = node.inputs;
+  const flat = g.op("Flatten", [{ name: x }], { axis });
+  const { name } = g.op(node.opType, [flat], { axis: -1 }, { name: `${node.outputs[0]}/flat` });
+  const shape = g.op("Shape", [{ name: x }]);
+  return { ...node, opType: "Reshape", inputs: [name, shape.name], attributes: {} };
 }
 
 /** Without sizes, Split needs to be told the number of parts since 18. */

@@ -41,8 +41,10 @@ type Terms = {
   readonly parameters: Value;
   /** `[P]` each. */
   readonly moments: readonly Value[];
-  /** `[P]`: 1 where weight decay applies, else 0. */
+  /** `[P]`: how much of the weight decay applies to each. */
   readonly decayMask: Value;
+  /** `[P]`: each parameter's share of the learning rate; `undefined`: all have the whole. */
+  readonly rates: Value | undefined;
   readonly scalars: Readonly<Record<keyof StepScalars, Value>>;
 };
 
@@ -84,11 +86,11 @@ export function appendUpdate(optimiser: Optimiser, terms: Terms): Update {
 
 /** g ← g + λw; v ← μv + g; w ← w − η(v, or g + μv with Nesterov). */
 function sgd({ momentum = 0.9, nesterov = false }: SgdOptions, terms: Terms): Update {
-  const { g, parameters, scalars } = terms;
+  const { g, parameters } = terms;
   const decayed = g.op("Add", [terms.gradient, g.op("Mul", [parameters, decayVector(terms)])]);
   const velocity = g.op("Add", [g.op("Mul", [terms.moments[0], g.scalar(momentum)]), decayed]);
   const direction = nesterov ? g.op("Add", [decayed, g.op("Mul", [velocity, g.scalar(momentum)])]) : velocity;
-  const moved = g.op("Sub", [parameters, g.op("Mul", [direction, scalars.learningRate])]);
+  const moved = g.op("Sub", [parameters, g.op("Mul", [direction, rateOf(terms)])]);
   return { parameters: moved, moments: [velocity] };
 }
 
@@ -102,10 +104,15 @@ function adamW({ beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 }: AdamWOptions, ter
   const root = g.op("Mul", [g.op("Sqrt", [second]), scalars.rootCorrection]);
   const direction = g.op("Div", [first, g.op("Add", [root, g.scalar(epsilon)])]);
   const shrunk = g.op("Sub", [parameters, g.op("Mul", [parameters, decayVector(terms)])]);
-  const moved = g.op("Sub", [shrunk, g.op("Mul", [direction, scalars.learningRate])]);
+  const moved = g.op("Sub", [shrunk, g.op("Mul", [direction, rateOf(terms)])]);
   return { parameters: moved, moments: [first, second] };
 }
 
 function decayVector({ g, decayMask, scalars }: Terms): Value {
   return g.op("Mul", [decayMask, scalars.decay]);
+}
+
+/** A scalar, or `[P]`. */
+function rateOf({ g, rates, scalars }: Terms): Value {
+  return rates ? g.op("Mul", [rates, scalars.learningRate]) : scalars.learningRate;
 }

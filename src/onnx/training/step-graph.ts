@@ -21,6 +21,7 @@ export const ports = {
   shares: "flywheel/shares",
   parameters: "flywheel/parameters",
   decayMask: "flywheel/decay_mask",
+  rates: "flywheel/rates",
   moment: (index: number): string => `flywheel/moment/${index}`,
   scalar: (name: string): string => `flywheel/${name}`,
   loss: "flywheel/loss",
@@ -39,6 +40,8 @@ export type StepGraphOptions = {
   readonly optimiser: Optimiser;
   /** Largest allowed L2 norm of the whole gradient; `undefined` leaves it alone. */
   readonly clipNorm: number | undefined;
+  /** Whether parameters have learning rates of their own, which are then fed. */
+  readonly hasRates: boolean;
   readonly target: Target;
 };
 
@@ -112,7 +115,8 @@ function clipped(g: GraphBuilder, gradient: Value, limit: number | undefined): V
   return g.op("Mul", [gradient, g.op("Min", [ratio, g.scalar(1)])]);
 }
 
-function appendOptimiser(g: GraphBuilder, { optimiser, parameters }: StepGraphOptions, gradient: Value): void {
+function appendOptimiser(g: GraphBuilder, options: StepGraphOptions, gradient: Value): void {
+  const { optimiser, parameters, hasRates } = options;
   const vector = (name: string): Value => g.input(name, "float32", [parameters.length]);
   const scalar = (name: keyof StepScalars): Value => g.input(ports.scalar(name), "float32", []);
   const update = appendUpdate(optimiser, {
@@ -121,6 +125,7 @@ function appendOptimiser(g: GraphBuilder, { optimiser, parameters }: StepGraphOp
     parameters: vector(ports.parameters),
     moments: Array.from({ length: momentCount(optimiser) }, (_, index) => vector(ports.moment(index))),
     decayMask: vector(ports.decayMask),
+    rates: hasRates ? vector(ports.rates) : undefined,
     scalars: {
       learningRate: scalar("learningRate"),
       rootCorrection: scalar("rootCorrection"),

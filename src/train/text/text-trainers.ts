@@ -6,7 +6,7 @@ import { FlywheelError } from "../../errors.ts";
 import { readCard } from "../load-student.ts";
 import type { LoadOptions, ModelFiles, PreparedTraining, TrainerContext } from "../trainer.ts";
 
-const names = ["linear-text", "embedding-text"] as const;
+const names = ["linear-text", "embedding-text", "encoder-text"] as const;
 type Name = (typeof names)[number];
 
 /** @throws FlywheelError `unknown_trainer`, and what preparing the student named throws */
@@ -17,6 +17,8 @@ export async function trainTextStudent(context: TrainerContext): Promise<Prepare
       return await (await import("./train-linear-student.ts")).trainLinearStudent(context);
     case "embedding-text":
       return await (await import("./embedding/train-embedding-student.ts")).trainEmbeddingStudent(context);
+    case "encoder-text":
+      return await (await import("./encoder/train-encoder-student.ts")).trainEncoderStudent(context);
   }
 }
 
@@ -29,6 +31,8 @@ export async function openTextStudent(model: ModelFiles, options: LoadOptions): 
       return await (await import("./load-linear-student.ts")).openLinearStudent(model);
     case "embedding-text":
       return await (await import("./embedding/load-embedding-student.ts")).openEmbeddingStudent(model, options);
+    case "encoder-text":
+      return await (await import("./encoder/load-encoder-student.ts")).openEncoderStudent(model, options);
   }
 }
 

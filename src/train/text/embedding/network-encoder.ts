@@ -134,7 +134,7 @@ function networkOf(session: Session, source: string): Network {
 }
 
 /** A sentence's own vector where there is one, else the last layer's tokens. */
-function outputOf({ outputs }: Session, source: string): Port {
+export function outputOf({ outputs }: Session, source: string): Port {
   const wanted = ["sentence_embedding", "last_hidden_state", "token_embeddings"];
   const found = wanted.flatMap((name) => outputs.find((port) => port.name === name) ?? []).at(0) ?? outputs[0];
   if (found && (found.dims.length === 2 || found.dims.length === 3)) return found;
