@@ -77,7 +77,9 @@ type Heard<R extends Role> = Awaited<ReturnType<typeof hear<R>>>;
 
 function underRule<R extends Role>({ evidence, novelty }: Heard<R>, { calibrator, limit }: Rule) {
   const scores = scoresOf(calibrator, evidence);
-  const score = scores.score.map((confidence, row) => deferralScore({ confidence, novelty: novelty[row] }, limit));
+  const score = scores.score.map((confidence, row) =>
+    deferralScore({ confidence, novelty: novelty[row] }, { ...(limit && { novelty: limit }) }),
+  );
   return { ...scores, score };
 }
 

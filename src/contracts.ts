@@ -112,4 +112,13 @@ export type Student = AsyncDisposable & {
    * gives the same input the same number, in any batch. A student without it takes every input for familiar.
    */
   novelty?(batch: readonly StudentInput[], signal?: AbortSignal): Promise<Float32Array>;
+  /** Other students that are loaded beside it. A student without any has nobody to ask. */
+  readonly committee?: StudentCommittee;
+};
+
+export type StudentCommittee = {
+  /** Members beside the student. */
+  readonly size: number;
+  /** `[n]`, 0 … `size`: members whose class is not the student's. In any batch the same. */
+  dissent(batch: readonly StudentInput[], signal?: AbortSignal): Promise<Float32Array>;
 };

@@ -8,7 +8,7 @@ const novelty = fc.option(fc.double({ min: 0 }), { nil: undefined });
 test("without a limit the score is the confidence, however novel the input", () => {
   fc.assert(
     fc.property(share, novelty, (confidence, novelty) => {
-      expect(deferralScore({ confidence, novelty }, undefined)).toBe(confidence);
+      expect(deferralScore({ confidence, novelty }, {})).toBe(confidence);
     }),
   );
 });
@@ -17,7 +17,7 @@ test("under a limit, what lies beyond it, and what is not known to lie within, i
   fc.assert(
     fc.property(share, novelty, share, (confidence, novelty, limit) => {
       const isWithin = novelty !== undefined && novelty <= limit;
-      const score = deferralScore({ confidence, novelty }, { limit, share: 0.02 });
+      const score = deferralScore({ confidence, novelty }, { novelty: { limit, share: 0.02 } });
       if (isWithin) expect(score).toBe(confidence);
       else expect(score).toBeLessThan(0);
     }),

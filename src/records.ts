@@ -162,6 +162,8 @@ export type ModelCard = {
   readonly sha256?: string;
   /** Further files of the model folder by name, with their SHA-256. */
   readonly files?: Readonly<Record<string, string>>;
+  /** Of its committee, where its folder holds one. */
+  readonly members?: number;
   readonly seed: string;
   /** Hash of the row ids, labels and weights trained on, and their count. */
   readonly dataHash: string;
@@ -194,6 +196,39 @@ export type Prediction = {
   readonly logits: Float32Array;
   /** ≥ 0, larger is less like what it was trained on; absent where the student cannot say. */
   readonly novelty?: number;
+  /** Members of the committee in the student's own folder that say another class; absent where it has none, or they had seen the row. */
+  readonly dissent?: number;
+};
+
+/**
+ * Students that are heard beside the one that answers. `folds`: trained with it, each without one fold, in its own folder;
+ * `predecessors`: champions before it, in their own.
+ */
+export type Committee =
+  | { readonly kind: "folds"; readonly size: number }
+  | { readonly kind: "predecessors"; readonly size: number; readonly members: readonly ModelId[] };
+
+/**
+ * Whether a committee ranks better than the confidence alone, by calibrate rows: both rules answer as many rows as the
+ * confidence may at the target, and the one that is wrong on fewer is better.
+ */
+export type CommitteeTrial = {
+  readonly kind: Committee["kind"];
+  /** 0 where there was none to try. */
+  readonly size: number;
+  readonly kept: boolean;
+  /** One sentence, with the numbers. */
+  readonly why: string;
+  readonly comparison?: {
+    /** Calibrate rows, and those that either rule answers. */
+    readonly n: number;
+    readonly accepted: number;
+    /** Of these, wrong by one rule that the other does not answer. */
+    readonly onlyConfidenceWrong: number;
+    readonly onlyCommitteeWrong: number;
+    /** McNemar mid-p, two-sided. */
+    readonly p: number;
+  };
 };
 
 /** Where the unfamiliar begins (`src/deferral.ts`). */
@@ -293,8 +328,15 @@ export type Policy = {
   readonly calibrator: Calibrator;
   readonly target: Target;
   readonly reference: Reference;
-  /** The student answers where its confidence is at least this; absent: everything is escalated. */
+  /**
+   * The student answers where its score is at least this; absent: everything is escalated. The score is its confidence, or,
+   * under a committee, (members that agree + confidence) / (members + 1) (`src/deferral.ts`).
+   */
   readonly threshold?: number;
+  /** Heard before anything is answered; the certificate is about the rule with it. Absent: the confidence alone decides. */
+  readonly committee?: Committee;
+  /** Why there is a committee, or none, where the task offers one. */
+  readonly committeeTrial?: CommitteeTrial;
   /** What lies beyond is escalated whatever the confidence; the certificate counts it so. Absent: nothing is. */
   readonly novelty?: NoveltyLimit;
   readonly certificate?: Certificate;
@@ -356,6 +398,8 @@ export type Decision = {
   readonly studentValue?: LabelValue;
   /** Calibrated, of the student's class. */
   readonly confidence?: number;
+  /** Members of the committee that said another class; absent where none was asked. */
+  readonly dissent?: number;
   readonly threshold?: number;
   /** Probability with which this request was to receive a teacher's label. */
   readonly propensity: number;

@@ -140,6 +140,12 @@ const StudentOptions = z.strictObject({
    */
   rounds: z.enum(["refit", "continue"]).default("refit"),
   threads: z.int().min(1).optional(),
+  /**
+   * Other students whose disagreement may say, before confidence does, what is not to be answered. `folds`: five, trained with
+   * it without one fold each; `predecessors`: the champions before it, four at most. Kept only where calibrate rows show that
+   * it is wrong less often at the same coverage (docs/decisions/2026-11-28-committee.md).
+   */
+  committee: z.enum(["none", "folds", "predecessors"]).default("none"),
   xgboost: XgboostOptions.prefault({}),
   text: TextOptions.prefault({}),
 });

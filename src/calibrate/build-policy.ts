@@ -2,16 +2,17 @@
 
 import { type Estimate, proportionEstimate } from "../math/estimate.ts";
 import { createRng, fork, type Seed } from "../math/random.ts";
-import type { Certificate, NoveltyLimit, Policy, TruthBound } from "../records.ts";
+import type { Certificate, CommitteeTrial, NoveltyLimit, Policy, TruthBound } from "../records.ts";
 import { chooseThreshold } from "./choose-threshold.ts";
 import { type Role, type Scores, scoresOf } from "./evidence.ts";
 import { fitCalibrator } from "./fit-calibrator.ts";
 import { rulingsOn } from "./judged-rows.ts";
 import { evidenceFrom, type HeldOut } from "./load-rows.ts";
-import { noveltyLimit, withNovelty } from "./novelty.ts";
+import { noveltyLimit, underRule } from "./novelty.ts";
 import { dataHash, type PolicySource } from "./policy-id.ts";
 import { thresholdGrid } from "./threshold-grid.ts";
 import { truthBound } from "./truth-bound.ts";
+import { tryCommittee } from "./try-committee.ts";
 import type { Verdict } from "./verdict.ts";
 import { noveltyWarnings, rankingWarnings, splitWarnings } from "./warnings.ts";
 
@@ -28,10 +29,15 @@ export function buildPolicy(parts: PolicyParts): Policy {
   const { id, task, card, promptVersion, judged, at } = parts;
   const calibrate = evidenceFrom("calibrate", judged.calibrate, card.classes);
   const calibrator = fitCalibrator(calibrate);
-  const fitted = scoresOf(calibrator, calibrate);
+  const confidence = scoresOf(calibrator, calibrate);
+  const trial = trialOf(confidence, parts);
+  const committee = trial?.kept ? parts.offered?.committee : undefined;
+  const ofCommittee = committee && { committee };
+  const fitted = underRule(confidence, judged.calibrate, { ...ofCommittee });
   const novelty = limitOf(fitted, parts);
+  const rule = { ...ofCommittee, ...(novelty && { novelty }) };
   const confident = scoresOf(calibrator, evidenceFrom("certify", judged.certify, card.classes));
-  const certify = withNovelty(confident, judged.certify, novelty);
+  const certify = underRule(confident, judged.certify, rule);
   const verdict = certifyScores(fitted, certify, parts);
   const rng = createRng(fork(parts.seed, "calibrate", "ranking"));
   return {
@@ -43,7 +49,8 @@ export function buildPolicy(parts: PolicyParts): Policy {
     target: task.target,
     reference: task.reference,
     ...standingOf(verdict, parts),
-    ...(novelty && { novelty }),
+    ...rule,
+    ...(trial && { committeeTrial: trial }),
     ...sharesOf(verdict, certify.score.length),
     warnings: [
       ...splitWarnings(parts.heldOut, judged.calibrate.length),
@@ -52,6 +59,11 @@ export function buildPolicy(parts: PolicyParts): Policy {
     ],
     createdAt: at,
   };
+}
+
+function trialOf(scores: Scores<"calibrate">, { offered, judged, task }: PolicyParts): CommitteeTrial | undefined {
+  const dissent = judged.calibrate.map(({ row }) => row.dissent);
+  return offered && tryCommittee({ offered, scores, dissent, target: task.target });
 }
 
 function limitOf(scores: Scores<"calibrate">, { judged, task, outOfScope }: PolicyParts): NoveltyLimit | undefined {

@@ -12,6 +12,7 @@ import { buildPolicy } from "./build-policy.ts";
 import { calibrateRows, certifyRows } from "./judged-rows.ts";
 import { type CalibrationStore, loadHeldOut } from "./load-rows.ts";
 import { noveltyShare } from "./novelty.ts";
+import { offeredCommittee } from "./offered-committee.ts";
 import { policyIdOf } from "./policy-id.ts";
 import { spendDelta } from "./spend-delta.ts";
 
@@ -40,13 +41,14 @@ export async function calibrateModel(options: CalibrateOptions): Promise<Policy>
   const { store, task, modelId, clock, seed, spending = "ever", signal } = options;
   const version = promptVersion(task);
   const card = await cardOf(store, modelId);
-  const heldOut = await loadHeldOut(store, { card, promptVersion: version, signal });
+  const offered = await offeredCommittee({ store, task, card });
+  const heldOut = await loadHeldOut(store, { card, promptVersion: version, committee: offered?.committee, signal });
   const judged = {
     calibrate: calibrateRows(heldOut.calibrate.rows, task.reference),
     certify: certifyRows(heldOut.certify.rows, task.reference),
   };
   const outOfScope = noveltyShare(judged.calibrate, task.outOfScope.share);
-  const source = { task, card, promptVersion: version, judged, outOfScope };
+  const source = { task, card, promptVersion: version, judged, outOfScope, offered };
   const id = policyIdOf({ ...source, spending });
   const known = await store.policies.get(id);
   if (known) return known;

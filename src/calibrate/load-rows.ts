@@ -1,7 +1,8 @@
 /** @file Reads what the store knows of a model on the two splits that it was not trained on. */
 
+import { heldOutUnder } from "../committee.ts";
 import { FlywheelError } from "../errors.ts";
-import type { LabelValue, ModelCard, Prediction, RowId } from "../records.ts";
+import type { Committee, LabelValue, ModelCard, Prediction, RowId } from "../records.ts";
 import type { Store } from "../store/contract.ts";
 import { wordsOf } from "../verdict.ts";
 import { type Evidence, evidence, type Role } from "./evidence.ts";
@@ -12,6 +13,8 @@ export type HeldOutRow = {
   readonly logits: Float32Array;
   /** As in `Prediction`. */
   readonly novelty?: number | undefined;
+  /** Of the committee asked for. */
+  readonly dissent?: number | undefined;
   /** Whether the teacher was asked under this prompt version or any person ruled. */
   readonly isJudged: boolean;
   readonly teacher: LabelValue | undefined;
@@ -27,7 +30,13 @@ export type HeldOut = {
 
 export type CalibrationStore = Pick<Store, "rows" | "annotations" | "models" | "predictions" | "policies">;
 
-type Query = { readonly card: ModelCard; readonly promptVersion: string; readonly signal?: AbortSignal | undefined };
+type Query = {
+  readonly card: ModelCard;
+  readonly promptVersion: string;
+  /** Whose dissent is wanted. */
+  readonly committee?: Committee | undefined;
+  readonly signal?: AbortSignal | undefined;
+};
 
 /**
  * When the monitor last voided a policy of this workspace; 0 where it never did. Certify rows from before describe a stream
@@ -51,7 +60,9 @@ export async function loadHeldOut(store: CalibrationStore, query: Query): Promis
     rows: ids.flatMap((id) => {
       const predicted = predictions.get(id);
       const said = words.get(id) ?? { isJudged: false, teacher: undefined, person: undefined };
-      return predicted ? [{ id, logits: predicted.logits, novelty: predicted.novelty, ...said }] : [];
+      if (!predicted) return [];
+      const { logits, novelty, dissent } = predicted;
+      return [{ id, logits, novelty, dissent, ...said }];
     }),
     withoutPrediction: ids.filter((id) => !predictions.has(id) && words.get(id)?.isJudged).length,
   });
@@ -67,10 +78,10 @@ async function uniformIds(store: CalibrationStore, split: Role, since = 0): Prom
 async function heldOutPredictions(
   store: CalibrationStore,
   wanted: ReadonlySet<RowId>,
-  { card, signal }: Query,
+  { card, committee, signal }: Query,
 ): Promise<ReadonlyMap<RowId, Prediction>> {
   const predictions = new Map<RowId, Prediction>();
-  for await (const prediction of store.predictions.ofModel(card.id, "held-out")) {
+  for await (const prediction of heldOutUnder(store, { modelId: card.id, committee })) {
     signal?.throwIfAborted();
     if (wanted.has(prediction.rowId)) predictions.set(prediction.rowId, prediction);
   }

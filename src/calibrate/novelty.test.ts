@@ -27,7 +27,8 @@ describe("the limit of novelty", () => {
     fc.assert(
       fc.property(rows, fc.double({ min: 0.02, max: 0.5, noNaN: true }), (given, share) => {
         const limit = limitOf(given, share);
-        const lost = given.filter((said) => deferralScore(said, limit) < 0).length;
+        const rule = { ...(limit && { novelty: limit }) };
+        const lost = given.filter((said) => deferralScore(said, rule) < 0).length;
         expect(lost).toBeLessThanOrEqual(share * (given.length + 1));
       }),
     );

@@ -8,7 +8,7 @@
  * limit on all rows falls mostly on those that are escalated anyway (docs/decisions/2026-11-24-out-of-scope.md).
  */
 
-import { deferralScore, keepsTarget } from "../deferral.ts";
+import { type DeferralRule, deferralScore, keepsTarget } from "../deferral.ts";
 import { riskCoverageCurve } from "../math/selective.ts";
 import type { NoveltyLimit, Target } from "../records.ts";
 import type { Role, Scores } from "./evidence.ts";
@@ -48,14 +48,12 @@ function rowsLikelyAnswered(scores: Scores<"calibrate">, target: Target, most: n
   return answered.length > most ? answered : all;
 }
 
-/** Scores under the limit. */
-export function withNovelty<R extends Role>(
+/** Scores by the rule that serves, from confidences. */
+export function underRule<R extends Role>(
   scores: Scores<R>,
   rows: readonly JudgedRow[],
-  limit: NoveltyLimit | undefined,
+  rule: DeferralRule,
 ): Scores<R> {
-  const score = scores.score.map((confidence, index) =>
-    deferralScore({ confidence, novelty: rows[index]?.row.novelty }, limit),
-  );
+  const score = scores.score.map((confidence, index) => deferralScore({ ...rows[index]?.row, confidence }, rule));
   return { ...scores, score };
 }

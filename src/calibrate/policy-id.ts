@@ -5,6 +5,7 @@ import { type LabelValue, type ModelCard, type PolicyId, policyId, type RowId } 
 import type { Task } from "../task.ts";
 import type { Role } from "./evidence.ts";
 import type { JudgedRow } from "./judged-rows.ts";
+import type { OfferedCommittee } from "./offered-committee.ts";
 
 export type PolicySource = {
   readonly task: Task;
@@ -14,12 +15,22 @@ export type PolicySource = {
   readonly spending: string;
   /** `noveltyShare`. */
   readonly outOfScope: number;
+  /** Absent where the task offers none. */
+  readonly offered?: OfferedCommittee | undefined;
 };
 
 /** Grows with every change of the procedures that may lead to another policy from the same evidence. */
 const FORMAT = 1;
 
-export function policyIdOf({ task, card, promptVersion, judged, spending, outOfScope }: PolicySource): PolicyId {
+export function policyIdOf({
+  task,
+  card,
+  promptVersion,
+  judged,
+  spending,
+  outOfScope,
+  offered,
+}: PolicySource): PolicyId {
   const source = {
     format: FORMAT,
     modelId: card.id,
@@ -30,6 +41,7 @@ export function policyIdOf({ task, card, promptVersion, judged, spending, outOfS
     calibrate: dataHash(judged.calibrate),
     certify: dataHash(judged.certify),
     ...(outOfScope > 0 && { outOfScope }),
+    ...(offered && { offered }),
   };
   return policyId(sha256(JSON.stringify(source)));
 }

@@ -27,16 +27,17 @@ export async function judgeOnHoldout(
   candidates: readonly Candidate[],
   options: HoldoutOptions,
 ): Promise<readonly Judged[]> {
-  const judged = await Promise.all(candidates.map(async (candidate) => await rowsOf(candidate.card, options)));
+  const judged = await Promise.all(candidates.map(async (candidate) => await rowsOf(candidate, options)));
   const shared = sharedIds(judged);
   return candidates.map((candidate, index) => judge(candidate, inOrder(judged[index]!, shared)));
 }
 
 async function rowsOf(
-  card: ModelCard,
+  { card, policy }: Candidate,
   { store, task, signal }: HoldoutOptions,
 ): Promise<ReadonlyMap<RowId, JudgedRow>> {
-  const { certify } = await loadHeldOut(store, { card, promptVersion: promptVersion(task), signal });
+  const query = { card, committee: policy.committee, promptVersion: promptVersion(task), signal };
+  const { certify } = await loadHeldOut(store, query);
   return new Map(certifyRows(certify.rows, task.reference).map((judged) => [judged.row.id, judged]));
 }
 
@@ -56,8 +57,8 @@ function judge({ card, policy, isVoid }: Candidate, rows: readonly JudgedRow[]):
   const { predicted, confidence } = applyCalibrator(policy.calibrator, logits, k);
   return {
     correct: Uint8Array.from(rows, ({ reference }, index) => Number(card.classes[predicted[index]!] === reference)),
-    answers: Uint8Array.from(rows, ({ row: { novelty } }, index) =>
-      Number(deferralScore({ confidence: confidence[index]!, novelty }, policy.novelty) >= threshold),
+    answers: Uint8Array.from(rows, ({ row }, index) =>
+      Number(deferralScore({ ...row, confidence: confidence[index]! }, policy) >= threshold),
     ),
   };
 }

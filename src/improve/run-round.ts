@@ -4,11 +4,13 @@
  */
 
 import { calibrateModel } from "../calibrate/calibrate-model.ts";
+import { offeredCommittee } from "../calibrate/offered-committee.ts";
 import type { Clock, Progress } from "../contracts.ts";
+import { FlywheelError } from "../errors.ts";
 import { deriveLabels } from "../label/derive-labels.ts";
 import { proportionEstimate } from "../math/estimate.ts";
 import type { Seed } from "../math/random.ts";
-import type { CandidateResult, Champion, Estimate, ModelCard, Policy, Round } from "../records.ts";
+import type { CandidateResult, Champion, Committee, Estimate, ModelCard, Policy, Round } from "../records.ts";
 import type { Store } from "../store/contract.ts";
 import type { Task } from "../task.ts";
 import { predictHeldOut } from "../train/predict-held-out.ts";
@@ -54,8 +56,35 @@ export async function trainChallenger(options: RoundOptions): Promise<Challenger
   const champion = await store.policies.champion();
   const task = roundTask(options.task, champion && store.models.folder(champion.modelId));
   const chosen = await trainChosenStudent({ ...options, task });
+  const offered = await offeredCommittee({ ...options, card: chosen.card });
+  await hearPredecessors(offered?.committee, options);
   const policy = await calibrateModel({ ...options, modelId: chosen.card.id });
   return { ...chosen, policy };
+}
+
+/**
+ * What predecessors say of held-out rows that came after them: without it, they could not be heard there.
+ * @throws FlywheelError `committee_missing`
+ */
+async function hearPredecessors(committee: Committee | undefined, options: RoundOptions): Promise<void> {
+  if (committee?.kind !== "predecessors") return;
+  const { store } = options;
+  for (const id of committee.members) {
+    const card = await store.models.get(id);
+    try {
+      if (card) await predictHeldOut({ ...options, card, folder: store.models.folder(id) });
+    } catch (cause) {
+      if (!FlywheelError.isInstance(cause) || cause.code !== "model_missing") throw cause;
+      throw new FlywheelError(
+        "committee_missing",
+        `champion ${id} is to be heard, but its folder is gone: ${cause.message}`,
+        {
+          hint: 'put the folder back from a backup, or set student.committee to "none"',
+          cause,
+        },
+      );
+    }
+  }
 }
 
 /**
@@ -126,6 +155,7 @@ async function judge(contest: Contest): Promise<RoundVerdict> {
     return { ...alone, promote: false, why: "not promoted: the same labels gave the champion again" };
   }
   await predictHeldOut({ ...contest, card: champion.card, folder: store.models.folder(champion.card.id) });
+  await hearPredecessors(champion.policy.committee, contest);
   const [held, challenged] = await judgeOnHoldout([champion, candidate], contest);
   const comparison = compareModels(held!, challenged!, { margin: contest.task.promotion.margin });
   const { accuracy, coverage } = comparison.challenger;

@@ -4,8 +4,9 @@
  */
 
 import { applyCalibrator } from "../calibrate/calibrator.ts";
-import { deferralScore } from "../deferral.ts";
-import type { Calibrator, LabelValue, ModelId, Policy, Prediction, RowId } from "../records.ts";
+import { heldOutUnder } from "../committee.ts";
+import { type DeferralRule, deferralScore } from "../deferral.ts";
+import type { Calibrator, Committee, LabelValue, ModelId, Policy, Prediction, RowId } from "../records.ts";
 import type { Store } from "../store/contract.ts";
 import { uniformlyRuled } from "../verdict.ts";
 import type { Truth } from "./report-data.ts";
@@ -17,19 +18,25 @@ export type HeldOut = {
   readonly logits: Float32Array;
   /** `[rowIds]`, as in `Prediction`. */
   readonly novelty: readonly (number | undefined)[];
+  /** `[rowIds]`, of the committee asked for. */
+  readonly dissent: readonly (number | undefined)[];
 };
 
-export async function collectHeldOut(store: Store, modelId: ModelId): Promise<HeldOut> {
+export async function collectHeldOut(
+  store: Store,
+  of: { readonly modelId: ModelId; readonly committee?: Committee | undefined },
+): Promise<HeldOut> {
   const eligible = await uniformCertifyRows(store);
   const predictions: Prediction[] = [];
-  for await (const prediction of store.predictions.ofModel(modelId, "held-out")) {
+  for await (const prediction of heldOutUnder(store, of)) {
     if (eligible.has(prediction.rowId)) predictions.push(prediction);
   }
   const k = predictions[0]?.logits.length ?? 0;
   const logits = new Float32Array(predictions.length * k);
   for (const [row, prediction] of predictions.entries()) logits.set(prediction.logits, row * k);
   const rowIds = predictions.map(({ rowId }) => rowId);
-  return { rowIds, logits, novelty: predictions.map(({ novelty }) => novelty) };
+  const novelty = predictions.map((prediction) => prediction.novelty);
+  return { rowIds, logits, novelty, dissent: predictions.map((prediction) => prediction.dissent) };
 }
 
 async function uniformCertifyRows(store: Store): Promise<ReadonlySet<RowId>> {
@@ -45,7 +52,7 @@ export type Answers = {
   readonly predicted: Int32Array;
   /** `[n]`, calibrated. */
   readonly confidence: Float64Array;
-  /** `[n]`, what a threshold is compared with: the confidence, or −1 where the input is unfamiliar (`src/deferral.ts`). */
+  /** `[n]`, what a threshold is compared with: the confidence, unless a limit or a committee says otherwise (`src/deferral.ts`). */
   readonly score: Float64Array;
   /** `[n, classes]`, calibrated. */
   readonly probabilities: Float64Array;
@@ -57,14 +64,14 @@ const plainSoftmax: Calibrator = { kind: "temperature", temperature: 1 };
 
 /** Under `policy`; as the plain softmax has it where there is none. */
 export function answersOf(
-  { logits, novelty }: HeldOut,
+  { logits, novelty, dissent }: HeldOut,
   classes: readonly LabelValue[],
-  policy?: Pick<Policy, "calibrator" | "novelty">,
+  policy?: Pick<Policy, "calibrator"> & DeferralRule,
 ): Answers {
   const rawConfidence = applyCalibrator(plainSoftmax, logits, classes.length).confidence;
   const calibrated = applyCalibrator(policy?.calibrator ?? plainSoftmax, logits, classes.length);
   const score = calibrated.confidence.map((confidence, row) =>
-    deferralScore({ confidence, novelty: novelty[row] }, policy?.novelty),
+    deferralScore({ confidence, novelty: novelty[row], dissent: dissent[row] }, policy ?? {}),
   );
   return { classes, rawConfidence, score, ...calibrated };
 }

@@ -39,7 +39,7 @@ export type CollectOptions = {
 export async function collectReport(options: CollectOptions): Promise<ReportData> {
   const { store, task, seed, signal } = options;
   const [gold, subject] = await Promise.all([store.gold.all(), chooseSubject(store, options.modelId)]);
-  const heldOut = subject ? await collectHeldOut(store, subject.card.id) : undefined;
+  const heldOut = subject ? await collectHeldOut(store, { ...subject.policy, modelId: subject.card.id }) : undefined;
   const version = subject?.policy?.promptVersion ?? promptVersion(task);
   const wanted = new Set(heldOut?.rowIds);
   const survey = await surveyAnnotations({ store, promptVersion: version, gold, wanted, signal });

@@ -110,7 +110,8 @@ function routingOf({ requestId }: DecideRequest, { serving, guess }: Heard, { ta
   return route({
     confidence: guess?.confidence,
     novelty: guess?.novelty,
-    noveltyLimit: serving.pair?.policy.novelty,
+    dissent: guess?.dissent,
+    rule: serving.pair?.policy,
     threshold: serving.pair?.policy.threshold,
     barrier: serving.barrier,
     draws: drawsOf(seed, requestId),
@@ -148,6 +149,7 @@ function toDecision(step: Step, { answer, degradedTo, costUsd }: Answered, laten
     ...(routing.route === "escalated" ? { reason: routing.reason } : {}),
     ...("value" in answer ? { value: answer.value } : {}),
     ...(guess ? { studentValue: guess.value, confidence: guess.confidence } : {}),
+    ...(guess?.dissent !== undefined ? { dissent: guess.dissent } : {}),
     ...servedBy(serving),
     uniform,
     propensity,

@@ -1,6 +1,7 @@
 /** @file The student's guess: logits, calibrated. */
 
 import type { Student, StudentInput } from "../contracts.ts";
+import { bestScore, deferralScore } from "../deferral.ts";
 import { FlywheelError } from "../errors.ts";
 import type { Calibrator, LabelValue, Policy } from "../records.ts";
 
@@ -10,7 +11,7 @@ export type Calibrate = (calibrator: Calibrator, logits: Float32Array) => Calibr
 export type Calibrated = {
   /** Position of the student's class. */
   readonly top: number;
-  /** In [0, 1]; what the threshold is compared with. */
+  /** In [0, 1]; what the threshold is compared with where there is no committee. */
   readonly confidence: number;
   readonly probabilities: ArrayLike<number>;
 };
@@ -21,6 +22,8 @@ export type Guess = {
   readonly probabilities: Readonly<Record<LabelValue, number>>;
   /** Only where it decides: the policy has a limit, and the confidence reaches the threshold. */
   readonly novelty?: number;
+  /** Only where it decides: the policy has a committee, and the confidence might reach the threshold. */
+  readonly dissent?: number;
 };
 
 /** @throws FlywheelError `student_failed`, also where the confidence is not a probability */
@@ -38,9 +41,13 @@ export async function guessOf(
     });
   }
   const guess = { value, confidence, probabilities: byLabel(student.classes, probabilities) };
-  if (!policy.novelty || !(confidence >= (policy.threshold ?? Number.POSITIVE_INFINITY))) return guess;
+  const { novelty: limit, committee, threshold = Number.POSITIVE_INFINITY } = policy;
+  if (!(bestScore(confidence, committee) >= threshold)) return guess;
+  const [dissent] = (committee && (await student.committee?.dissent([input], signal))) ?? [];
+  const heard = { ...guess, ...(dissent !== undefined && { dissent }) };
+  if (!limit || !(deferralScore(heard, { ...(committee && { committee }) }) >= threshold)) return heard;
   const [novelty] = (await student.novelty?.([input], signal)) ?? [];
-  return novelty === undefined ? guess : { ...guess, novelty };
+  return novelty === undefined ? heard : { ...heard, novelty };
 }
 
 function byLabel(classes: readonly LabelValue[], probabilities: ArrayLike<number>): Record<LabelValue, number> {

@@ -81,10 +81,10 @@ describe("route", () => {
 
   test.each([
     ["unsure", { confidence: 0.79 }, false],
-    ["unsure", { confidence: 0.79, novelty: 0.6, noveltyLimit: { limit: 0.5, share: 0.02 } }, false],
-    ["unfamiliar", { novelty: 0.6, noveltyLimit: { limit: 0.5, share: 0.02 } }, false],
-    ["unfamiliar", { novelty: Number.NaN, noveltyLimit: { limit: 0.5, share: 0.02 } }, false],
-    ["unfamiliar", { novelty: undefined, noveltyLimit: { limit: 0.5, share: 0.02 } }, false],
+    ["unsure", { confidence: 0.79, novelty: 0.6, rule: { novelty: { limit: 0.5, share: 0.02 } } }, false],
+    ["unfamiliar", { novelty: 0.6, rule: { novelty: { limit: 0.5, share: 0.02 } } }, false],
+    ["unfamiliar", { novelty: Number.NaN, rule: { novelty: { limit: 0.5, share: 0.02 } } }, false],
+    ["unfamiliar", { novelty: undefined, rule: { novelty: { limit: 0.5, share: 0.02 } } }, false],
     ["student-failed", { confidence: undefined }, false],
     ["student-failed", { confidence: Number.NaN }, false],
     ["no-certificate", { threshold: undefined }, true],
@@ -107,9 +107,10 @@ test("the student answers what scores at least the threshold, and only that", ()
   const novelty = fc.option(fc.double({ min: 0, max: 2 }), { nil: undefined });
   const noveltyLimit = fc.option(fc.record({ limit: share, share }), { nil: undefined });
   fc.assert(
-    fc.property(question, novelty, noveltyLimit, (asked, novelty, noveltyLimit) => {
-      const scores = deferralScore({ ...asked, novelty }, noveltyLimit) >= asked.threshold;
-      expect(isAnswered({ ...asked, novelty, noveltyLimit })).toBe(scores);
+    fc.property(question, novelty, noveltyLimit, (asked, novelty, limit) => {
+      const rule = { ...(limit && { novelty: limit }) };
+      const scores = deferralScore({ ...asked, novelty }, rule) >= asked.threshold;
+      expect(isAnswered({ ...asked, novelty, rule })).toBe(scores);
     }),
   );
 });

@@ -7,8 +7,8 @@
  * traffic is labelled, so all of it is the sample: a census.
  */
 
-import { deferralScore } from "../deferral.ts";
-import type { EscalationReason, NoveltyLimit } from "../records.ts";
+import { type DeferralRule, deferralScore } from "../deferral.ts";
+import type { EscalationReason } from "../records.ts";
 import { type AuditRule, auditProbability } from "./audit-rule.ts";
 import type { Draws } from "./draws.ts";
 
@@ -20,7 +20,10 @@ export type RouteQuestion = {
   readonly confidence?: number | undefined;
   /** Of the input, where the policy has a limit to it. */
   readonly novelty?: number | undefined;
-  readonly noveltyLimit?: NoveltyLimit | undefined;
+  /** Of the members of the policy's committee, where they were asked. */
+  readonly dissent?: number | undefined;
+  /** Of the policy; absent: the confidence alone decides. */
+  readonly rule?: DeferralRule | undefined;
   /** Absent: nothing is certified, everything is escalated. */
   readonly threshold?: number | undefined;
   readonly barrier?: Barrier | undefined;
@@ -62,10 +65,12 @@ type Standing =
   | { readonly kind: "escalate"; readonly reason: EscalationReason };
 
 /** Written so that a NaN confidence escalates. */
-function standingOf({ confidence, novelty, noveltyLimit, threshold, barrier }: RouteQuestion): Standing {
+function standingOf({ confidence, novelty, dissent, rule = {}, threshold, barrier }: RouteQuestion): Standing {
   if (barrier) return { kind: "escalate", reason: barrier };
   if (threshold === undefined) return { kind: "escalate", reason: "no-certificate" };
   if (confidence === undefined || Number.isNaN(confidence)) return { kind: "escalate", reason: "student-failed" };
-  if (deferralScore({ confidence, novelty }, noveltyLimit) >= threshold) return { kind: "answer", confidence };
-  return { kind: "escalate", reason: confidence >= threshold ? "unfamiliar" : "unsure" };
+  const said = { confidence, novelty, dissent };
+  if (deferralScore(said, rule) >= threshold) return { kind: "answer", confidence };
+  const { novelty: _, ...anyInput } = rule;
+  return { kind: "escalate", reason: deferralScore(said, anyInput) >= threshold ? "unfamiliar" : "unsure" };
 }

@@ -1,8 +1,9 @@
 /** @file What serves: the champion of the store with everything that a request needs of it, read and checked. */
 
+import { heldOutUnder, sameClasses, withPredecessors } from "../committee.ts";
 import type { Student } from "../contracts.ts";
 import { deferralScore } from "../deferral.ts";
-import { FlywheelError } from "../errors.ts";
+import { FlywheelError, messageOf } from "../errors.ts";
 import type { Champion, LabelValue, Policy } from "../records.ts";
 import type { Store } from "../store/contract.ts";
 import { type AuditRule, auditRuleFor, flatAuditRule } from "./audit-rule.ts";
@@ -21,6 +22,7 @@ export type ServingOptions = {
   readonly store: Store;
   /** Of the teacher that serves now; a policy certified for another answers nothing. */
   readonly promptVersion: string;
+  /** Also asked for each predecessor in the committee, under the champion's version. */
   readonly loadStudent: (champion: Champion) => Promise<Student>;
   readonly calibrate: Calibrate;
   /** Mean share of confident traffic to audit. */
@@ -33,7 +35,7 @@ export function emptyServing(auditRate: number, barrier: Barrier): Serving {
 
 /**
  * What serves next, by the store: `current` itself where nothing has changed.
- * @throws FlywheelError `policy_missing`, `student_mismatch`, and whatever loading throws
+ * @throws FlywheelError `policy_missing`, `student_mismatch`, `committee_missing`, and whatever loading throws
  */
 export async function readServing(current: Serving, options: ServingOptions): Promise<Serving> {
   const champion = await options.store.policies.champion();
@@ -52,8 +54,49 @@ async function loadServing(champion: Champion, options: ServingOptions): Promise
   }
   const auditRule = await auditRuleOf(policy, options);
   const barrier = await barrierOf(policy, options);
-  const student = await loadChecked(champion, policy.classes, options);
+  const student = await loadWithCommittee(champion, policy, options);
   return withBarrier({ pair: { champion, policy, shared: shareStudent(student) }, auditRule }, barrier);
+}
+
+/** The student of the policy, and who is heard beside it. */
+async function loadWithCommittee(champion: Champion, policy: Policy, options: ServingOptions): Promise<Student> {
+  const { committee, classes } = policy;
+  await using loaded = new AsyncDisposableStack();
+  const student = loaded.use(await loadChecked(champion, classes, options));
+  if (committee?.kind !== "predecessors") {
+    checkFolds(student, policy);
+    loaded.move();
+    return student;
+  }
+  const members: Student[] = [];
+  for (const modelId of committee.members)
+    members.push(loaded.use(await loadMember({ ...champion, modelId }, policy, options)));
+  loaded.move();
+  return withPredecessors(student, members);
+}
+
+async function loadMember(member: Champion, { id, classes }: Policy, options: ServingOptions): Promise<Student> {
+  try {
+    return await loadChecked(member, classes, options);
+  } catch (cause) {
+    throw committeeMissing(
+      `policy ${id} hears model ${member.modelId}, which cannot be loaded: ${messageOf(cause)}`,
+      cause,
+    );
+  }
+}
+
+function checkFolds(student: Student, { id, committee }: Policy): void {
+  const size = student.committee?.size ?? 0;
+  if (!committee || committee.size === size) return;
+  throw committeeMissing(`policy ${id} hears ${committee.size} members of model ${student.modelId}, which has ${size}`);
+}
+
+function committeeMissing(why: string, cause?: unknown): FlywheelError {
+  return new FlywheelError("committee_missing", why, {
+    hint: "the certificate is about the rule with them: put the model's folder back from a backup, roll back, or train and certify again",
+    cause,
+  });
 }
 
 async function loadChecked(
@@ -62,9 +105,7 @@ async function loadChecked(
   { loadStudent }: ServingOptions,
 ): Promise<Student> {
   const student = await loadStudent(champion);
-  if (student.classes.length === classes.length && classes.every((label, index) => label === student.classes[index])) {
-    return student;
-  }
+  if (sameClasses(student.classes, classes)) return student;
   await student[Symbol.asyncDispose]();
   throw new FlywheelError(
     "student_mismatch",
@@ -93,9 +134,9 @@ async function auditRuleOf(policy: Policy, { store, calibrate, auditRate }: Serv
   const { threshold } = policy;
   if (threshold === undefined) return flatAuditRule(auditRate);
   const confidences: number[] = [];
-  for await (const { logits, novelty } of store.predictions.ofModel(policy.modelId, "held-out")) {
-    const { confidence } = calibrate(policy.calibrator, logits);
-    if (deferralScore({ confidence, novelty }, policy.novelty) >= threshold) confidences.push(confidence);
+  for await (const prediction of heldOutUnder(store, policy)) {
+    const { confidence } = calibrate(policy.calibrator, prediction.logits);
+    if (deferralScore({ ...prediction, confidence }, policy) >= threshold) confidences.push(confidence);
   }
   return auditRuleFor(confidences, auditRate);
 }

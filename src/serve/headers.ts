@@ -6,7 +6,7 @@ import { shownOf } from "./decision-response.ts";
 /** `isSimulated`: whether this server's teacher only plays one. */
 export function decisionHeaders(routed: Routed, isSimulated: boolean): Record<string, string> {
   const { decision, answer, championVersion, isCached } = routed;
-  const { route, reason, modelId, confidence, threshold, degradedTo } = decision;
+  const { route, reason, modelId, confidence, dissent, threshold, degradedTo } = decision;
   return withoutAbsent({
     "x-flywheel-route": route,
     "x-flywheel-reason": reason,
@@ -14,6 +14,7 @@ export function decisionHeaders(routed: Routed, isSimulated: boolean): Record<st
     "x-flywheel-model": modelId,
     "x-flywheel-model-version": championVersion === undefined ? undefined : String(championVersion),
     "x-flywheel-confidence": rounded(confidence),
+    "x-flywheel-dissent": dissent === undefined ? undefined : String(dissent),
     "x-flywheel-threshold": rounded(threshold),
     "x-flywheel-probabilities": shownOf(answer)?.source,
     "x-flywheel-cache": isCached ? "hit" : undefined,

@@ -445,6 +445,7 @@ function describeModels(open: Open): void {
         basis: index % 2 ? "held-out" : "fitted",
         logits: Float32Array.of(index / 3, -0, Number.MIN_VALUE),
         ...(index % 3 > 0 && { novelty: Math.fround(index / 7) }),
+        ...(index % 5 > 0 && { dissent: index % 5 }),
       }),
     );
     await store.predictions.put(predictions.toReversed());
@@ -452,7 +453,7 @@ function describeModels(open: Open): void {
     expect(await Array.fromAsync(store.predictions.ofModel(id))).toEqual(predictions);
     expect(await Array.fromAsync(store.predictions.ofModel(id, "held-out"))).toHaveLength(550);
     expect(await Array.fromAsync(store.predictions.ofModel(modelId(hex("other"))))).toEqual([]);
-    const again = { ...predictions[0]!, novelty: 0.5 };
+    const again = { ...predictions[0]!, novelty: 0.5, dissent: 3 };
     await store.predictions.put([again]);
     expect(await Array.fromAsync(store.predictions.ofModel(id))).toEqual([again, ...predictions.slice(1)]);
   });

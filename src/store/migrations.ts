@@ -64,6 +64,7 @@ const migrations: readonly Migration[] = [
     ],
   },
   { name: "novelty of predictions", statements: () => ["alter table predictions add column novelty double precision"] },
+  { name: "dissent of predictions", statements: () => ["alter table predictions add column dissent bigint"] },
 ];
 
 /**

@@ -18,9 +18,11 @@ export function createPredictionStore({ read, write }: Database): PredictionStor
             .insertInto("predictions")
             .values(chunk)
             .onConflict((conflict) =>
-              conflict
-                .columns(["model_id", "row_id", "basis"])
-                .doUpdateSet((eb) => ({ logits: eb.ref("excluded.logits"), novelty: eb.ref("excluded.novelty") })),
+              conflict.columns(["model_id", "row_id", "basis"]).doUpdateSet((eb) => ({
+                logits: eb.ref("excluded.logits"),
+                novelty: eb.ref("excluded.novelty"),
+                dissent: eb.ref("excluded.dissent"),
+              })),
             )
             .execute();
         }
@@ -43,12 +45,13 @@ function comesAfter(eb: ExpressionBuilder<Schema, "predictions">, { rowId, basis
 
 // Typed arrays have the byte order of the machine; every platform that Node 24 runs on is little-endian but s390x and
 // AIX, which ONNX Runtime does not serve.
-function fromPrediction({ modelId, rowId, basis, logits, novelty }: Prediction) {
+function fromPrediction({ modelId, rowId, basis, logits, novelty, dissent }: Prediction) {
   const bytes = new Uint8Array(logits.buffer, logits.byteOffset, logits.byteLength);
-  return { model_id: modelId, row_id: rowId, basis, logits: bytes, novelty: novelty ?? null };
+  return { model_id: modelId, row_id: rowId, basis, logits: bytes, novelty: novelty ?? null, dissent: dissent ?? null };
 }
 
-function toPrediction({ model_id, row_id, basis, logits, novelty }: Selectable<Schema["predictions"]>): Prediction {
+function toPrediction(found: Selectable<Schema["predictions"]>): Prediction {
+  const { model_id, row_id, basis, logits, novelty, dissent } = found;
   // Copied: what the database hands out need not be aligned to four bytes.
   const copy = logits.slice();
   return {
@@ -57,5 +60,6 @@ function toPrediction({ model_id, row_id, basis, logits, novelty }: Selectable<S
     basis: basis as Prediction["basis"],
     logits: new Float32Array(copy.buffer, copy.byteOffset, copy.byteLength / 4),
     ...(novelty !== null && { novelty }),
+    ...(dissent !== null && { dissent }),
   };
 }

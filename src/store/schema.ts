@@ -111,6 +111,8 @@ type PredictionTable = {
   readonly logits: Uint8Array;
   /** Null where the student cannot say. */
   readonly novelty: number | null;
+  /** Null where it has no committee of its own. */
+  readonly dissent: number | null;
 };
 
 type PolicyTable = {

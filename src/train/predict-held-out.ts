@@ -97,6 +97,7 @@ async function predictReadable(
   const inputs = await Promise.all(rows.map(({ input }) => studentInput(input, store.blobs)));
   const logits = await student.predictLogits(inputs, signal);
   const novelty = await student.novelty?.(inputs, signal);
+  const dissent = await student.committee?.dissent(inputs, signal);
   const { length } = card.classes;
   return rows.map((row, index) => ({
     modelId: card.id,
@@ -104,6 +105,7 @@ async function predictReadable(
     basis: "held-out",
     logits: logits.slice(index * length, (index + 1) * length),
     ...(novelty && { novelty: novelty[index]! }),
+    ...(dissent && { dissent: dissent[index]! }),
   }));
 }
 

@@ -92,6 +92,7 @@ async function register(
       trainer,
       inputKind: task.input,
       classes,
+      ...(trained.members && { members: trained.members }),
       parameters: trained.parameters ?? countParameters(model),
       seed: String(seed),
       dataHash: set.hash,

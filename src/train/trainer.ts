@@ -54,6 +54,8 @@ export type TrainedStudent = {
   readonly model: Model;
   /** Further files of the model folder by name, each checked by its hash whenever the model is loaded. */
   readonly files?: ReadonlyMap<string, Uint8Array>;
+  /** Of a committee among the files; absent where there is none. */
+  readonly members?: number | undefined;
   /** Where it is not the number of trained numbers in `model`. */
   readonly parameters?: number;
   /** `[set.rows, classes]`, nats: each row by a model that had not seen it. */

@@ -41,6 +41,8 @@ export type ChosenHead = {
   readonly penalty: number;
   /** `[rows, classes]`: what heads fitted without the row's fold say of it. */
   readonly outOfFold: Float32Array;
+  /** By fold: each fitted without it. */
+  readonly members: readonly Head[];
 };
 
 /**
@@ -51,7 +53,8 @@ export function chooseHead(data: HeadData, seed: Seed): ChosenHead {
   const scaled = standardise(data);
   const best = bestPenalty(scaled.data, stratifiedFolds(data.rows, seed));
   const fitted = fitRows(scaled.data, undefined, best.penalty);
-  return { head: unscaled(fitted, scaled), penalty: best.penalty, outOfFold: best.outOfFold };
+  const members = best.members.map((member) => unscaled(member, scaled));
+  return { head: unscaled(fitted, scaled), penalty: best.penalty, outOfFold: best.outOfFold, members };
 }
 
 /** The head to fine-tune a whole network from. */
@@ -62,19 +65,20 @@ export function startingHead(data: HeadData): Head {
 
 /** Only what other folds' heads say of each row, at one middling penalty: a fraction of the time of `chooseHead`. */
 export function outOfFoldOnly(data: HeadData, seed: Seed): Float32Array {
-  return outOfFoldLogits(standardise(data).data, stratifiedFolds(data.rows, seed), MIDDLING_PENALTY);
+  return crossValidate(standardise(data).data, stratifiedFolds(data.rows, seed), MIDDLING_PENALTY).outOfFold;
 }
 
-type Tried = { readonly penalty: number; readonly outOfFold: Float32Array; readonly loss: number };
+type CrossValidated = { readonly outOfFold: Float32Array; readonly members: readonly Logistic[] };
+type Tried = CrossValidated & { readonly penalty: number; readonly loss: number };
 
 /** The loss falls with the penalty, then rises: the first rise ends the search. */
 function bestPenalty(data: HeadData, folds: Int32Array): Tried {
   let best: Tried | undefined;
   for (const penalty of penalties) {
-    const outOfFold = outOfFoldLogits(data, folds, penalty);
-    const loss = meanLogLoss(data, outOfFold);
+    const validated = crossValidate(data, folds, penalty);
+    const loss = meanLogLoss(data, validated.outOfFold);
     if (best && loss >= best.loss) break;
-    best = { penalty, outOfFold, loss };
+    best = { penalty, ...validated, loss };
   }
   return best!;
 }
@@ -108,18 +112,20 @@ function unscaled({ weights, bias, d, k }: Logistic, { mean, deviation }: Scaled
   return { weights: own, bias: shifted };
 }
 
-function outOfFoldLogits(data: HeadData, folds: Int32Array, penalty: number): Float32Array {
+function crossValidate(data: HeadData, folds: Int32Array, penalty: number): CrossValidated {
   const { features, width, classes } = data;
   const logits = new Float32Array(data.rows.length * classes);
+  const members: Logistic[] = [];
   for (let fold = 0; fold < FOLDS; fold++) {
     const held = [...folds.keys()].filter((row) => folds[row] === fold);
     if (held.length === 0) continue;
     const fitted = fitRows(data, (row) => folds[row] !== fold, penalty);
+    members.push(fitted);
     for (const row of held) {
       logits.set(logisticLogits(fitted, features.subarray(row * width, (row + 1) * width)), row * classes);
     }
   }
-  return logits;
+  return { outOfFold: logits, members };
 }
 
 function fitRows(data: HeadData, isUsed: ((row: number) => boolean) | undefined, penalty: number): Logistic {

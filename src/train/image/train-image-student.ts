@@ -1,8 +1,11 @@
 /** @file Students for images: convolutional networks, from scratch or from anybody's ONNX file. */
 
+import { writeOnnx } from "../../onnx/proto.ts";
 import { classesOf } from "../../task.ts";
+import { followsMembers, keepsFolds, membersFile } from "../members.ts";
 import type { PreparedTraining, TrainerContext } from "../trainer.ts";
 import { readValidationRows } from "../training-rows.ts";
+import { memberHeads } from "./member-heads.ts";
 import { recipeFor, trainsBackbone } from "./recipe.ts";
 import { startingNetwork } from "./starting-network.ts";
 import { trainNetwork } from "./train-network.ts";
@@ -20,6 +23,7 @@ export async function trainImageStudent(context: TrainerContext): Promise<Prepar
   const recipe = recipeFor(student, network);
   const unfreezes = trainsBackbone(student, { ...network, rows: set.rows.length, classes: classes.length });
   const validation = unfreezes ? await readValidationRows(store, task) : [];
+  const isHeadOnly = network.isPretrained && !unfreezes;
   const options = {
     ...recipe,
     trainsBackbone: unfreezes,
@@ -30,8 +34,25 @@ export async function trainImageStudent(context: TrainerContext): Promise<Prepar
     trainer: network.trainer,
     preprocessing: network.preprocessing,
     options: { ...options, weights: student.weights },
-    follows: { ...options, validation: validation.map(({ id, classIndex }) => [id, classIndex]) },
-    run: (work) =>
-      trainNetwork({ ...work, network, set, validation, recipe, trainsBackbone: unfreezes, blobs: store.blobs }),
+    follows: {
+      ...options,
+      validation: validation.map(({ id, classIndex }) => [id, classIndex]),
+      ...(isHeadOnly && followsMembers(task)),
+    },
+    async run(work) {
+      const trained = await trainNetwork({
+        ...work,
+        network,
+        set,
+        validation,
+        recipe,
+        trainsBackbone: unfreezes,
+        blobs: store.blobs,
+      });
+      const { members: heads, ...student } = trained;
+      if (!keepsFolds(task) || heads.length === 0) return student;
+      const files = new Map([[membersFile, writeOnnx(memberHeads(heads, network.features))]]);
+      return { ...student, files, members: heads.length };
+    },
   };
 }

@@ -50,6 +50,8 @@ export type TrainedNetwork = {
   readonly history: readonly EpochRecord[];
   /** `[rows, classes]`, in the order of the training set. */
   readonly outOfFold: Float32Array;
+  /** Heads on the same frozen features, by fold; none where the backbone is trained. */
+  readonly members: readonly Head[];
 };
 
 export async function trainNetwork(options: TrainNetworkOptions): Promise<TrainedNetwork> {
@@ -64,18 +66,19 @@ async function fromPretrained(options: TrainNetworkOptions): Promise<TrainedNetw
   const { network, trainsBackbone, seed } = options;
   const data = await featuresOf(network.model, options);
   if (!trainsBackbone) {
-    const { head, outOfFold } = chooseHead(data, seed);
-    return { model: withHead(network, head), history: [], outOfFold };
+    const { head, outOfFold, members } = chooseHead(data, seed);
+    return { model: withHead(network, head), history: [], outOfFold, members };
   }
   const start = network.isOurs ? network.model : withHead(network, startingHead(data));
   const { model, history } = await fitOn(start, options);
-  return { model, history, outOfFold: outOfFoldOnly(data, seed) };
+  return { model, history, outOfFold: outOfFoldOnly(data, seed), members: [] };
 }
 
 async function fromScratch(options: TrainNetworkOptions): Promise<TrainedNetwork> {
   const { model: trained, history } = await fitOn(options.network.model, options);
   const model = foldBatchNormalisation(trained);
-  return { model, history, outOfFold: outOfFoldOnly(await featuresOf(model, options), options.seed) };
+  const outOfFold = outOfFoldOnly(await featuresOf(model, options), options.seed);
+  return { model, history, outOfFold, members: [] };
 }
 
 /** What the backbone makes of every training row. */

@@ -9,14 +9,19 @@ import { FOLDS, stratifiedFolds } from "../folds.ts";
 import { plainMatrix, trainingMatrix } from "./training-table.ts";
 import { type FitTreesOptions, interrupted, parametersOf } from "./tree-options.ts";
 
-/**
- * `[rows, classes]`, nats.
- * @throws FlywheelError `training_interrupted`
- */
-export async function outOfFoldLogits(options: FitTreesOptions, rounds: number): Promise<Float32Array> {
+export type CrossValidated = {
+  /** `[rows, classes]`, nats. */
+  readonly outOfFold: Float32Array;
+  /** By fold, XGBoost's own JSON; none where they are not kept. */
+  readonly members: readonly Uint8Array[];
+};
+
+/** @throws FlywheelError `training_interrupted` */
+export async function crossValidate(options: FitTreesOptions, rounds: number): Promise<CrossValidated> {
   const { rows, classes } = options.train;
   const folds = stratifiedFolds(rows, options.seed);
   const logits = new Float32Array(rows.length * classes);
+  const members: Uint8Array[] = [];
   for (let fold = 0; fold < FOLDS; fold++) {
     const held = rows
       .keys()
@@ -29,9 +34,10 @@ export async function outOfFoldLogits(options: FitTreesOptions, rounds: number):
     if (held.length === 0 || rest.length === 0) continue;
     using booster = await withoutFold(options, { rest, rounds });
     writeLogits(logits, held, predict(options, booster, held));
+    if (options.keepsFolds) members.push(booster.save("json"));
     options.progress?.({ stage: "cross-validate", done: fold + 1, total: FOLDS });
   }
-  return logits;
+  return { outOfFold: logits, members };
 }
 
 type Fold = { readonly rest: readonly number[]; readonly rounds: number };

@@ -5,7 +5,7 @@ import { type Booster, createBooster } from "../../xgboost/booster.ts";
 import type { Matrix } from "../../xgboost/matrix.ts";
 import { type TrainedRound, trainBooster } from "../../xgboost/train.ts";
 import type { TrainedStudent } from "../trainer.ts";
-import { outOfFoldLogits } from "./cross-validate.ts";
+import { type CrossValidated, crossValidate } from "./cross-validate.ts";
 import { namesOf } from "./feature-schema.ts";
 import { plainMatrix, trainingMatrix } from "./training-table.ts";
 import { type FittedRounds, readCheckpoint, writeCheckpoint } from "./tree-checkpoint.ts";
@@ -13,7 +13,7 @@ import { type FitTreesOptions, interrupted, parametersOf } from "./tree-options.
 
 export type Importances = Readonly<Record<string, number>>;
 
-export type FittedTrees = {
+export type FittedTrees = CrossValidated & {
   /** XGBoost's own formats. */
   readonly ubj: Uint8Array;
   readonly json: Uint8Array;
@@ -21,8 +21,6 @@ export type FittedTrees = {
   /** By feature: mean gain of its splits, and mean absolute SHAP value, nats. */
   readonly gain: Importances;
   readonly shap: Importances;
-  /** `[rows, classes]`, nats. */
-  readonly outOfFold: Float32Array;
   readonly history: TrainedStudent["history"];
 };
 
@@ -30,7 +28,7 @@ export type FittedTrees = {
 export async function fitTrees(options: FitTreesOptions): Promise<FittedTrees> {
   const { ubj, history } = await wholeModel(options);
   using booster = createBooster({ model: ubj });
-  const outOfFold = await outOfFoldLogits(options, booster.rounds);
+  const validated = await crossValidate(options, booster.rounds);
   const { rounds } = booster;
   return {
     ubj,
@@ -38,7 +36,7 @@ export async function fitTrees(options: FitTreesOptions): Promise<FittedTrees> {
     rounds,
     gain: booster.gain(),
     shap: meanShap(options, booster),
-    outOfFold,
+    ...validated,
     history,
   };
 }

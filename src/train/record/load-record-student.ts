@@ -9,6 +9,7 @@ import { type Booster, createBooster } from "../../xgboost/booster.ts";
 import { type Forest, forestOf } from "../../xgboost/forest.ts";
 import { createMatrix } from "../../xgboost/matrix.ts";
 import { readCard, readModelFolder } from "../load-student.ts";
+import { committeeOf, memberFilesIn } from "../members.ts";
 import { modelCorrupt, modelFile } from "../model-folder.ts";
 import type { LoadOptions, ModelFiles } from "../trainer.ts";
 import { createEncoder } from "./encode-record.ts";
@@ -61,15 +62,19 @@ export async function openRecordStudent(model: ModelFiles, { threads }: LoadOpti
   const schema = readSchema(model);
   const unread = createUnread();
   const encoder = createEncoder(schema, unread.events);
-  const forest = readForest(model, { classes: classes.length, features: encoder.width });
+  const shape = { classes: classes.length, features: encoder.width };
+  const forest = readForest(model, modelFile, shape);
+  const members = memberFilesIn(model.files).map(([name]) => readForest(model, name, shape));
   const vector = new Float32Array(encoder.width);
   const explainer = createExplainer({ model, schema, classes, threads });
   const predictRecord = (fields: Fields, row = "1"): Float32Array => {
     encoder.encodeInto(vector, 0, fields, row);
-    const logits = new Float32Array(forest.classes);
-    forest.predictInto(logits, 0, vector, 0);
-    return logits;
+    return logitsOf([forest], vector);
   };
+  const hear = (input: StudentInput) => ({
+    logits: predictRecord(fieldsOf(input)), // leaves the record encoded
+    members: logitsOf(members, vector),
+  });
   return {
     modelId: modelId(id),
     classes,
@@ -88,10 +93,22 @@ export async function openRecordStudent(model: ModelFiles, { threads }: LoadOpti
       }
       return logits;
     },
+    ...(members.length > 0 && { committee: committeeOf({ size: members.length, hear }) }),
     async [Symbol.asyncDispose]() {
       explainer[Symbol.dispose]();
     },
   };
+}
+
+/** Of one vector, forest after forest. */
+function logitsOf(forests: readonly Forest[], vector: Float32Array): Float32Array {
+  const logits = new Float32Array(forests.reduce((sum, { classes }) => sum + classes, 0));
+  let at = 0;
+  for (const forest of forests) {
+    forest.predictInto(logits, at, vector, 0);
+    at += forest.classes;
+  }
+  return logits;
 }
 
 function fieldsOf(input: StudentInput): Fields {
@@ -109,13 +126,13 @@ function readSchema({ folder, files }: ModelFiles): FeatureSchema {
   }
 }
 
-function readForest({ folder, files }: ModelFiles, wanted: Pick<Forest, "classes" | "features">): Forest {
+function readForest({ folder, files }: ModelFiles, name: string, wanted: Pick<Forest, "classes" | "features">): Forest {
   try {
-    const forest = forestOf(readOnnx(files.get(modelFile) ?? new Uint8Array()));
+    const forest = forestOf(readOnnx(files.get(name) ?? new Uint8Array()));
     if (forest.classes === wanted.classes && forest.features === wanted.features) return forest;
     throw new RangeError(`it has ${forest.features} features and ${forest.classes} classes`);
   } catch (cause) {
-    throw modelCorrupt(folder, `${modelFile} cannot be opened: ${messageOf(cause)}`, cause);
+    throw modelCorrupt(folder, `${name} cannot be opened: ${messageOf(cause)}`, cause);
   }
 }
 

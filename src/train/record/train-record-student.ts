@@ -1,9 +1,11 @@
 /** @file Students for records: XGBoost's trees on the columns of the rows. */
 
 import { FlywheelError } from "../../errors.ts";
+import { writeOnnx } from "../../onnx/proto.ts";
 import { parseTreeModel } from "../../xgboost/model-json.ts";
 import { loadXgboost } from "../../xgboost/native.ts";
 import { treesToOnnx } from "../../xgboost/trees-to-onnx.ts";
+import { followsMembers, keepsFolds, memberFileOf } from "../members.ts";
 import type { PreparedTraining, TrainedStudent, TrainerContext, TrainingWork } from "../trainer.ts";
 import { readValidationRows, type TrainingRow, type TrainingSet } from "../training-rows.ts";
 import { type FeatureSchema, inferFeatures } from "./feature-schema.ts";
@@ -37,8 +39,14 @@ export async function trainRecordStudent(context: TrainerContext): Promise<Prepa
       validationRows: validation.length,
       warnings: [...warnings, ...rareClasses(set)],
     },
-    follows: { xgboost, version, schema, validation: validation.map(({ id, classIndex }) => [id, classIndex]) },
-    run: (work) => run({ work, set, validation, schema, xgboost }),
+    follows: {
+      xgboost,
+      version,
+      schema,
+      validation: validation.map(({ id, classIndex }) => [id, classIndex]),
+      ...followsMembers(task),
+    },
+    run: (work) => run({ work, set, validation, schema, xgboost, keepsFolds: keepsFolds(task) }),
   };
 }
 
@@ -76,9 +84,10 @@ type Run = {
   readonly validation: readonly TrainingRow[];
   readonly schema: FeatureSchema;
   readonly xgboost: TrainerContext["task"]["student"]["xgboost"];
+  readonly keepsFolds: boolean;
 };
 
-async function run({ work, set, validation, schema, xgboost }: Run): Promise<TrainedStudent> {
+async function run({ work, set, validation, schema, xgboost, keepsFolds }: Run): Promise<TrainedStudent> {
   const classes = set.classes.length;
   const treeData = (rows: readonly TrainingRow[]): TreeData => ({
     rows,
@@ -92,12 +101,13 @@ async function run({ work, set, validation, schema, xgboost }: Run): Promise<Tra
     validation: treeData(validation),
     features: schema.features,
     xgboost,
+    keepsFolds,
   });
   return trainedStudent(fitted, schema);
 }
 
 function trainedStudent(fitted: FittedTrees, schema: FeatureSchema): TrainedStudent {
-  const { ubj, json, rounds, gain, shap, outOfFold, history } = fitted;
+  const { ubj, json, rounds, gain, shap, outOfFold, members, history } = fitted;
   const trees = parseTreeModel(json);
   const model = treesToOnnx(trees);
   return {
@@ -105,10 +115,12 @@ function trainedStudent(fitted: FittedTrees, schema: FeatureSchema): TrainedStud
     files: new Map([
       [featuresFile, new TextEncoder().encode(`${JSON.stringify(schema, undefined, 2)}\n`)],
       [boosterFile, ubj],
+      ...members.map((own, fold) => [memberFileOf(fold), writeOnnx(treesToOnnx(parseTreeModel(own)))] as const),
     ]),
     // A threshold or a value in each node.
     parameters: trees.trees.reduce((sum, { nodes }) => sum + nodes.length, 0),
     outOfFold,
+    members: members.length,
     history,
     found: { rounds, gain: byValue(gain), shap: byValue(shap) },
   };

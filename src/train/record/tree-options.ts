@@ -21,6 +21,8 @@ export type FitTreesOptions = {
   readonly validation: TreeData;
   readonly features: readonly Feature[];
   readonly xgboost: XgboostOptions;
+  /** Whether the trees without a fold are wanted as well. */
+  readonly keepsFolds: boolean;
   readonly workFolder: string;
   readonly threads: number;
   readonly seed: string;

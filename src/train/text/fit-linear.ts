@@ -47,6 +47,8 @@ export type LinearStudent = {
   readonly model: SparseLogistic;
   /** `[texts, k]`: each by a model, and by weights of n-grams, that had not seen the text. */
   readonly outOfFold: Float32Array;
+  /** By fold, where they are kept: each was fitted without it. */
+  readonly members: readonly SparseLogistic[];
   readonly trials: readonly Trial[];
   /** The one chosen. */
   readonly c: number;
@@ -54,6 +56,8 @@ export type LinearStudent = {
 
 export type FitLinearOptions = {
   readonly threads: number;
+  /** Whether the models without a fold are wanted as well. */
+  readonly keepsFolds?: boolean | undefined;
   readonly progress?: Progress | undefined;
   readonly signal?: AbortSignal | undefined;
 };
@@ -98,7 +102,7 @@ function interrupted(cause: unknown): FlywheelError {
 type Work = { readonly data: LinearData; readonly recipe: LinearRecipe; readonly options: FitLinearOptions };
 
 async function fitWith(pool: readonly FitThread[], { data, recipe, options }: Work): Promise<LinearStudent> {
-  const { progress } = options;
+  const { progress, keepsFolds } = options;
   const reads = 2 * data.texts.length;
   const onRead = (done: number): void => progress?.({ stage: "n-grams", done, total: reads });
   const { vocabulary, counts } = await pool[0]!.learn(data.texts, recipe.ngrams, onRead);
@@ -106,12 +110,14 @@ async function fitWith(pool: readonly FitThread[], { data, recipe, options }: Wo
   const { documentFrequency } = vocabulary;
   const { minDocuments } = recipe.ngrams;
   const { k, targets, weights, folds } = data;
-  const problem: LinearProblem = { counts, documentFrequency, minDocuments, k, targets, weights, folds };
+  const problem: LinearProblem = { counts, documentFrequency, minDocuments, k, targets, weights, folds, keepsFolds };
   await Promise.all(pool.map((thread) => thread.prepare(problem)));
   const fits = fitCounter(progress);
   const chosen = await choose(pool, { data, recipe, fits });
-  const [outOfFold, model] = await finish(pool, { data, chosen, fits });
-  return { vocabulary, model, outOfFold, trials: chosen.trials, c: chosen.c };
+  const { model, byFold } = await finish(pool, { data, chosen, fits });
+  const outOfFold = inOrderOfRows(data, byFold);
+  const members = [...byFold].sort(([one], [other]) => one - other).flatMap(([, fitted]) => fitted.model ?? []);
+  return { vocabulary, model, outOfFold, members, trials: chosen.trials, c: chosen.c };
 }
 
 /** Tells of each fit that is done, and what the last trial came to. */
@@ -145,8 +151,8 @@ function fitCounter(progress: Progress | undefined): FitCounter {
 type Chosen = {
   readonly c: number;
   readonly trials: readonly Trial[];
-  /** Held-out logits at `c` by fold, of the folds that chose. */
-  readonly heldOut: ReadonlyMap<number, Float32Array>;
+  /** Fits at `c` by fold, of the folds that chose. */
+  readonly byFold: ReadonlyMap<number, LinearFitResult>;
 };
 
 /** Weaker and weaker penalties, until one is worse than the last: the loss over C has one dip. */
@@ -156,18 +162,18 @@ async function choose(
 ): Promise<Chosen> {
   const folds = choosingFolds(data);
   const trials: Trial[] = [];
-  let best: { readonly trial: Trial; readonly heldOut: ReadonlyMap<number, Float32Array> } | undefined;
+  let best: { readonly trial: Trial; readonly byFold: Chosen["byFold"] } | undefined;
   for (const c of recipe.c) {
     const results = await spread(pool, folds, { fits, c });
-    const heldOut = new Map(folds.map((fold, index) => [fold, results[index]!.heldOut]));
-    const trial = trialOf(data, heldOut, c);
+    const byFold = new Map(folds.map((fold, index) => [fold, results[index]!]));
+    const trial = trialOf(data, byFold, c);
     trials.push(trial);
     fits.tried(trial);
     if (best && trial.loss >= best.trial.loss) break;
-    best = { trial, heldOut };
+    best = { trial, byFold };
   }
   if (!best) throw new RangeError("there is no C to choose");
-  return { c: best.trial.c, trials, heldOut: best.heldOut };
+  return { c: best.trial.c, trials, byFold: best.byFold };
 }
 
 function choosingFolds({ folds }: LinearData): readonly number[] {
@@ -186,12 +192,12 @@ function choosingFolds({ folds }: LinearData): readonly number[] {
 async function finish(
   pool: readonly FitThread[],
   { data, chosen, fits }: { readonly data: LinearData; readonly chosen: Chosen; readonly fits: FitCounter },
-): Promise<readonly [Float32Array, SparseLogistic]> {
-  const { c, heldOut } = chosen;
-  const missing = [...new Set(data.folds)].filter((fold) => !heldOut.has(fold));
+): Promise<{ readonly model: SparseLogistic; readonly byFold: Chosen["byFold"] }> {
+  const { c, byFold } = chosen;
+  const missing = [...new Set(data.folds)].filter((fold) => !byFold.has(fold));
   const [whole, ...others] = await spread(pool, [undefined, ...missing], { fits, c });
-  const all = new Map([...heldOut, ...missing.map((fold, index) => [fold, others[index]!.heldOut] as const)]);
-  return [inOrderOfRows(data, all), whole!.model!];
+  const all = new Map([...byFold, ...missing.map((fold, index) => [fold, others[index]!] as const)]);
+  return { model: whole!.model!, byFold: all };
 }
 
 /** Dealt out in turn; each thread does its own in order. A fold stays with the thread that has its features. */
@@ -211,23 +217,23 @@ async function spread(
 }
 
 /** Rows of folds that have not been fitted stay 0. */
-function inOrderOfRows({ folds, k }: LinearData, heldOut: ReadonlyMap<number, Float32Array>): Float32Array {
+function inOrderOfRows({ folds, k }: LinearData, byFold: Chosen["byFold"]): Float32Array {
   const logits = new Float32Array(folds.length * k);
   const taken = new Map<number, number>();
   folds.forEach((fold, row) => {
     const position = taken.get(fold) ?? 0;
     taken.set(fold, position + 1);
-    const own = heldOut.get(fold);
+    const own = byFold.get(fold)?.heldOut;
     if (own) logits.set(own.subarray(position * k, (position + 1) * k), row * k);
   });
   return logits;
 }
 
-function trialOf(data: LinearData, heldOut: ReadonlyMap<number, Float32Array>, c: number): Trial {
+function trialOf(data: LinearData, byFold: Chosen["byFold"], c: number): Trial {
   const { k, folds, targets, classIndices, weights } = data;
-  const rows = [...folds.keys()].filter((row) => heldOut.has(folds[row]!));
+  const rows = [...folds.keys()].filter((row) => byFold.has(folds[row]!));
   const total = rows.reduce((sum, row) => sum + weights[row]!, 0);
-  const whole = inOrderOfRows(data, heldOut);
+  const whole = inOrderOfRows(data, byFold);
   const logits = Float32Array.from(rows.flatMap((row) => [...whole.subarray(row * k, (row + 1) * k)]));
   const lossAt = (temperature: number): number => {
     const logShares = logSoftmax(logits, k, temperature);

@@ -36,6 +36,20 @@ export function linearNetwork({ weights, bias, columns, k }: SparseLogistic): Mo
   return graph.build();
 }
 
+/** Members side by side: a model of `members · k` classes, in which each column holds one member's weights after another's. */
+export function sideBySide(members: readonly SparseLogistic[]): SparseLogistic {
+  const { k, columns } = members[0]!;
+  const width = members.length * k;
+  const [weights, bias] = [new Float64Array(columns * width), new Float64Array(width)];
+  members.forEach((member, place) => {
+    bias.set(member.bias, place * k);
+    for (let column = 0; column < columns; column++) {
+      weights.set(member.weights.subarray(column * k, (column + 1) * k), column * width + place * k);
+    }
+  });
+  return { k: width, columns, weights, bias };
+}
+
 /** @throws FlywheelError `onnx_unknown_name` where `model` is not one of `linearNetwork` */
 export function weightsOf(model: Model): LinearWeights {
   const table = parameterOf(model, weightsName);

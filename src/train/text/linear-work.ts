@@ -44,6 +44,8 @@ export type LinearProblem = {
   readonly weights: Float64Array;
   /** Fold of each row. `[rows]` */
   readonly folds: Int32Array;
+  /** Whether a fit without a fold gives its model as well. */
+  readonly keepsFolds?: boolean | undefined;
 };
 
 /** Without a fold: on every row, the model that serves. */
@@ -52,7 +54,7 @@ export type LinearFitRequest = { readonly fold: number | undefined; readonly c: 
 export type LinearFitResult = {
   /** `[held-out rows, k]`, in the order of the rows; empty where no fold was held out. */
   readonly heldOut: Float32Array;
-  /** Of a fit on every row. */
+  /** Of a fit on every row, and of those without a fold where they are kept. */
   readonly model: SparseLogistic | undefined;
   readonly iterations: number;
   readonly loss: number;
@@ -73,12 +75,13 @@ export class LinearFitter {
   }
 
   fit({ fold, c }: LinearFitRequest): LinearFitResult {
-    const { k, targets, weights, folds } = this.#problem;
+    const { k, targets, weights, folds, keepsFolds } = this.#problem;
     const features = this.#featuresOf(fold);
     const own = fold === undefined ? weights : weights.map((weight, row) => (folds[row] === fold ? 0 : weight));
     const { iterations, loss, ...model } = fitSparseLogistic({ features, k, targets, weights: own }, { c });
     if (fold === undefined) return { heldOut: new Float32Array(0), model, iterations, loss };
-    return { heldOut: sparseLogits32(model, rowsOf(features, folds, fold)), model: undefined, iterations, loss };
+    const heldOut = sparseLogits32(model, rowsOf(features, folds, fold));
+    return { heldOut, model: keepsFolds ? model : undefined, iterations, loss };
   }
 
   #featuresOf(fold: number | undefined): SparseMatrix {

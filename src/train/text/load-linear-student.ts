@@ -6,6 +6,7 @@
 
 import { setImmediate } from "node:timers/promises";
 import { z } from "zod";
+import { dissentOf } from "../../committee.ts";
 import type { Student, StudentInput } from "../../contracts.ts";
 import { messageOf } from "../../errors.ts";
 import { argmaxRows } from "../../math/softmax.ts";
@@ -14,6 +15,7 @@ import { modelId } from "../../records.ts";
 import { TextEncoder } from "../../text/text-encoder.ts";
 import { readVocabulary } from "../../text/vocabulary-file.ts";
 import { readCard } from "../load-student.ts";
+import { membersFile } from "../members.ts";
 import { modelCorrupt, modelFile } from "../model-folder.ts";
 import type { ModelFiles } from "../trainer.ts";
 import { type LinearWeights, weightsOf } from "./linear-network.ts";
@@ -35,7 +37,7 @@ const TURN = 128;
 /** @throws FlywheelError `model_corrupt` */
 export async function openLinearStudent(files: ModelFiles): Promise<TextStudent> {
   const { id, classes } = readCard(Card, files);
-  const { encoder, weights, neighbours } = openParts(files);
+  const { encoder, weights, neighbours, members } = openParts(files);
   if (weights.k !== classes.length) {
     throw modelCorrupt(files.folder, `${modelFile} tells ${weights.k} classes apart, its card ${classes.length}`);
   }
@@ -44,6 +46,12 @@ export async function openLinearStudent(files: ModelFiles): Promise<TextStudent>
     encoder.encode(text);
     if (weights.k === 2) addTwoLogits(logits, encoder, weights);
     else addLogits(logits, encoder, weights);
+    return logits;
+  };
+  /** Of the text encoded last. */
+  const membersLogits = (members: LinearWeights): Float32Array => {
+    const logits = new Float32Array(members.k);
+    addLogits(logits, encoder, members);
     return logits;
   };
   return {
@@ -67,6 +75,19 @@ export async function openLinearStudent(files: ModelFiles): Promise<TextStudent>
         return novelty;
       },
     }),
+    ...(members && {
+      committee: {
+        size: members.k / weights.k,
+        async dissent(batch: readonly StudentInput[], signal?: AbortSignal) {
+          const dissent = new Float32Array(batch.length);
+          const ask = (text: string, row: number): void => {
+            dissent[row] = dissentOf(logitsOf(text), membersLogits(members)); // leaves the text encoded
+          };
+          await eachText(batch, ask, signal);
+          return dissent;
+        },
+      },
+    }),
     async [Symbol.asyncDispose]() {},
   };
 }
@@ -87,6 +108,7 @@ type Parts = {
   readonly encoder: TextEncoder;
   readonly weights: LinearWeights;
   readonly neighbours: NeighbourSearch | undefined;
+  readonly members: LinearWeights | undefined;
 };
 
 function openParts({ folder, files }: ModelFiles): Parts {
@@ -96,7 +118,9 @@ function openParts({ folder, files }: ModelFiles): Parts {
   try {
     const encoder = new TextEncoder(readVocabulary(vocabulary));
     const weights = weightsOf(readOnnx(model));
-    if (weights.columns === encoder.width) return { encoder, weights, neighbours: neighboursIn(files, weights) };
+    if (weights.columns === encoder.width) {
+      return { encoder, weights, neighbours: neighboursIn(files, weights), members: membersIn(files, weights) };
+    }
     throw new RangeError(`${modelFile} has weights of ${weights.columns} n-grams, ${vocabularyFile} ${encoder.width}`);
   } catch (cause) {
     throw modelCorrupt(folder, messageOf(cause), cause);
@@ -110,6 +134,14 @@ function neighboursIn(files: ModelFiles["files"], { columns, k }: LinearWeights)
   const classes = neighbours.classStarts.length - 1;
   if (neighbours.columns === columns && classes === k) return new NeighbourSearch(neighbours);
   throw new RangeError(`${neighboursFile} has ${neighbours.columns} n-grams of ${classes} classes`);
+}
+
+function membersIn(files: ModelFiles["files"], { columns, k }: LinearWeights): LinearWeights | undefined {
+  const bytes = files.get(membersFile);
+  if (!bytes) return undefined;
+  const members = weightsOf(readOnnx(bytes));
+  if (members.columns === columns && members.k % k === 0) return members;
+  throw new RangeError(`${membersFile} has weights of ${members.columns} n-grams and ${members.k} classes`);
 }
 
 /** logits `[k]` = bias + Σ value · weights of its column. */

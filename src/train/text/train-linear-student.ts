@@ -1,5 +1,6 @@
 /** @file Students for texts, tier 0: logistic regression on TF-IDF of n-grams. Trains in seconds, answers in microseconds. */
 
+import { writeOnnx } from "../../onnx/proto.ts";
 import type { LabelValue, ModelCard } from "../../records.ts";
 import type { Task } from "../../task.ts";
 import { checkNgrams, type NgramOptions } from "../../text/options.ts";
@@ -7,10 +8,11 @@ import { TextEncoder } from "../../text/text-encoder.ts";
 import { columnsOf } from "../../text/vocabulary.ts";
 import { writeVocabulary } from "../../text/vocabulary-file.ts";
 import { stratifiedFolds } from "../folds.ts";
+import { followsMembers, keepsFolds, membersFile } from "../members.ts";
 import type { PreparedTraining, TrainedStudent, TrainerContext, TrainingWork } from "../trainer.ts";
 import type { TrainingRow, TrainingSet } from "../training-rows.ts";
 import { fitLinear, type LinearData, type LinearRecipe, type LinearStudent } from "./fit-linear.ts";
-import { linearNetwork } from "./linear-network.ts";
+import { linearNetwork, sideBySide } from "./linear-network.ts";
 import { collectNeighbours, type Neighbours } from "./neighbours.ts";
 import { writeNeighbours } from "./neighbours-file.ts";
 import { neighboursFile, vocabularyFile } from "./text-files.ts";
@@ -26,8 +28,8 @@ export async function trainLinearStudent({ task, set }: TrainerContext): Promise
   return {
     trainer: linearTrainer,
     options: { ...options, warnings: rareClasses(set) },
-    follows: { ...options, neighbours: 1 },
-    run: (work) => run({ work, set, recipe, classWeight }),
+    follows: { ...options, neighbours: 1, ...followsMembers(task) },
+    run: (work) => run({ work, set, recipe, classWeight, keepsFolds: keepsFolds(task) }),
   };
 }
 
@@ -58,22 +60,33 @@ type Run = {
   readonly set: TrainingSet;
   readonly recipe: LinearRecipe;
   readonly classWeight: Task["student"]["text"]["classWeight"];
+  readonly keepsFolds: boolean;
 };
 
-async function run({ work, set, recipe, classWeight }: Run): Promise<TrainedStudent> {
+async function run({ work, set, recipe, classWeight, keepsFolds }: Run): Promise<TrainedStudent> {
   const data = dataOf(set, classWeight, work.seed);
-  const student = await fitLinear(data, recipe, work);
+  const student = await fitLinear(data, recipe, { ...work, keepsFolds });
   const model = linearNetwork(student.model);
   return {
     model: { ...model, metadata: { "flywheel.text": JSON.stringify(recipe.ngrams) } },
     files: new Map([
       [vocabularyFile, writeVocabulary(student.vocabulary)],
       [neighboursFile, writeNeighbours(neighboursOf(data, student))],
+      ...membersOf(student),
     ]),
     outOfFold: student.outOfFold,
+    members: student.members.length,
     history: historyOf(student),
     found: { chosenC: student.c, features: columnsOf(student.vocabulary), heaviest: heaviestOf(student, set.classes) },
   };
+}
+
+/**
+ * Members read the features of the whole collection: an n-gram weighs there what it weighs without a fifth of the texts to
+ * within a few hundredths, and one that is too rare without them has no weight.
+ */
+function membersOf({ members }: LinearStudent): readonly (readonly [string, Uint8Array])[] {
+  return members.length > 0 ? [[membersFile, writeOnnx(linearNetwork(sideBySide(members)))]] : [];
 }
 
 function neighboursOf({ texts, classIndices, k }: LinearData, { vocabulary }: LinearStudent): Neighbours {
