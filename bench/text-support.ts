@@ -10,9 +10,10 @@ import { inverseDocumentFrequency, weighTerms } from "../src/text/tf-idf.ts";
 import { columnsOf, type Vocabulary } from "../src/text/vocabulary.ts";
 import { writeVocabulary } from "../src/text/vocabulary-file.ts";
 import { stratifiedFolds } from "../src/train/folds.ts";
+import { membersFile } from "../src/train/members.ts";
 import { modelFile } from "../src/train/model-folder.ts";
 import { fitLinear, type LinearStudent } from "../src/train/text/fit-linear.ts";
-import { linearNetwork } from "../src/train/text/linear-network.ts";
+import { linearNetwork, sideBySide } from "../src/train/text/linear-network.ts";
 import { learnVocabulary } from "../src/train/text/linear-work.ts";
 import { openLinearStudent, type TextStudent } from "../src/train/text/load-linear-student.ts";
 import { vocabularyFile } from "../src/train/text/text-files.ts";
@@ -69,6 +70,7 @@ export async function fitStudent(
   rows: readonly LabelledText[],
   classes: readonly string[],
   threads: number,
+  { c = [0.3, 1, 3, 10, 30], keepsFolds }: { readonly c?: readonly number[]; readonly keepsFolds?: boolean } = {},
 ): Promise<LinearStudent> {
   const k = classes.length;
   const classIndices = indicesOf(rows, classes);
@@ -80,22 +82,22 @@ export async function fitStudent(
   );
   const weights = new Float64Array(rows.length).fill(1);
   const texts = rows.map(({ text }) => text);
-  const c = [0.3, 1, 3, 10, 30];
   return await fitLinear(
     { texts, k, targets, classIndices, weights, folds },
     { ngrams: defaultNgrams, c },
-    { threads },
+    { threads, keepsFolds },
   );
 }
 
 /** The student as it would be loaded from its folder. */
 export async function studentOf(
-  { vocabulary, model }: Pick<Trained, "vocabulary" | "model">,
+  { vocabulary, model, members = [] }: Pick<Trained, "vocabulary" | "model"> & Partial<Pick<LinearStudent, "members">>,
   classes: readonly string[],
 ): Promise<TextStudent> {
   const files = new Map([
     [modelFile, writeOnnx(linearNetwork(model))],
     [vocabularyFile, writeVocabulary(vocabulary)],
+    ...(members.length > 0 ? [[membersFile, writeOnnx(linearNetwork(sideBySide(members)))] as const] : []),
   ]);
   return await openLinearStudent({ folder: "memory", card: { id: "0".repeat(64), classes }, files });
 }

@@ -16,6 +16,9 @@ import { observeRequest, startMonitor } from "../src/calibrate/monitor.ts";
 import { spendDelta } from "../src/calibrate/spend-delta.ts";
 import { thresholdGrid } from "../src/calibrate/threshold-grid.ts";
 import { truthBound } from "../src/calibrate/truth-bound.ts";
+import { tryCommittee } from "../src/calibrate/try-committee.ts";
+import { dissentOf } from "../src/committee.ts";
+import { deferralScore } from "../src/deferral.ts";
 import { ppiMean } from "../src/math/ppi.ts";
 import { quantile } from "../src/math/quantile.ts";
 import { createRng, type Rng } from "../src/math/random.ts";
@@ -105,6 +108,49 @@ describe("a threshold", () => {
     const { coverage, broken } = simulate(runs, run, "pipeline");
     expect(broken).toBeLessThanOrEqual(regret.delta + slack(regret.delta, runs));
     expect(coverage).toBeGreaterThan(0.3);
+  });
+
+  test("under a committee that calibrate rows choose, or not, keeps its promise", () => {
+    const [pool, runs] = [makePool(3000), 300];
+    // Five students that see the pool's rows through noise of their own, which the boasting is no part of.
+    const noise = createRng("members");
+    const dissent = Array.from(pool.reference, (right, row) => {
+      const own = pool.logits.subarray(row * 3, row * 3 + 3);
+      const member = () => Array.from(own, (logit) => logit + (1 + right) * noise.normal());
+      return dissentOf(own, [1, 2, 3, 4, 5].flatMap(member));
+    });
+    const calibrator = fitCalibrator(sample("calibrate", pool, { n: 240, rng: createRng("calibrator") }));
+    const offered = { kind: "folds", committee: { kind: "folds", size: 5 } } as const;
+    let kept = 0;
+    const run = (rng: Rng): Outcome => {
+      const fitting = sample("calibrate", pool, { n: 600, rng });
+      const dissentIn = ({ rowIds }: Evidence<Role>) => rowIds.map((id) => dissent[Number(id.slice("pool ".length))]!);
+      const scores = scoresOf(calibrator, fitting);
+      const trial = tryCommittee({ offered, scores, dissent: dissentIn(fitting), target: regret });
+      kept += Number(trial.kept);
+      const rule = trial.kept ? { committee: offered.committee } : {};
+      const underRule = <R extends Role>(rows: Evidence<R>): Scores<R> => {
+        const [confident, dissenting] = [scoresOf(calibrator, rows), dissentIn(rows)];
+        const score = confident.score.map((confidence, row) =>
+          deferralScore({ confidence, dissent: dissenting[row] }, rule),
+        );
+        return { ...confident, score };
+      };
+      const grid = thresholdGrid(underRule(fitting));
+      const verdict = chooseThreshold({
+        certify: underRule(sample("certify", pool, { n: 400, rng })),
+        grid,
+        target: regret,
+      });
+      if (verdict.kind === "none") return { coverage: 0, broken: false };
+      const { accepted, errors } = acceptedAt(underRule(pool), verdict.threshold);
+      return { coverage: accepted / 3000, broken: errors / 3000 > regret.risk };
+    };
+    const { coverage, broken } = simulate(runs, run, "committee");
+    expect(broken).toBeLessThanOrEqual(regret.delta + slack(regret.delta, runs));
+    expect(coverage).toBeGreaterThan(0.3);
+    expect(kept).toBeGreaterThan(0); // both rules were certified
+    expect(kept).toBeLessThan(runs);
   });
 
   test("of five in a row, all hold together with probability 1 − δ, when δ is spent over them", () => {

@@ -3,7 +3,7 @@
  * serves and nothing else; the committee only where it is shown to be better (SCIENCE D1).
  *
  * Both rules answer the same number of rows: as many as the confidence may at the target. McNemar's test then asks on which of
- * them each is wrong. Thresholds of their own, both at the target, would let the committee win by chance a third of the time:
+ * them each is wrong. Thresholds of their own, both at the target, would let the committee win by chance a quarter of the time:
  * where the last error that is allowed happens to lie moves one threshold past a hundred rows at once, which the test takes for
  * a hundred independent rows (docs/decisions/2026-11-28-committee.md).
  */

@@ -28,19 +28,25 @@ export function describeCandidates(candidates: readonly CandidateResult[]): read
 
 /** The certificate in plain words, or why there is none and what would change that. */
 export function describePolicy(policy: Policy): readonly string[] {
-  const { certificate, noCertificate, threshold, target, coverage, selectiveRisk } = policy;
+  const { certificate, noCertificate, threshold, target, coverage, selectiveRisk, committee, committeeTrial } = policy;
   const promise = `${target.kind} risk ≤ ${percent(target.risk)} with probability ≥ ${percent(1 - target.delta)}`;
+  const heard = committeeTrial ? [`committee: ${committeeTrial.why}`] : [];
+  const score = committee
+    ? `(members of ${committee.size} that agree + confidence) / ${committee.size + 1}`
+    : "confidence";
   if (!certificate || threshold === undefined) {
     const more = noCertificate?.moreRowsNeeded;
     return [
       `not certified (${promise}): ${noCertificate?.reason ?? "no evidence"}`,
       ...(more === undefined ? [] : [`about ${more} more certify rows would be needed at the error rates seen`]),
+      ...heard,
       ...policy.warnings.map((warning) => `warning: ${warning}`),
     ];
   }
   return [
     `certified against the ${certificate.reference}: ${promise}; bound ${percent(certificate.bound)} on ${certificate.n} rows`,
-    `answers at confidence ≥ ${threshold.toFixed(3)}: coverage ${estimate(coverage)}, wrong among answered ${estimate(selectiveRisk)}`,
+    `answers at ${score} ≥ ${threshold.toFixed(3)}: coverage ${estimate(coverage)}, wrong among answered ${estimate(selectiveRisk)}`,
+    ...heard,
     ...policy.warnings.map((warning) => `warning: ${warning}`),
   ];
 }

@@ -1,7 +1,10 @@
 /** @file How fast the student answers, measured here, and how that compares with the teacher. */
 
+import { applyCalibrator } from "../calibrate/calibrator.ts";
 import type { Student, StudentInput } from "../contracts.ts";
+import { bestScore } from "../deferral.ts";
 import { quantiles } from "../math/quantile.ts";
+import type { Policy } from "../records.ts";
 import type { LatencyQuantiles, LatencySection, Section } from "./report-data.ts";
 
 export type LatencyMeasurement = {
@@ -17,6 +20,22 @@ export type MeasureOptions = {
   readonly nowMs: () => number;
   readonly signal?: AbortSignal | undefined;
 };
+
+/** Under a committee a decision is more than the student's: its members are asked wherever the router would ask them. */
+export function asServed(student: Student, policy: Policy | undefined): Student {
+  const { committee, threshold = Number.POSITIVE_INFINITY } = policy ?? {};
+  if (!policy || !committee) return student;
+  return {
+    ...student,
+    async predictLogits(batch, signal) {
+      const logits = await student.predictLogits(batch, signal);
+      const { confidence } = applyCalibrator(policy.calibrator, logits, student.classes.length);
+      const asked = batch.filter((_, row) => bestScore(confidence[row]!, committee) >= threshold);
+      if (asked.length > 0) await student.committee?.dissent(asked, signal);
+      return logits;
+    },
+  };
+}
 
 const WARM_UPS = 3;
 const SINGLES = 40;

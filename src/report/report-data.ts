@@ -9,6 +9,8 @@ import type { Seed } from "../math/random.ts";
 import type {
   Calibrator,
   Certificate,
+  Committee,
+  CommitteeTrial,
   Estimate,
   LabelBasis,
   LabelValue,
@@ -245,6 +247,9 @@ export type PolicySection = {
   readonly reference: Reference;
   readonly threshold?: number;
   readonly novelty?: NoveltyLimit;
+  /** Heard before the student answers; thresholds are then compared with the committee's score. */
+  readonly committee?: Committee;
+  readonly committeeTrial?: CommitteeTrial;
   readonly certificate?: Certificate;
   readonly noCertificate?: NoCertificate;
   /** What a certificate against the teacher says of the truth. */
@@ -259,6 +264,10 @@ export type PolicySection = {
   readonly curve: Section<RiskCoverage>;
   readonly thresholds: readonly ThresholdRow[];
 };
+
+/** Where the threshold lies on the scale of confidence: nowhere, where a committee's score is compared with it. */
+export const confidenceThreshold = (policy: PolicySection | undefined): number | undefined =>
+  policy?.committee ? undefined : policy?.threshold;
 
 export type RiskCoverage = {
   readonly truth: Truth;

@@ -4,7 +4,7 @@
  */
 
 import { z } from "zod";
-import type { Estimate, Target } from "../records.ts";
+import type { CommitteeTrial, Estimate, Target } from "../records.ts";
 import { present, type ReportData } from "./report-data.ts";
 
 const share = z.number().min(0).max(1);
@@ -44,6 +44,16 @@ const PolicySummary = z.strictObject({
   selectiveRisk: SummaryEstimate,
   reference: z.enum(["teacher", "person"]),
   n: z.int(),
+  /** Only where the task offers a committee; where it is kept, the threshold is one of its score. */
+  committee: z
+    .strictObject({
+      kind: z.enum(["folds", "predecessors"]),
+      size: z.int(),
+      kept: z.boolean(),
+      why: z.string(),
+      p: z.number().nullable(),
+    })
+    .optional(),
 });
 
 const ThresholdSummary = z.strictObject({
@@ -165,8 +175,17 @@ function policyOf({ policy }: ReportData): Summary["policy"] {
     selectiveRisk: plain(section.selectiveRisk),
     reference: section.reference,
     n: section.certificate?.n ?? section.coverage.n,
+    ...(section.committeeTrial && { committee: shownTrial(section.committeeTrial) }),
   };
 }
+
+const shownTrial = ({ kind, size, kept, why, comparison }: CommitteeTrial) => ({
+  kind,
+  size,
+  kept,
+  why,
+  p: comparison?.p ?? null,
+});
 
 const plainTarget = ({ kind, risk, delta }: Target): Target => ({ kind, risk, delta });
 

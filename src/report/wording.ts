@@ -96,13 +96,32 @@ export function certificateClauses(
     ...truthClause(policy),
     {
       name: "In force",
-      text: `The student answers where its confidence is at least ${decimal(policy.threshold ?? 1)}${likeness(policy)}. That was ${count(certificate.accepted)} of the ${count(certificate.n)} rows.`,
+      text: `The student answers where its ${scoreName(policy)} is at least ${decimal(policy.threshold ?? 1)}${likeness(policy)}. That was ${count(certificate.accepted)} of the ${count(certificate.n)} rows.`,
     },
     {
       name: "What voids it",
       text: `Another student, other instructions, choices or teacher model (prompt version ${certificate.promptVersion}), an alarm of the monitor, or traffic that no longer looks like those rows.`,
     },
   ];
+}
+
+/** What the threshold is compared with. */
+function scoreName({ committee }: PolicySection): string {
+  if (!committee) return "confidence";
+  return `committee’s score, (members of ${committee.size} that agree + confidence) / ${committee.size + 1},`;
+}
+
+/** Who decides beside the confidence, and why; undefined where the task offers nobody. */
+export function committeeText({ committee, committeeTrial }: PolicySection): string | undefined {
+  if (!committeeTrial) return undefined;
+  const members = {
+    folds: "trained with it, each without one fold of the rows",
+    predecessors: "that served before it",
+  };
+  const why = sentence(committeeTrial.why);
+  return committee
+    ? `Beside the student, ${committee.size} models ${members[committee.kind]} are heard: fewer that disagree come before more, then confidence decides. ${why}`
+    : why;
 }
 
 const likeness = ({ novelty }: PolicySection): string =>

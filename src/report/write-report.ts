@@ -6,11 +6,14 @@
 import { mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { basename, join } from "node:path";
+import { withPredecessors } from "../committee.ts";
 import type { Student } from "../contracts.ts";
+import type { ModelId } from "../records.ts";
 import { chartsOf } from "./charts/all.ts";
 import type { Chart } from "./charts/draw.ts";
 import { type CollectOptions, collectReport } from "./collect.ts";
 import { chooseSubject } from "./collect-student.ts";
+import { asServed } from "./latency.ts";
 import { renderPage } from "./page/page.ts";
 import { chartPng } from "./png.ts";
 import type { ReportData } from "./report-data.ts";
@@ -55,8 +58,15 @@ async function collectTimed({ directory: _, loadStudent, ...options }: WriteRepo
   const subject = loadStudent && (await chooseSubject(options.store, options.modelId));
   if (!subject || !loadStudent) return await collectReport(options);
   const threads = options.task.student.threads ?? availableParallelism();
-  await using student = await loadStudent(options.store.models.folder(subject.card.id), { threads });
-  return await collectReport({ ...options, student });
+  const load = async (id: ModelId) => await loadStudent(options.store.models.folder(id), { threads });
+  await using loaded = new AsyncDisposableStack();
+  const student = loaded.use(await load(subject.card.id));
+  const { policy } = subject;
+  const ids = policy?.committee?.kind === "predecessors" ? policy.committee.members : [];
+  const members: Student[] = [];
+  for (const id of ids) members.push(loaded.use(await load(id)));
+  const served = asServed(members.length > 0 ? withPredecessors(student, members) : student, policy);
+  return await collectReport({ ...options, student: served });
 }
 
 const writePng = async (chart: Chart, directory: string, data: ReportData): Promise<string> =>

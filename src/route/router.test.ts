@@ -11,6 +11,7 @@ import {
   testPolicy,
   textInput,
   textRequest,
+  withCommittee,
   withNovelty,
 } from "./testing/fixtures.ts";
 import { ask, openWorld } from "./testing/world.ts";
@@ -150,6 +151,89 @@ describe("a confident request that is unlike the training data", () => {
     await promote(store, fruitTask(), "m1", { novelty });
     const { router } = await openWorld({ store });
     expect((await ask(router, "pear", 0.9)).decision).toMatchObject({ route: "escalated", reason: "unfamiliar" });
+  });
+});
+
+describe("under a committee", () => {
+  const committee = { kind: "folds", size: 3 } as const;
+  /** Three that agree, at 0.8. */
+  const threshold = 3.8 / 4;
+  const lastDigit = (text: string): number => Number(text.at(-1));
+
+  test("a dissenter escalates what confidence alone would answer; members are asked only where they may decide", async () => {
+    const store = await openTestStore();
+    await promote(store, fruitTask(), "m1", { committee, threshold });
+    const asked: string[] = [];
+    const student = withCommittee(createTestStudent(), 3, (text) => {
+      asked.push(text);
+      return lastDigit(text);
+    });
+    const { router } = await openWorld({ store, student });
+    const agreed = await ask(router, "pear", 0.9, 0);
+    expect(agreed.decision).toMatchObject({ route: "answered", value: "pear", dissent: 0, threshold });
+    expect(agreed.decision.confidence).toBeCloseTo(0.9, 5);
+    const disputed = await ask(router, "pear", 0.99, 1);
+    expect(disputed.decision).toMatchObject({ route: "escalated", reason: "unsure", dissent: 1, uniform: false });
+    expect(await stored(store, disputed)).toEqual(disputed.decision);
+    const doubtful = await ask(router, "pear", 0.7, 0);
+    expect(doubtful.decision).toMatchObject({ route: "escalated", reason: "unsure" });
+    expect(doubtful.decision).not.toHaveProperty("dissent");
+    expect(asked).toEqual(["pear 0.9 0", "pear 0.99 1"]);
+  });
+
+  test("what is unlike the training data is asked about last, and escalated as unfamiliar", async () => {
+    const store = await openTestStore();
+    await promote(store, fruitTask(), "m1", { committee, threshold, novelty: { limit: 0.5, share: 0.02 } });
+    const asked: string[] = [];
+    const strange = withNovelty(createTestStudent(), (text) => {
+      asked.push(text);
+      return 0.75;
+    });
+    const { router } = await openWorld({ store, student: withCommittee(strange, 3, lastDigit) });
+    expect((await ask(router, "pear", 0.9, 1)).decision).toMatchObject({ reason: "unsure", dissent: 1 });
+    expect((await ask(router, "pear", 0.9, 0)).decision).toMatchObject({ reason: "unfamiliar", dissent: 0 });
+    expect(asked).toEqual(["pear 0.9 0"]);
+  });
+
+  test("a policy without one answers by confidence, whoever else is in the student's folder", async () => {
+    const { router } = await openWorld({ student: withCommittee(createTestStudent(), 3, () => 3) });
+    const { decision } = await ask(router, "pear", 0.9);
+    expect(decision).toMatchObject({ route: "answered" });
+    expect(decision).not.toHaveProperty("dissent");
+  });
+
+  test("of predecessors, they are loaded beside the student; one that is missing is said, and nothing is answered", async () => {
+    const store = await openTestStore();
+    const [own, other] = [createTestStudent("m2"), createTestStudent("m1")];
+    const predecessors = { kind: "predecessors", size: 1, members: [other.modelId] } as const;
+    await promote(store, fruitTask(), "m2", { committee: predecessors, threshold: 1.8 / 2 });
+    const known = new Map([own, other].map((student) => [student.modelId, student]));
+    const loadStudent = async ({ modelId }: { readonly modelId: string }) => {
+      const student = [...known].find(([id]) => id === modelId)?.[1];
+      if (!student) throw new Error("no such folder");
+      return student;
+    };
+    const { router } = await openWorld({ store, loadStudent });
+    expect((await ask(router, "pear", 0.9)).decision).toMatchObject({ route: "answered", dissent: 0 });
+    expect(other.calls).toBe(1);
+    known.delete(other.modelId);
+    const { router: restarted } = await openWorld({ store, loadStudent });
+    expect(restarted.trouble).toMatchObject({
+      code: "committee_missing",
+      message: expect.stringContaining(other.modelId),
+    });
+    expect(own.isDisposed).toBe(true);
+    expect((await ask(restarted, "pear", 0.9)).decision).toMatchObject({
+      route: "escalated",
+      reason: "student-failed",
+    });
+  });
+
+  test("a student that has lost its members is not served", async () => {
+    const store = await openTestStore();
+    await promote(store, fruitTask(), "m1", { committee, threshold });
+    const { router } = await openWorld({ store });
+    expect(router.trouble).toMatchObject({ code: "committee_missing" });
   });
 });
 

@@ -96,6 +96,23 @@ describe("training a student", () => {
     expect(await kernel({ finetune: "all" })).not.toEqual(frozen);
   });
 
+  test("keeps the heads of its folds as a committee where the backbone stays frozen, and only there", async () => {
+    await using world = await openWorld({ train: 40, calibrate: 20, certify: 20 });
+    const { store } = world;
+    const plain = await trainStudent(given(world, { finetune: "head" }));
+    const card = await trainStudent(given(world, { finetune: "head", committee: "folds" }));
+    expect(card).toMatchObject({ members: 5, files: { "members.onnx": expect.any(String) } });
+    expect(card.id).not.toBe(plain.id);
+    const heldOut = await predictionsOf(store, card.id, "held-out");
+    expect(heldOut.map(({ logits }) => logits)).toEqual(
+      (await predictionsOf(store, plain.id, "held-out")).map(({ logits }) => logits),
+    );
+    expect(heldOut.every(({ dissent }) => dissent !== undefined && dissent <= 5)).toBe(true);
+    const whole = await trainStudent(given(world, { finetune: "all", epochs: 1, committee: "folds" }));
+    expect(whole).not.toHaveProperty("members");
+    expect(whole.id).toBe((await trainStudent(given(world, { finetune: "all", epochs: 1 }))).id);
+  });
+
   test("continues a run that was killed, to the model that it would have made", async () => {
     await using world = await openWorld({ train: 120, calibrate: 0, certify: 0 });
     await using other = await openWorld({ train: 120, calibrate: 0, certify: 0 });

@@ -1,6 +1,6 @@
 /** @file Every chart for which a report has the figures, in the order of the wheel. */
 
-import { present, type ReportData } from "../report-data.ts";
+import { confidenceThreshold, present, type ReportData } from "../report-data.ts";
 import { classMeasuresChart } from "./class-measures.ts";
 import { confidenceChart } from "./confidence.ts";
 import { confusionChart } from "./confusion.ts";
@@ -27,7 +27,7 @@ function studentCharts(data: ReportData): readonly Chart[] {
     ...(evaluation ? [confusionChart(evaluation), classMeasuresChart(evaluation)] : []),
     ...(student && student.history.length > 1 ? [trainingChart(student)] : []),
     ...(calibration
-      ? [reliabilityChart(calibration), confidenceChart(calibration, present(data.policy)?.threshold)]
+      ? [reliabilityChart(calibration), confidenceChart(calibration, confidenceThreshold(present(data.policy)))]
       : []),
   ];
 }

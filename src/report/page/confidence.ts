@@ -5,7 +5,7 @@ import { confidenceChart } from "../charts/confidence.ts";
 import { reliabilityChart } from "../charts/reliability.ts";
 import { count, decimal, percent } from "../format.ts";
 import { type Html, html } from "../html.ts";
-import { type CalibrationSection, isMissing, present, type ReportData } from "../report-data.ts";
+import { type CalibrationSection, confidenceThreshold, isMissing, present, type ReportData } from "../report-data.ts";
 import { against, entries, figure, figureOf, missing, section, share, table } from "./parts.ts";
 
 const title = { id: "confidence", title: "Confidence" } as const;
@@ -34,7 +34,7 @@ export function confidencePart({ calibration, policy }: ReportData): Html {
     ]),
     html`<div class="figures">
 ${figure(reliabilityChart(calibration), { half: true, caption: "Equal-mass bins: as many rows in each.", numbers: binTable(calibration) })}
-${figure(confidenceChart(calibration, present(policy)?.threshold), { half: true, caption: `${count(calibration.n)} held-out rows; wrong ones stand on the axis.`, numbers: histogramTable(calibration) })}
+${figure(confidenceChart(calibration, confidenceThreshold(present(policy))), { half: true, caption: `${count(calibration.n)} held-out rows; wrong ones stand on the axis.`, numbers: histogramTable(calibration) })}
 </div>`,
   );
 }

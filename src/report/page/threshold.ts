@@ -4,8 +4,8 @@ import { riskCoverageChart } from "../charts/risk-coverage.ts";
 import { thresholdsChart, tradePoints } from "../charts/thresholds.ts";
 import { count, decimal, usd } from "../format.ts";
 import { type Html, html, none } from "../html.ts";
-import { isMissing, type PolicySection, type ReportData, type ThresholdRow } from "../report-data.ts";
-import { percentShort, sentence, standingOf } from "../wording.ts";
+import { isMissing, type PolicySection, type ReportData } from "../report-data.ts";
+import { committeeText, percentShort, sentence, standingOf } from "../wording.ts";
 import { against, entries, figure, figureOf, missing, section, share, table } from "./parts.ts";
 
 const title = { id: "threshold", title: "Threshold" } as const;
@@ -16,6 +16,7 @@ export function thresholdPart({ policy }: ReportData): Html {
   return section(
     { ...title, lead: lead(policy) },
     policy.warnings.map((warning) => html`<p class="warning">${sentence(warning)}</p>`),
+    committeePart(policy),
     inForce(policy),
     isMissing(curve)
       ? missing(curve)
@@ -24,7 +25,7 @@ export function thresholdPart({ policy }: ReportData): Html {
 ${figure(riskCoverageChart(curve, policy.target), { half: true, caption: allowedCaption(policy) })}
 ${tradePoints(policy.thresholds).length > 0 ? figure(thresholdsChart(policy.thresholds, curve), { half: true, caption: "Each point a threshold; accuracy is that of what stays with the student." }) : none}
 </div>
-${thresholdTable(policy.thresholds)}`,
+${thresholdTable(policy)}`,
   );
 }
 
@@ -32,6 +33,11 @@ function lead({ target: { kind, risk, delta } }: PolicySection): string {
   const meaning =
     kind === "regret" ? "wrong answers among all requests" : "wrong answers among those the student gives";
   return `Target: ${kind}, at most ${percentShort(risk)} ${meaning}, with probability at least ${percentShort(1 - delta)}.`;
+}
+
+function committeePart(policy: PolicySection): Html {
+  const text = committeeText(policy);
+  return text === undefined ? none : html`<p>Committee: ${text}</p>`;
 }
 
 function inForce(policy: PolicySection): Html {
@@ -49,11 +55,11 @@ const allowedCaption = ({ target }: PolicySection): string =>
     ? "The dashed line is the target: regret allows more risk where less is answered."
     : "The dashed line is the target.";
 
-function thresholdTable(rows: readonly ThresholdRow[]): Html {
+function thresholdTable({ thresholds: rows, committee }: PolicySection): Html {
   const priced = rows.some(({ perThousandUsd }) => perThousandUsd !== undefined);
   const together = rows.some(({ togetherAccuracy }) => togetherAccuracy !== undefined);
   const names = [
-    "Threshold",
+    committee ? "Threshold of the committee’s score" : "Threshold",
     "Escalated",
     "Stays",
     "Accuracy of what stays",

@@ -87,6 +87,17 @@ export function withNovelty(student: TestStudent, novelty: (text: string) => num
   });
 }
 
+/** As `createTestStudent`; `dissent` says how many of `size` members call a text something else. */
+export function withCommittee(student: TestStudent, size: number, dissent: (text: string) => number): TestStudent {
+  return Object.assign(student, {
+    committee: {
+      size,
+      dissent: async (batch: readonly StudentInput[]) =>
+        Float32Array.from(batch, (input) => (input.kind === "text" ? dissent(input.text) : 0)),
+    },
+  });
+}
+
 function logitsOf(input: StudentInput): readonly number[] {
   const [label, confidence] = input.kind === "text" ? input.text.split(" ") : [];
   if (label === "broken") throw new Error("broken row");

@@ -34,6 +34,29 @@ async function accuracyOf(store: Store, predictions: readonly Prediction[]): Pro
 }
 
 describe.skipIf(!library)(`training on records${needsLibrary}`, () => {
+  test("keeps the trees of its folds as a committee where it is asked to, and is the same student for all that", async () => {
+    await using one = await openWorld({ train: 250, calibrate: 60, certify: 60 });
+    await using other = await openWorld({ train: 250, calibrate: 60, certify: 60 });
+    const xgboost = { num_boost_round: 20 };
+    const plain = await trainStudent(given(one, planTask({ student: { xgboost } })));
+    const card = await trainStudent(given(other, planTask({ student: { xgboost, committee: "folds" } })));
+    expect(card.id).not.toBe(plain.id);
+    expect(card).toMatchObject({ members: 5, files: { "member-1.onnx": expect.any(String) } });
+    const heldOut = await predictionsOf(other.store, card, "held-out");
+    expect(heldOut.map(({ logits }) => logits)).toEqual(
+      (await predictionsOf(one.store, plain, "held-out")).map(({ logits }) => logits),
+    );
+    const dissents = heldOut.map(({ dissent }) => dissent!);
+    expect(Math.min(...dissents)).toBe(0);
+    expect(Math.max(...dissents)).toBeGreaterThan(0);
+    expect(Math.max(...dissents)).toBeLessThanOrEqual(5);
+    await using student = await loadRecordStudent(other.store.models.folder(card.id), { threads: 1 });
+    const inputs = ["a", "b", "c", "d"].map((name) => ({ kind: "record", fields: customer(name).fields }) as const);
+    const together = await student.committee!.dissent(inputs);
+    const alone = await Promise.all(inputs.map((input) => student.committee!.dissent([input])));
+    expect([...together]).toEqual(alone.flatMap((dissent) => [...dissent]));
+  });
+
   test("leaves a model, its schema, its trees, held-out and out-of-fold predictions", async () => {
     await using world = await openWorld({ train: 500, calibrate: 100, certify: 200 });
     const { store } = world;

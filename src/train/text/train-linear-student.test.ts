@@ -8,7 +8,7 @@ import { createRng } from "../../math/random.ts";
 import { argmaxRows } from "../../math/softmax.ts";
 import { openSession } from "../../onnx/session.ts";
 import { floats, tensor } from "../../onnx/tensor.ts";
-import { Split } from "../../records.ts";
+import { type ModelId, type Prediction, Split } from "../../records.ts";
 import type { Store } from "../../store/contract.ts";
 import { openSqliteStore } from "../../store/sqlite.ts";
 import { sampleAnnotation, sampleRow } from "../../store/testing/samples.ts";
@@ -17,6 +17,7 @@ import { defaultNgrams } from "../../text/options.ts";
 import { TextEncoder } from "../../text/text-encoder.ts";
 import { readVocabulary } from "../../text/vocabulary-file.ts";
 import { loadStudent, readModelFolder } from "../load-student.ts";
+import { membersFile } from "../members.ts";
 import { modelFile } from "../model-folder.ts";
 import { trainStudent } from "../train-student.ts";
 import { LinearFitter, learnVocabulary } from "./linear-work.ts";
@@ -105,6 +106,42 @@ test("learns what texts are about, and says so of rows that it has not seen", as
     expect(count).toBe(rows);
     expect(right / count).toBeGreaterThan(0.9);
   }
+});
+
+test("keeps the models of its folds as a committee where it is asked to, and is the same student for all that", async () => {
+  await using one = await openWorld(60);
+  await using other = await openWorld(60);
+  const plain = await train(one.store, questionTask());
+  const card = await train(other.store, questionTask({ committee: "folds" }));
+  expect(card.id).not.toBe(plain.id);
+  expect(card).toMatchObject({ members: 5, files: { [membersFile]: expect.any(String) } });
+  expect(plain).not.toHaveProperty("members");
+  const said = async ({ store }: World, id: ModelId, basis: Prediction["basis"]) =>
+    (await Array.fromAsync(store.predictions.ofModel(id, basis))).map(({ logits }) => logits);
+  for (const basis of ["held-out", "out-of-fold"] as const) {
+    expect(await said(other, card.id, basis)).toEqual(await said(one, plain.id, basis));
+  }
+  const heldOut = await Array.fromAsync(other.store.predictions.ofModel(card.id, "held-out"));
+  expect(heldOut.every(({ dissent }) => dissent !== undefined && dissent >= 0 && dissent <= 5)).toBe(true);
+  const outOfFold = await Array.fromAsync(other.store.predictions.ofModel(card.id, "out-of-fold"));
+  expect(outOfFold.every(({ dissent }) => dissent === undefined)).toBe(true);
+
+  await using student = await loadStudent(other.store.models.folder(card.id), { threads: 1 });
+  const inputs = ["card lost", "euro price", "手机", "", "my top card rate"].map(
+    (text) => ({ kind: "text", text }) as const,
+  );
+  const together = await student.committee!.dissent(inputs);
+  const alone = await Promise.all(inputs.map((input) => student.committee!.dissent([input])));
+  expect([...together]).toEqual(alone.flatMap((dissent) => [...dissent]));
+  const files = await readModelFolder(other.store.models.folder(card.id));
+  await using members = await openSession(files.files.get(membersFile)!, { threads: 1 });
+  expect(members.outputs[0]?.dims).toEqual([expect.anything(), 15]);
+
+  const path = join(other.store.models.folder(card.id), membersFile);
+  await writeFile(path, (await readFile(path)).reverse());
+  await expect(loadStudent(other.store.models.folder(card.id), { threads: 1 })).rejects.toMatchObject({
+    code: "model_corrupt",
+  });
 });
 
 test("the same rows give the same model, whatever the number of threads", async () => {
