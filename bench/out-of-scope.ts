@@ -7,6 +7,8 @@
  *
  * Held-out intents are the nearest to scope that there are: the same bank, the same customers, the same words. Sentences of
  * the news (`news-bias`) are far from it, and shown beside.
+ *
+ * Where `FLYWHEEL_ENCODER` names an encoder's folder, the same is measured of the embedding student, and printed beside.
  */
 
 import { chooseThreshold } from "../src/calibrate/choose-threshold.ts";
@@ -14,22 +16,27 @@ import { evidence, type Role, scoresOf } from "../src/calibrate/evidence.ts";
 import { fitCalibrator } from "../src/calibrate/fit-calibrator.ts";
 import { noveltyLimit } from "../src/calibrate/novelty.ts";
 import { thresholdGrid } from "../src/calibrate/threshold-grid.ts";
+import { systemClock } from "../src/clock.ts";
 import { deferralScore } from "../src/deferral.ts";
 import { proportionEstimate } from "../src/math/estimate.ts";
 import { quantile } from "../src/math/quantile.ts";
 import { createRng, fork, shuffle } from "../src/math/random.ts";
 import { selectiveSummary } from "../src/math/selective.ts";
 import { writeOnnx } from "../src/onnx/proto.ts";
+import { openSession } from "../src/onnx/session.ts";
+import { floats } from "../src/onnx/tensor.ts";
 import { type Calibrator, type NoveltyLimit, rowId } from "../src/records.ts";
 import { TextEncoder } from "../src/text/text-encoder.ts";
 import { writeVocabulary } from "../src/text/vocabulary-file.ts";
 import { modelFile } from "../src/train/model-folder.ts";
+import { type EncoderFiles, readEncoderFiles } from "../src/train/text/embedding/encoder-files.ts";
 import { linearNetwork } from "../src/train/text/linear-network.ts";
-import { openLinearStudent, type TextStudent } from "../src/train/text/load-linear-student.ts";
+import { openLinearStudent } from "../src/train/text/load-linear-student.ts";
 import { collectNeighbours } from "../src/train/text/neighbours.ts";
 import { writeNeighbours } from "../src/train/text/neighbours-file.ts";
 import { neighboursFile, vocabularyFile } from "../src/train/text/text-files.ts";
-import { classesIn, indicesOf, inputsOf, type LabelledText, readTexts, rounded, trainOnce } from "./text-support.ts";
+import { embedOnce, fitHead, threads } from "./embedding-support.ts";
+import { classesIn, indicesOf, type LabelledText, readTexts, rounded, trainOnce } from "./text-support.ts";
 
 const columns = { text: "text", label: "category" };
 const seeds = ["first", "second", "third"];
@@ -46,7 +53,16 @@ const slack = 0.02;
 const everything = [...readTexts("banking77/train.csv", columns), ...readTexts("banking77/test.csv", columns)];
 const news = readTexts("news-bias/gold-test.csv", { text: "text", label: "label" });
 
-async function studentWithNeighbours(train: readonly LabelledText[], classes: readonly string[]) {
+/** A student as the measurement sees it. */
+type Subject = {
+  readonly classes: readonly string[];
+  readonly noveltyBytes: number;
+  hear(texts: readonly string[]): Promise<{ readonly logits: Float32Array; readonly novelty: Float32Array }>;
+};
+
+type Fit = (train: readonly LabelledText[], classes: readonly string[]) => Promise<Subject>;
+
+const fitLinearSubject: Fit = async (train, classes) => {
   const { vocabulary, model } = trainOnce(train, classes, c);
   const texts = train.map(({ text }) => text);
   const labelled = { texts, classIndices: indicesOf(train, classes), classes: classes.length };
@@ -57,13 +73,40 @@ async function studentWithNeighbours(train: readonly LabelledText[], classes: re
     [neighboursFile, neighbours],
   ]);
   const student = await openLinearStudent({ folder: "memory", card: { id: "0".repeat(64), classes }, files });
-  return { student, neighboursBytes: neighbours.length };
-}
+  return {
+    classes,
+    noveltyBytes: neighbours.length,
+    async hear(asked) {
+      const inputs = asked.map((text) => ({ kind: "text", text }) as const);
+      return { logits: await student.predictLogits(inputs), novelty: await student.novelty!(inputs) };
+    },
+  };
+};
+
+/** Every text is embedded once for all three sets of intents; the head is the one that would serve. */
+const fitEmbeddingSubject =
+  (files: EncoderFiles): Fit =>
+  async (train, classes) => {
+    const embedded = await embedOnce(
+      files,
+      train.map(({ text }) => text),
+    );
+    const { headOf, shares } = await fitHead(embedded, train, classes);
+    const head = await openSession(headOf(shares), { threads });
+    return {
+      classes,
+      noveltyBytes: embedded.embeddings.byteLength,
+      async hear(asked) {
+        const { embeddings, width } = await embedOnce(files, asked);
+        const { logits, novelty } = await head.run({ embeddings: floats(embeddings, [asked.length, width]) });
+        return { logits: logits!.data as Float32Array, novelty: novelty!.data as Float32Array };
+      },
+    };
+  };
 
 /** What the student says of rows of one kind. */
-async function hear<R extends Role>(student: TextStudent, rows: readonly LabelledText[], role: R) {
-  const logits = await student.predictLogits(inputsOf(rows));
-  const novelty = await student.novelty!(inputsOf(rows));
+async function hear<R extends Role>(student: Subject, rows: readonly LabelledText[], role: R) {
+  const { logits, novelty } = await student.hear(rows.map(({ text }) => text));
   const { classes } = student;
   const rowIds = rows.map((_, row) => rowId(`${row}`));
   return {
@@ -86,18 +129,18 @@ function underRule<R extends Role>({ evidence, novelty }: Heard<R>, { calibrator
 const answered = (score: Float64Array, threshold: number): number =>
   score.reduce((count, value) => count + Number(value >= threshold), 0);
 
-/** Microseconds of one question, median. */
-async function noveltyTime(student: TextStudent, rows: readonly LabelledText[]): Promise<number> {
+/** Microseconds of one text heard, its embedding left out, median. */
+async function questionTime(student: Subject, rows: readonly LabelledText[]): Promise<number> {
   const times: number[] = [];
-  for (const input of inputsOf(rows.slice(0, 1000))) {
+  for (const { text } of rows.slice(0, 300)) {
     const started = performance.now();
-    await student.novelty!([input]);
+    await student.hear([text]);
     times.push(1000 * (performance.now() - started));
   }
   return quantile(times, 0.5);
 }
 
-async function meet(seed: string) {
+async function meet(seed: string, teach: Fit) {
   const rng = createRng(fork("out-of-scope", seed));
   const outside = new Set(shuffle(classesIn(everything), rng).slice(0, heldOutIntents));
   const inside = shuffle(
@@ -106,7 +149,7 @@ async function meet(seed: string) {
   );
   const train = inside.slice(0, trainingRows);
   const classes = classesIn(train);
-  const { student, neighboursBytes } = await studentWithNeighbours(train, classes);
+  const student = await teach(train, classes);
   const half = Math.floor((inside.length - trainingRows - calibrateRows) / 2);
   const certifyFrom = trainingRows + calibrateRows;
   const calibrate = await hear(student, inside.slice(trainingRows, certifyFrom), "calibrate");
@@ -148,8 +191,8 @@ async function meet(seed: string) {
       novelty: tells([...inScope.novelty, ...near.novelty]),
       doubt: tells(doubts.map((confidence) => 1 - confidence)),
     },
-    noveltyMicroseconds: await noveltyTime(student, inside.slice(certifyFrom)),
-    neighboursBytes,
+    questionMicroseconds: await questionTime(student, inside.slice(certifyFrom)),
+    noveltyBytes: student.noveltyBytes,
   };
   console.log(seed, outcome);
   return outcome;
@@ -157,44 +200,50 @@ async function meet(seed: string) {
 
 type Outcome = Awaited<ReturnType<typeof meet>>;
 
-const outcomes: Outcome[] = [];
-for (const seed of seeds) outcomes.push(await meet(seed));
-
-const total = (pick: (outcome: Outcome) => number): number => outcomes.reduce((sum, outcome) => sum + pick(outcome), 0);
-const mean = (pick: (outcome: Outcome) => number): number => total(pick) / outcomes.length;
-
-function shares(pick: (outcome: Outcome) => Outcome["with"]) {
-  const shareOf = (kind: "inScope" | "near" | "far") => {
-    const { value, low, high } = proportionEstimate(
-      total((outcome) => pick(outcome)[kind]),
-      total(({ rows }) => rows[kind]),
-    );
-    return [value, low, high].map((one) => rounded(one));
+async function measure(name: string, teach: Fit) {
+  const outcomes: Outcome[] = [];
+  for (const seed of seeds) outcomes.push(await meet(seed, teach));
+  const total = (pick: (outcome: Outcome) => number): number => outcomes.reduce((sum, one) => sum + pick(one), 0);
+  const mean = (pick: (outcome: Outcome) => number): number => total(pick) / outcomes.length;
+  const shares = (pick: (outcome: Outcome) => Outcome["with"]) => {
+    const shareOf = (kind: "inScope" | "near" | "far") => {
+      const { value, low, high } = proportionEstimate(
+        total((outcome) => pick(outcome)[kind]),
+        total(({ rows }) => rows[kind]),
+      );
+      return [value, low, high].map((one) => rounded(one));
+    };
+    const regret = total((outcome) => pick(outcome).wrong) / total(({ rows }) => rows.inScope);
+    return { inScope: shareOf("inScope"), near: shareOf("near"), far: shareOf("far"), regret: rounded(regret, 4) };
   };
-  const regret = total((outcome) => pick(outcome).wrong) / total(({ rows }) => rows.inScope);
-  return { inScope: shareOf("inScope"), near: shareOf("near"), far: shareOf("far"), regret: rounded(regret, 4) };
-}
-
-const figures = {
-  answered: {
+  const answered = {
     without: shares(({ without }) => without),
     with: shares((outcome) => outcome.with),
     raisedThreshold: shares(({ raised }) => raised),
-  },
-  auroc: { novelty: rounded(mean(({ auroc }) => auroc.novelty)), doubt: rounded(mean(({ auroc }) => auroc.doubt)) },
-  noveltyMicroseconds: rounded(
-    mean(({ noveltyMicroseconds }) => noveltyMicroseconds),
-    0,
-  ),
-  neighboursBytes: Math.round(mean(({ neighboursBytes }) => neighboursBytes)),
-};
-const { without, with: detected } = figures.answered;
-const cost = without.inScope[0]! - detected.inScope[0]!;
+  };
+  const figures = {
+    answered,
+    auroc: { novelty: rounded(mean(({ auroc }) => auroc.novelty)), doubt: rounded(mean(({ auroc }) => auroc.doubt)) },
+    questionMicroseconds: Math.round(mean(({ questionMicroseconds }) => questionMicroseconds)),
+    noveltyBytes: Math.round(mean(({ noveltyBytes }) => noveltyBytes)),
+    cost: rounded(answered.without.inScope[0]! - answered.with.inScope[0]!),
+  };
+  console.log(name, figures);
+  return figures;
+}
+
+const weights = process.env["FLYWHEEL_ENCODER"];
+const linear = await measure("linear-text", fitLinearSubject);
+const embedding = weights
+  ? await measure("embedding-text", fitEmbeddingSubject(await readEncoderFiles({ weights, clock: systemClock })))
+  : "not measured: FLYWHEEL_ENCODER names no encoder";
+const keeps = ({ answered, cost }: typeof linear): boolean =>
+  answered.with.near[0]! < answered.without.near[0]! && cost <= share + slack;
 console.log(
   JSON.stringify({
     bar: "out-of-scope",
-    figures: { ...figures, cost: rounded(cost) },
+    figures: { "linear-text": linear, "embedding-text": embedding },
     target: { near: "fewer than without", cost: share + slack },
-    met: detected.near[0]! < without.near[0]! && cost <= share + slack,
+    met: keeps(linear) && (typeof embedding === "string" || keeps(embedding)),
   }),
 );

@@ -7,7 +7,7 @@ import type { HeadData, HeadFitter, LinearHead } from "./fit-head.ts";
 import { stopIfAsked } from "./interrupted.ts";
 
 /** Tried from the strongest on, as factors of ½‖w‖² against the mean loss. */
-const penalties = [0.3, 0.1, 0.03, 0.01, 0.003, 0.001] as const;
+const penalties = [0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0003] as const;
 
 export type Problem = {
   readonly data: HeadData;
