@@ -77,7 +77,7 @@ test("nowhere near is the objective lower, of soft targets too", async () => {
 test("rows left out, and rows of weight 0, teach nothing", async () => {
   await using whole = await openHeadFitter(data, { threads: 1 });
   const isUsed = (row: number): boolean => row % 3 !== 0;
-  const head = await whole.fit(0.1, isUsed);
+  const head = await whole.fit(0.1, { isUsed });
   await using weighed = await openHeadFitter(
     { ...data, weights: data.weights.map((weight, row) => (isUsed(row) ? weight : 0)) },
     { threads: 1 },
@@ -85,7 +85,7 @@ test("rows left out, and rows of weight 0, teach nothing", async () => {
   const other = await weighed.fit(0.1);
   const nonsense = data.embeddings.map((value, index) => (isUsed(Math.floor(index / width)) ? value : 9));
   await using blind = await openHeadFitter({ ...data, embeddings: nonsense }, { threads: 1 });
-  const third = await blind.fit(0.1, isUsed);
+  const third = await blind.fit(0.1, { isUsed });
   expect(other).toEqual(head);
   third.weights.forEach((weight, index) => {
     expect(weight).toBeCloseTo(head.weights[index]!, 4);

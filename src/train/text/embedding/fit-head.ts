@@ -28,12 +28,18 @@ export type LinearHead = {
   readonly bias: Float32Array;
 };
 
+export type FitOptions = {
+  readonly isUsed?: ((row: number) => boolean) | undefined;
+  /** Where the search begins; it ends in the same place. */
+  readonly start?: LinearHead | undefined;
+};
+
 export type HeadFitter = AsyncDisposable & {
   /**
    * Weighted mean cross-entropy + `penalty`/2 · ‖weights‖² / width at its minimum: the penalty's scale is that of embeddings
    * whose numbers have variance 1. Rows for which `isUsed` is false are left out.
    */
-  fit(penalty: number, isUsed?: (row: number) => boolean): Promise<LinearHead>;
+  fit(penalty: number, options?: FitOptions): Promise<LinearHead>;
 };
 
 /** In float32 the gradient's rounding ends the search not far below. */
@@ -53,9 +59,14 @@ export async function openHeadFitter(data: HeadData, { threads }: { readonly thr
     targets: floats(targets, [n, k]),
   };
   return {
-    async fit(penalty, isUsed = () => true) {
+    async fit(penalty, { isUsed = () => true, start } = {}) {
       const shares = sharesOf(weights, isUsed);
-      const search = lbfgsSearch(new Float64Array((width + 1) * k), {
+      const from = new Float64Array((width + 1) * k);
+      if (start) {
+        from.set(start.weights.map((weight) => weight / scale));
+        from.set(start.bias, width * k);
+      }
+      const search = lbfgsSearch(from, {
         tolerance: TOLERANCE,
         maxIterations: MOST_ITERATIONS,
       });
