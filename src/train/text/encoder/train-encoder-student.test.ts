@@ -22,7 +22,7 @@ const student = {
   weights: encoderFolder("network"),
   learningRate: 3e-3,
   batchSize: 16,
-  epochs: 3,
+  epochs: 2,
 } as const;
 
 type More = { readonly signal?: AbortSignal; readonly progress?: Progress; readonly seed?: number };
@@ -104,8 +104,8 @@ function stopAt(wanted: string, count: number): Required<Pick<More, "signal" | "
 }
 
 test("a run that is stopped, again and again, ends in the same model as one that was not", async () => {
-  await using world = await openWorld(70);
-  await using other = await openWorld(70);
+  await using world = await openWorld(60);
+  await using other = await openWorld(60);
   const whole = await train(world.store);
   for (const [stage, count] of [
     ["train", 1],
