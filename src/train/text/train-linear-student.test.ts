@@ -18,7 +18,7 @@ import { modelFile } from "../model-folder.ts";
 import { trainStudent } from "../train-student.ts";
 import { LinearFitter, learnVocabulary } from "./linear-work.ts";
 import { openLinearStudent } from "./load-linear-student.ts";
-import { openWorld, questionTask, sentence, topics } from "./testing.ts";
+import { openWorld, questionTask, sentence, topics, type World } from "./testing.ts";
 import { neighboursFile, vocabularyFile } from "./text-files.ts";
 
 const train = (store: Store, task: Task, more: { readonly signal?: AbortSignal; readonly threads?: number } = {}) =>
