@@ -103,15 +103,16 @@ export type TextOptions = z.output<typeof TextOptions>;
 const StudentOptions = z.strictObject({
   /**
    * Images: `mobilenet-v3-small`, `mobilenet-v2`, `mobilenet-v4-conv-small`, or `onnx` (any ONNX classifier in `weights`).
-   * Texts: `linear-text`. Records: `xgboost`. `auto`: the usual one for the task's input.
+   * Texts: `linear-text`, or `embedding-text` (an encoder in `weights`). Records: `xgboost`. `auto`: of those that the task's
+   * input and `weights` allow, the cheapest of the best.
    */
   trainer: z.string().default("auto"),
   /**
    * A `.safetensors` or `.onnx` file, a hub name (`hf:timm/mobilenetv3_small_100.lamb_in1k`), or `imagenet` for the usual one
-   * of the trainer's; from scratch where absent.
+   * of the trainer's; from scratch where absent. Texts: a folder with an encoder, or its hub name (docs/text.md).
    */
   weights: z.string().optional(),
-  /** Checked against what `weights` resolves to. 64 hex digits. */
+  /** Checked against what `weights` resolves to; of an encoder, against its ONNX or safetensors file. 64 hex digits. */
   weightsSha256: z
     .string()
     .regex(/^[0-9a-f]{64}$/)

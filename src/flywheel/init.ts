@@ -52,9 +52,12 @@ export default {
   },
 
   // Images: mobilenet-v3-small, mobilenet-v2, mobilenet-v4-conv-small, or "onnx" with any ONNX classifier in \`weights\`.
+  // Texts: linear-text, or embedding-text with an encoder in \`weights\` (a folder, or a hub name). With an encoder and without
+  // a trainer both are tried, and the cheapest of the best is taken: docs/text.md.
   student: {
     trainer: "mobilenet-v3-small",
     // weights: "hf:timm/mobilenetv3_small_100.lamb_in1k",
+    // weights: "hf:sentence-transformers/all-MiniLM-L6-v2", // texts; or "hf:minishlab/potion-base-8M", static and small
   },
 
   // regret: at most 3 % of ALL traffic may be answered locally and wrong.

@@ -20,8 +20,10 @@ export type Tokeniser = {
   encodePlain(text: string): readonly number[];
 };
 
-/** What is read of it here; the library reads the rest. */
-const TokenizerJson = z.looseObject({ model: z.looseObject({ unk_token: z.string().nullish() }) });
+/** What is read of it here; the library reads the rest. It reads other models too, and gives no ids where it knows no word. */
+const TokenizerJson = z.looseObject({
+  model: z.looseObject({ type: z.enum(["WordPiece", "BPE", "Unigram"]), unk_token: z.string().nullish() }),
+});
 
 /**
  * @param json `tokenizer.json`, parsed

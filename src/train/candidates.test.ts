@@ -27,6 +27,13 @@ test("where the choice is ours, the cheapest comes first and each keeps what the
   expect(depths).toEqual([3, 8]);
 });
 
+test("an encoder that a task on texts names is one candidate more, and the dearest", () => {
+  const candidates = candidatesFor(task("text", { weights: "hf:tests/tiny" }));
+  expect(candidates.map(({ student }) => student.trainer)).toEqual(["linear-text", "linear-text", "embedding-text"]);
+  expect(candidates.at(-1)!.student).toMatchObject({ weights: "hf:tests/tiny", text: { characters: [3, 5] } });
+  expect(candidatesFor(task("text")).map(({ student }) => student.trainer)).not.toContain("embedding-text");
+});
+
 test("nothing is fitted twice", () => {
   expect(candidatesFor(task("record", { xgboost: { max_depth: 3 } }))).toHaveLength(1);
   expect(candidatesFor(task("text", { text: { characters: false } }))).toHaveLength(1);

@@ -22,8 +22,15 @@ export function candidatesFor({ input, student }: Task): readonly StudentCandida
   }
 }
 
-/** Words alone make a smaller and faster model; characters see inside of words that training never had. */
+/** N-grams first; where the task names an encoder, its embeddings after them, which cost its size and its time. */
 function textCandidates(student: StudentOptions): readonly StudentCandidate[] {
+  const linear = linearCandidates(student);
+  if (student.weights === undefined) return linear;
+  return [...linear, { name: "embedding-text", student: { ...student, trainer: "embedding-text" } }];
+}
+
+/** Words alone make a smaller and faster model; characters see inside of words that training never had. */
+function linearCandidates(student: StudentOptions): readonly StudentCandidate[] {
   const { words, characters } = student.text;
   const whole = { name: "linear-text", student: { ...student, trainer: "linear-text" } };
   if (words === false || characters === false) return [whole];
