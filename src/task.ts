@@ -103,8 +103,8 @@ export type TextOptions = z.output<typeof TextOptions>;
 const StudentOptions = z.strictObject({
   /**
    * Images: `mobilenet-v3-small`, `mobilenet-v2`, `mobilenet-v4-conv-small`, or `onnx` (any ONNX classifier in `weights`).
-   * Texts: `linear-text`, or `embedding-text` (an encoder in `weights`). Records: `xgboost`. `auto`: of those that the task's
-   * input and `weights` allow, the cheapest of the best.
+   * Texts: `linear-text`, or, of an encoder in `weights`, `embedding-text` and `encoder-text` (fine-tuned). Records:
+   * `xgboost`. `auto`: of those that the task's input and `weights` allow, the cheapest of the best.
    */
   trainer: z.string().default("auto"),
   /**
@@ -132,7 +132,10 @@ const StudentOptions = z.strictObject({
   weightDecay: z.number().min(0).optional(),
   labelSmoothing: share.optional(),
   optimiser: z.enum(["adamw", "sgd"]).optional(),
-  /** `head`: the backbone stays frozen; `all`: it is unfrozen after the head phase; `auto`: all from 50 rows a class. */
+  /**
+   * `head`: the backbone stays frozen; `all`: it is unfrozen after the head phase; `auto`: all from 50 rows a class. Texts:
+   * with trainer `auto`, `all` tries the encoder fine-tuned as well.
+   */
   finetune: z.enum(["auto", "head", "all"]).default("auto"),
   augment: z.boolean().default(true),
   /**

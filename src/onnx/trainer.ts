@@ -38,6 +38,7 @@ import { type BatchNormalisation, type Prepared, prepareForTraining } from "./tr
 import {
   blankState,
   checkpointOf,
+  inChunks,
   initialState,
   type StateShape,
   stateFeeds,
@@ -283,12 +284,12 @@ function stepFor({ inputs }: Batch, steps: readonly Step[]): Step {
 function vectorFeeds(context: Context): Feeds {
   const { isDecayed = ({ dims }) => dims.length > 1, learningRateScale, optimiser } = context;
   const mask = (parameter: Parameter): number => (isDecayed(parameter) ? 1 : 0);
-  if (!learningRateScale) return { [ports.decayMask]: floats(perParameter(context, mask)) };
+  if (!learningRateScale) return inChunks(context.parameters, ports.decayMask, perParameter(context, mask));
   // Decoupled decay is a share of the learning rate, so it grows with it; SGD's is part of the gradient.
   const scaled = optimiser.kind === "sgd" ? mask : (one: Parameter) => mask(one) * learningRateScale(one);
   return {
-    [ports.decayMask]: floats(perParameter(context, scaled)),
-    [ports.rates]: floats(perParameter(context, learningRateScale)),
+    ...inChunks(context.parameters, ports.decayMask, perParameter(context, scaled)),
+    ...inChunks(context.parameters, ports.rates, perParameter(context, learningRateScale)),
   };
 }
 

@@ -34,6 +34,13 @@ test("an encoder that a task on texts names is one candidate more, and the deare
   expect(candidatesFor(task("text")).map(({ student }) => student.trainer)).not.toContain("embedding-text");
 });
 
+test("an encoder is fine-tuned only where the task says that all of it is to be trained: it takes minutes", () => {
+  const trainersOf = (finetune: "auto" | "head" | "all") =>
+    candidatesFor(task("text", { weights: "hf:tests/tiny", finetune })).map(({ student }) => student.trainer);
+  expect(trainersOf("all").slice(-2)).toEqual(["embedding-text", "encoder-text"]);
+  expect([...trainersOf("auto"), ...trainersOf("head")]).not.toContain("encoder-text");
+});
+
 test("nothing is fitted twice", () => {
   expect(candidatesFor(task("record", { xgboost: { max_depth: 3 } }))).toHaveLength(1);
   expect(candidatesFor(task("text", { text: { characters: false } }))).toHaveLength(1);

@@ -22,11 +22,13 @@ export function candidatesFor({ input, student }: Task): readonly StudentCandida
   }
 }
 
-/** N-grams first; where the task names an encoder, its embeddings after them, which cost its size and its time. */
+/** N-grams first; where the task names an encoder, its embeddings after them, which cost its size and its time; fine-tuned only where asked. */
 function textCandidates(student: StudentOptions): readonly StudentCandidate[] {
   const linear = linearCandidates(student);
   if (student.weights === undefined) return linear;
-  return [...linear, { name: "embedding-text", student: { ...student, trainer: "embedding-text" } }];
+  const frozen = { name: "embedding-text", student: { ...student, trainer: "embedding-text" } };
+  if (student.finetune !== "all") return [...linear, frozen];
+  return [...linear, frozen, { name: "encoder-text", student: { ...student, trainer: "encoder-text" } }];
 }
 
 /** Words alone make a smaller and faster model; characters see inside of words that training never had. */

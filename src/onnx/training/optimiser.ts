@@ -46,6 +46,8 @@ type Terms = {
   /** `[P]`: each parameter's share of the learning rate; `undefined`: all have the whole. */
   readonly rates: Value | undefined;
   readonly scalars: Readonly<Record<keyof StepScalars, Value>>;
+  /** Names of what the update makes: written where they are wanted, no copy is made of them. */
+  readonly names: { readonly parameters: string; readonly moments: readonly string[] };
 };
 
 export type Update = { readonly parameters: Value; readonly moments: readonly Value[] };
@@ -86,27 +88,32 @@ export function appendUpdate(optimiser: Optimiser, terms: Terms): Update {
 
 /** g ← g + λw; v ← μv + g; w ← w − η(v, or g + μv with Nesterov). */
 function sgd({ momentum = 0.9, nesterov = false }: SgdOptions, terms: Terms): Update {
-  const { g, parameters } = terms;
+  const { g, parameters, names } = terms;
   const decayed = g.op("Add", [terms.gradient, g.op("Mul", [parameters, decayVector(terms)])]);
-  const velocity = g.op("Add", [g.op("Mul", [terms.moments[0], g.scalar(momentum)]), decayed]);
+  const kept = g.op("Mul", [terms.moments[0], g.scalar(momentum)]);
+  const velocity = g.op("Add", [kept, decayed], {}, called(names.moments[0]));
   const direction = nesterov ? g.op("Add", [decayed, g.op("Mul", [velocity, g.scalar(momentum)])]) : velocity;
-  const moved = g.op("Sub", [parameters, g.op("Mul", [direction, rateOf(terms)])]);
+  const moved = g.op("Sub", [parameters, g.op("Mul", [direction, rateOf(terms)])], {}, called(names.parameters));
   return { parameters: moved, moments: [velocity] };
 }
 
 /** w ← w(1 − ηλ); m ← β₁m + (1 − β₁)g; v ← β₂v + (1 − β₂)g²; w ← w − η/(1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + ε). */
 function adamW({ beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 }: AdamWOptions, terms: Terms): Update {
-  const { g, gradient, parameters, moments, scalars } = terms;
-  const blend = (old: Value | undefined, beta: number, fresh: Value): Value =>
-    g.op("Add", [g.op("Mul", [old, g.scalar(beta)]), g.op("Mul", [fresh, g.scalar(1 - beta)])]);
-  const first = blend(moments[0], beta1, gradient);
-  const second = blend(moments[1], beta2, g.op("Mul", [gradient, gradient]));
+  const { g, gradient, parameters, moments, scalars, names } = terms;
+  const blend = (index: number, beta: number, fresh: Value): Value => {
+    const both = [g.op("Mul", [moments[index], g.scalar(beta)]), g.op("Mul", [fresh, g.scalar(1 - beta)])];
+    return g.op("Add", both, {}, called(names.moments[index]));
+  };
+  const first = blend(0, beta1, gradient);
+  const second = blend(1, beta2, g.op("Mul", [gradient, gradient]));
   const root = g.op("Mul", [g.op("Sqrt", [second]), scalars.rootCorrection]);
   const direction = g.op("Div", [first, g.op("Add", [root, g.scalar(epsilon)])]);
   const shrunk = g.op("Sub", [parameters, g.op("Mul", [parameters, decayVector(terms)])]);
-  const moved = g.op("Sub", [shrunk, g.op("Mul", [direction, rateOf(terms)])]);
+  const moved = g.op("Sub", [shrunk, g.op("Mul", [direction, rateOf(terms)])], {}, called(names.parameters));
   return { parameters: moved, moments: [first, second] };
 }
+
+const called = (name: string | undefined): { name?: string } => (name === undefined ? {} : { name });
 
 function decayVector({ g, decayMask, scalars }: Terms): Value {
   return g.op("Mul", [decayMask, scalars.decay]);

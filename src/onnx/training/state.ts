@@ -8,7 +8,7 @@ import { parameterOf } from "../parameters.ts";
 import type { NumericTensor, Safetensors } from "../safetensors.ts";
 import type { Feeds } from "../session.ts";
 import { floats, type TensorOf } from "../tensor.ts";
-import { flatten, type Layout, views } from "./layout.ts";
+import { chunksOf, flatten, type Layout, part, views } from "./layout.ts";
 import { momentCount, type Optimiser } from "./optimiser.ts";
 import type { Prepared } from "./prepare.ts";
 import { ports } from "./step-graph.ts";
@@ -52,18 +52,32 @@ export function stateFeeds({ parameters, statistics }: StateShape, state: State)
   return {
     ...views(parameters, state.parameters),
     ...views(statistics, state.statistics),
-    [ports.parameters]: floats(state.parameters),
-    ...Object.fromEntries(state.moments.map((moment, index) => [ports.moment(index), floats(moment)])),
+    ...inChunks(parameters, ports.parameters, state.parameters),
+    ...momentsInChunks(parameters, ports.moment, state),
   };
 }
 
 /** Arrays for the step's results. */
-export function stateFetches({ statistics }: StateShape, state: State): Feeds {
+export function stateFetches({ parameters, statistics }: StateShape, state: State): Feeds {
   return {
-    [ports.newParameters]: floats(state.parameters),
-    ...Object.fromEntries(state.moments.map((moment, index) => [ports.newMoment(index), floats(moment)])),
+    ...inChunks(parameters, ports.newParameters, state.parameters),
+    ...momentsInChunks(parameters, ports.newMoment, state),
     ...(statistics.length > 0 ? { [ports.newStatistics]: floats(state.statistics) } : {}),
   };
+}
+
+/** Views of a flat vector, one a chunk. */
+export function inChunks(layout: Layout, nameOf: (chunk: number) => string, flat: Float32Array): Feeds {
+  return Object.fromEntries(chunksOf(layout).map((chunk, index) => [nameOf(index), part(chunk, flat)]));
+}
+
+type MomentName = (index: number, chunk: number) => string;
+
+function momentsInChunks(layout: Layout, nameOf: MomentName, { moments }: State): Feeds {
+  return Object.assign(
+    {},
+    ...moments.map((moment, index) => inChunks(layout, (chunk) => nameOf(index, chunk), moment)),
+  );
 }
 
 export function checkpointOf(shape: StateShape, state: State, steps: number): Safetensors {

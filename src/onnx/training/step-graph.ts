@@ -10,7 +10,7 @@ import { lower } from "../lower/lower.ts";
 import type { Target } from "../lower/lowering.ts";
 import { type Model, onlyOutput } from "../model.ts";
 import type { MutableTypes } from "../rules/rule.ts";
-import type { Layout } from "./layout.ts";
+import { chunksOf, type Layout } from "./layout.ts";
 import { appendLoss, type Loss } from "./loss.ts";
 import { appendUpdate, momentCount, type Optimiser, type StepScalars } from "./optimiser.ts";
 import type { Prepared } from "./prepare.ts";
@@ -19,16 +19,16 @@ import type { Prepared } from "./prepare.ts";
 export const ports = {
   targets: "flywheel/targets",
   shares: "flywheel/shares",
-  parameters: "flywheel/parameters",
-  decayMask: "flywheel/decay_mask",
-  rates: "flywheel/rates",
-  moment: (index: number): string => `flywheel/moment/${index}`,
+  parameters: (chunk: number): string => `flywheel/parameters/${chunk}`,
+  decayMask: (chunk: number): string => `flywheel/decay_mask/${chunk}`,
+  rates: (chunk: number): string => `flywheel/rates/${chunk}`,
+  moment: (index: number, chunk: number): string => `flywheel/moment/${index}/${chunk}`,
   scalar: (name: string): string => `flywheel/${name}`,
   loss: "flywheel/loss",
   logits: "flywheel/logits",
   gradientNorm: "flywheel/gradient_norm",
-  newParameters: "flywheel/new_parameters",
-  newMoment: (index: number): string => `flywheel/new_moment/${index}`,
+  newParameters: (chunk: number): string => `flywheel/new_parameters/${chunk}`,
+  newMoment: (index: number, chunk: number): string => `flywheel/new_moment/${index}/${chunk}`,
   newStatistics: "flywheel/new_statistics",
 } as const;
 
@@ -68,9 +68,11 @@ export function buildStepGraph(options: StepGraphOptions): Model {
   for (const { name, dims } of [...parameters.slots, ...statistics.slots]) g.input(name, "float32", dims);
   const types = new Map(prepared.types);
   const gradients = appendBackward(g, options, types);
-  const flat = concatenated(
-    g,
-    parameters.slots.map(({ name }) => gradientOf(name, gradients)),
+  const flat = chunksOf(parameters).map(({ slots }) =>
+    concatenated(
+      g,
+      slots.map(({ name }) => gradientOf(name, gradients)),
+    ),
   );
   appendOptimiser(g, options, clipped(g, flat, options.clipNorm));
   appendStatistics(g, options);
@@ -106,34 +108,45 @@ function concatenated(g: GraphBuilder, values: readonly Value[]): Value {
   return flat.length === 1 ? flat[0]! : g.op("Concat", flat, { axis: 0 });
 }
 
-/** g · min(1, limit / (‖g‖ + ε)) */
-function clipped(g: GraphBuilder, gradient: Value, limit: number | undefined): Value {
-  const norm = g.op("ReduceL2", [gradient], { keepdims: 0 });
+/** Each g · min(1, limit / (‖g‖ + ε)), the norm being that of all of them together. */
+function clipped(g: GraphBuilder, gradients: readonly Value[], limit: number | undefined): readonly Value[] {
+  const norms = gradients.map((gradient) => g.op("ReduceL2", [gradient], { keepdims: 1 }));
+  const norm = g.op("ReduceL2", [concatenated(g, norms)], { keepdims: 0 });
   g.output(ports.gradientNorm, norm);
-  if (limit === undefined) return gradient;
+  if (limit === undefined) return gradients;
   const ratio = g.op("Div", [g.scalar(limit), g.op("Add", [norm, g.scalar(normEpsilon)])]);
-  return g.op("Mul", [gradient, g.op("Min", [ratio, g.scalar(1)])]);
+  const factor = g.op("Min", [ratio, g.scalar(1)]);
+  return gradients.map((gradient) => g.op("Mul", [gradient, factor]));
 }
 
-function appendOptimiser(g: GraphBuilder, options: StepGraphOptions, gradient: Value): void {
+function appendOptimiser(g: GraphBuilder, options: StepGraphOptions, gradients: readonly Value[]): void {
   const { optimiser, parameters, hasRates } = options;
-  const vector = (name: string): Value => g.input(name, "float32", [parameters.length]);
   const scalar = (name: keyof StepScalars): Value => g.input(ports.scalar(name), "float32", []);
-  const update = appendUpdate(optimiser, {
-    g,
-    gradient,
-    parameters: vector(ports.parameters),
-    moments: Array.from({ length: momentCount(optimiser) }, (_, index) => vector(ports.moment(index))),
-    decayMask: vector(ports.decayMask),
-    rates: hasRates ? vector(ports.rates) : undefined,
-    scalars: {
-      learningRate: scalar("learningRate"),
-      rootCorrection: scalar("rootCorrection"),
-      decay: scalar("decay"),
-    },
-  });
-  g.output(ports.newParameters, update.parameters);
-  for (const [index, moment] of update.moments.entries()) g.output(ports.newMoment(index), moment);
+  const scalars = {
+    learningRate: scalar("learningRate"),
+    rootCorrection: scalar("rootCorrection"),
+    decay: scalar("decay"),
+  };
+  const indices = Array.from({ length: momentCount(optimiser) }, (_, index) => index);
+  for (const [chunk, { length }] of chunksOf(parameters).entries()) {
+    const vector = (name: string): Value => g.input(name, "float32", [length]);
+    const names = {
+      parameters: ports.newParameters(chunk),
+      moments: indices.map((index) => ports.newMoment(index, chunk)),
+    };
+    const update = appendUpdate(optimiser, {
+      g,
+      gradient: gradients[chunk]!,
+      parameters: vector(ports.parameters(chunk)),
+      moments: indices.map((index) => vector(ports.moment(index, chunk))),
+      decayMask: vector(ports.decayMask(chunk)),
+      rates: hasRates ? vector(ports.rates(chunk)) : undefined,
+      scalars,
+      names,
+    });
+    g.output(names.parameters, update.parameters);
+    for (const [index, moment] of update.moments.entries()) g.output(names.moments[index]!, moment);
+  }
 }
 
 function appendStatistics(g: GraphBuilder, { prepared }: StepGraphOptions): void {

@@ -164,10 +164,10 @@ function countCorrect(logits: Float32Array, indices: readonly number[], rows: re
 }
 
 /** Early stopping: keeps the weights of the best epoch, and ends the run when `patience` epochs have brought no better. */
-async function endEpoch({ forward, trainer, recipe, validate }: NetworkFit, run: Run): Promise<void> {
+async function endEpoch({ forward, trainer, recipe, validate, signal }: NetworkFit, run: Run): Promise<void> {
   if (validate) {
     const weights = trainer.parameters();
-    const loss = await validate(withParameters(forward, weights));
+    const loss = await unlessStopped(validate(withParameters(forward, weights)), run, signal);
     const epoch = run.position.epoch - 1;
     if (run.position.best === undefined || loss < run.position.best.loss) {
       run.position = { ...run.position, best: { epoch, loss } };
@@ -177,17 +177,29 @@ async function endEpoch({ forward, trainer, recipe, validate }: NetworkFit, run:
   run.isOver = isOver(run.position, recipe);
 }
 
+/** An epoch half measured is not saved: training goes on from the checkpoint before, to the same end. */
+async function unlessStopped(loss: Promise<number>, run: Run, signal: AbortSignal | undefined): Promise<number> {
+  try {
+    return await loss;
+  } catch (thrown) {
+    throw signal?.aborted ? interrupted(run.position, signal.reason) : thrown;
+  }
+}
+
 function isOver({ epoch, step, best }: Position, { epochs, patience }: Schedule): boolean {
   return epoch >= epochs || (best !== undefined && step === 0 && epoch - 1 - best.epoch >= patience);
 }
 
 async function interrupt(options: NetworkFit, run: Run): Promise<never> {
   await save(options, run);
-  const { epoch, step } = run.position;
-  throw new FlywheelError("training_interrupted", `training was stopped at epoch ${epoch + 1}, step ${step + 1}`, {
+  throw interrupted(run.position, options.signal?.reason);
+}
+
+function interrupted({ epoch, step }: Position, cause: unknown): FlywheelError {
+  return new FlywheelError("training_interrupted", `training was stopped at epoch ${epoch + 1}, step ${step + 1}`, {
     hint: "run the same command again: it continues from there",
     retryable: true,
-    cause: options.signal?.reason,
+    cause,
   });
 }
 

@@ -1,59 +1,8 @@
-import { readFileSync } from "node:fs";
-import { inflateSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
-import { readOnnx } from "../../../onnx/proto.ts";
-import { tensorFromBytes } from "../../../onnx/tensor.ts";
 import { createTrainer } from "../../../onnx/trainer.ts";
-import type { PoolingMode } from "../embedding/network-encoder.ts";
 import { classifierOn, isHead, trainableParameters } from "./classifier-network.ts";
+import { classifierOf, encoderOf, type Golden, numbers, readGolden } from "./testing.ts";
 import { tokenFeeds } from "./token-feeds.ts";
-
-type Golden = {
-  readonly rtol: number;
-  readonly atol: number;
-  readonly onnx: string;
-  readonly pooling: PoolingMode;
-  readonly width: number;
-  readonly classes: number;
-  readonly head: { readonly weights: string; readonly bias: string };
-  readonly headRate: number;
-  readonly weightDecay: number;
-  readonly labelSmoothing: number;
-  readonly clipNorm: number;
-  readonly learningRates: readonly number[];
-  readonly batches: readonly {
-    readonly length: number;
-    readonly ids: readonly (readonly number[])[];
-    readonly targets: string;
-    readonly weights: string;
-  }[];
-  readonly firstLogits: string;
-  readonly losses: readonly number[];
-  readonly gradientNorms: readonly number[];
-  readonly after: Readonly<Record<string, string>>;
-};
-
-function load(name: string): Golden {
-  const url = new URL(`../../../../test/golden/text-encoder-${name}.json`, import.meta.url);
-  return JSON.parse(readFileSync(url, "utf8")) as Golden; // written by scripts/golden/text_encoder.py
-}
-
-const numbers = (base64: string): Float32Array => {
-  const bytes = Buffer.from(base64, "base64");
-  return tensorFromBytes("float32", [bytes.length / 4], bytes).data;
-};
-
-function classifierOf(golden: Golden) {
-  const { pooling, width, classes, head } = golden;
-  return classifierOn({
-    encoder: readOnnx(inflateSync(Buffer.from(golden.onnx, "base64"))),
-    output: { name: "last_hidden_state", rank: 3 },
-    pooling,
-    width,
-    k: classes,
-    head: { weights: numbers(head.weights), bias: numbers(head.bias) },
-  });
-}
 
 /** Largest |ours − theirs| over what the tolerance allows: at most 1 passes. */
 function excess(ours: ArrayLike<number>, theirs: ArrayLike<number>, { rtol, atol }: Golden): number {
@@ -65,8 +14,8 @@ function excess(ours: ArrayLike<number>, theirs: ArrayLike<number>, { rtol, atol
 }
 
 describe("fine-tuning a BERT gives PyTorch's losses and weights", () => {
-  test.each(["old", "new"])("%s export, batches of two lengths", async (name) => {
-    const golden = load(name);
+  test.each(["old", "new"] as const)("%s export, batches of two lengths", async (name) => {
+    const golden = readGolden(name);
     const { batches, classes } = golden;
     const forward = classifierOf(golden);
     await using trainer = await createTrainer({
@@ -104,7 +53,7 @@ describe("fine-tuning a BERT gives PyTorch's losses and weights", () => {
 
 describe("what is trained", () => {
   test("is everything but tables of embeddings", () => {
-    const golden = load("new");
+    const golden = readGolden("new");
     const names = trainableParameters(classifierOf(golden));
     expect(names.filter((name) => name.includes("embeddings"))).toEqual([
       "bert.embeddings.LayerNorm.weight",
@@ -116,7 +65,7 @@ describe("what is trained", () => {
   });
 
   test("an encoder whose weights are not float32 is refused", () => {
-    const classifier = classifierOf(load("new"));
+    const classifier = classifierOf(readGolden("new"));
     const halved = [...classifier.graph.initialisers].map(([name, value]) =>
       value.dtype === "float32" && value.dims.length === 2 && !isHead(name)
         ? ([name, { dtype: "float16", dims: value.dims, data: new Uint16Array(value.data.length) }] as const)
@@ -127,8 +76,8 @@ describe("what is trained", () => {
   });
 
   test("an encoder without an attention mask is refused: texts could not be filled up", () => {
-    const golden = load("new");
-    const encoder = readOnnx(inflateSync(Buffer.from(golden.onnx, "base64")));
+    const golden = readGolden("new");
+    const encoder = encoderOf(golden);
     const renamed = (name: string): string => (name === "attention_mask" ? "mask" : name);
     const inputs = encoder.graph.inputs.map((each) => ({ ...each, name: renamed(each.name) }));
     const nodes = encoder.graph.nodes.map((node) => ({ ...node, inputs: node.inputs.map(renamed) }));

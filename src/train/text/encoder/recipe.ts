@@ -15,8 +15,8 @@ export type EncoderRecipe = Schedule & {
 };
 
 const usual = {
-  epochs: 6,
-  learningRate: 1e-4,
+  epochs: 4,
+  learningRate: 2e-4,
   headRate: 10,
   warmUp: 0.1,
   optimiser: "adamw",

@@ -32,7 +32,7 @@ export const encoderTrainer = "encoder-text";
 export async function trainEncoderStudent(context: TrainerContext): Promise<PreparedTraining> {
   const { store, task, set, clock, signal } = context;
   const weights = weightsOf(task.student);
-  const files = await readEncoderFiles({ weights, clock, signal });
+  const files = await readEncoderFiles({ weights, sha256: task.student.weightsSha256, clock, signal });
   if (files.kind === "static") throw badOption(`${weights} is a table of token vectors, no network`);
   const validation = await readValidationRows(store, task);
   const recipe = recipeFor(task.student);
