@@ -55,6 +55,7 @@ export default {
   student: {
     trainer: "mobilenet-v3-small",
     // weights: "hf:timm/mobilenetv3_small_100.lamb_in1k",
+    // committee: "folds", // further students that may say what is not to be answered; kept only where they help
   },
 
   // regret: at most 3 % of ALL traffic may be answered locally and wrong.
