@@ -15,6 +15,7 @@ import { tryCommittee } from "../src/calibrate/try-committee.ts";
 import { withPredecessors } from "../src/committee.ts";
 import type { Student } from "../src/contracts.ts";
 import { type DeferralRule, deferralScore, keepsTarget } from "../src/deferral.ts";
+import { proportionEstimate } from "../src/math/estimate.ts";
 import { compareCorrectness } from "../src/math/mcnemar.ts";
 import { quantile } from "../src/math/quantile.ts";
 import { createRng, fork, type Rng, shuffle } from "../src/math/random.ts";
@@ -213,7 +214,9 @@ function summary(played: readonly Played[], pick: (one: Played) => Outcome) {
     coverage: rounded(mean(all.map(({ coverage }) => coverage)), 4),
     coverageGain: all.map(({ coverage }, draw) => rounded(coverage - played[draw]!.rules.confidence.coverage, 4)),
     risk: rounded(mean(all.map(({ risk }) => risk)), 4),
-    broken: all.filter(({ risk }) => risk > target.risk).length,
+    /** Draws whose risk is shown to be above the target: by its 95 % interval, for 5,000 rows alone move it by half a point. */
+    broken: all.filter(({ risk, n }) => proportionEstimate(Math.round(risk * n), n).low > target.risk).length,
+    highestRisk: rounded(Math.max(...all.map(({ risk }) => risk)), 4),
     aurc: rounded(mean(all.map(({ aurc }) => aurc)), 5),
   };
 }
@@ -303,13 +306,13 @@ for (const set of sets) {
     microseconds: played[0]!.microseconds,
   };
   const served = [rules.foldsWhereKept, rules.predecessorsWhereKept];
-  met &&= served.every(({ coverage, broken }) => coverage >= rules.confidence.coverage - 0.005 && broken <= 2);
+  met &&= served.every(({ coverage, broken }) => coverage >= rules.confidence.coverage - 0.005 && broken <= 1);
 }
 console.log(
   JSON.stringify({
     bar: "committee",
     figures,
-    target: { falseWins: 0.05, coverageLost: 0.005, brokenOfFour: 2 },
+    target: { falseWins: 0.05, coverageLost: 0.005, brokenOfFour: 1 },
     met,
   }),
 );
