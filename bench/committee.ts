@@ -15,6 +15,7 @@ import { tryCommittee } from "../src/calibrate/try-committee.ts";
 import { withPredecessors } from "../src/committee.ts";
 import type { Student } from "../src/contracts.ts";
 import { type DeferralRule, deferralScore, keepsTarget } from "../src/deferral.ts";
+import { proportionEstimate } from "../src/math/estimate.ts";
 import { compareCorrectness } from "../src/math/mcnemar.ts";
 import { quantile } from "../src/math/quantile.ts";
 import { createRng, fork, type Rng, shuffle } from "../src/math/random.ts";
@@ -34,7 +35,9 @@ import {
 
 const threads = 2;
 const target = { kind: "regret", risk: 0.03, delta: 0.1 } as const;
-const draws = ["first", "second", "third", "fourth", "fifth"];
+const draws = ["first", "second", "third", "fourth"];
+/** Of the rest, enough to tell a risk of 3 % from one of 4. */
+const measuredRows = 5000;
 /** Of the training rows, what each predecessor had seen. */
 const earlier = [0.3, 0.45, 0.6, 0.8];
 
@@ -43,14 +46,14 @@ const sets = [
   {
     name: "banking77",
     rows: [...readTexts("banking77/train.csv", banking), ...readTexts("banking77/test.csv", banking)],
-    sizes: { train: 2000, calibrate: 1500, certify: 2500 },
+    sizes: { train: 1500, calibrate: 1500, certify: 2500 },
     c: [30],
   },
   {
     name: "news-bias",
     rows: readTexts("news-bias/llm-labelled.csv", { text: "text", label: "llm_majority_label" }),
-    sizes: { train: 8000, calibrate: 4000, certify: 6000 },
-    c: [1, 3],
+    sizes: { train: 5000, calibrate: 3000, certify: 5000 },
+    c: [3],
   },
 ] as const;
 type Set = (typeof sets)[number];
@@ -125,7 +128,7 @@ async function play({ name, rows, sizes, c }: Set, draw: string) {
   const students = await studentsOf(train, classesIn(rows), c);
   const calibrate = await hear(students, mixed.slice(from[0], from[1]), "calibrate");
   const certify = await hear(students, mixed.slice(from[1], from[2]), "certify");
-  const rest = await hear(students, mixed.slice(from[2]), "certify");
+  const rest = await hear(students, mixed.slice(from[2], from[2] + measuredRows), "certify");
   const calibrator = fitCalibrator(calibrate.evidence);
   const [fitted, certifying, measured] = [
     scoresOf(calibrator, calibrate.evidence),
@@ -211,7 +214,9 @@ function summary(played: readonly Played[], pick: (one: Played) => Outcome) {
     coverage: rounded(mean(all.map(({ coverage }) => coverage)), 4),
     coverageGain: all.map(({ coverage }, draw) => rounded(coverage - played[draw]!.rules.confidence.coverage, 4)),
     risk: rounded(mean(all.map(({ risk }) => risk)), 4),
-    broken: all.filter(({ risk }) => risk > target.risk).length,
+    /** Draws whose risk is shown to be above the target: by its 95 % interval, for 5,000 rows alone move it by half a point. */
+    broken: all.filter(({ risk, n }) => proportionEstimate(Math.round(risk * n), n).low > target.risk).length,
+    highestRisk: rounded(Math.max(...all.map(({ risk }) => risk)), 4),
     aurc: rounded(mean(all.map(({ aurc }) => aurc)), 5),
   };
 }
@@ -261,7 +266,7 @@ function winsAtSameCoverage(correct: Uint8Array, confidence: Float64Array, other
   }).kept;
 }
 
-function shareOfWins(skill: number, runs = 1000, n = 1500) {
+function shareOfWins(skill: number, runs = 300, n = 1500) {
   const rng = createRng(fork("choice", String(skill)));
   let [own, same] = [0, 0];
   for (let run = 0; run < runs; run++) {
@@ -277,7 +282,7 @@ const choice = {
   committeeBetter: shareOfWins(0.25),
   committeeMuchBetter: shareOfWins(0.45),
 };
-console.log("wins of 1,000 made-up committees", choice);
+console.log("wins of 300 made-up committees", choice);
 
 const figures: Record<string, unknown> = { choice };
 let met = choice.neitherBetter.sameCoverage <= 0.05;
@@ -301,13 +306,13 @@ for (const set of sets) {
     microseconds: played[0]!.microseconds,
   };
   const served = [rules.foldsWhereKept, rules.predecessorsWhereKept];
-  met &&= served.every(({ coverage, broken }) => coverage >= rules.confidence.coverage - 0.005 && broken <= 2);
+  met &&= served.every(({ coverage, broken }) => coverage >= rules.confidence.coverage - 0.005 && broken <= 1);
 }
 console.log(
   JSON.stringify({
     bar: "committee",
     figures,
-    target: { falseWins: 0.05, coverageLost: 0.005, brokenOfFive: 2 },
+    target: { falseWins: 0.05, coverageLost: 0.005, brokenOfFour: 1 },
     met,
   }),
 );

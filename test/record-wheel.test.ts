@@ -22,7 +22,7 @@ const taskFor = (baseUrl: string): Task =>
     output: { kind: "predicate" },
     columns,
     target: { kind: "regret", risk: 0.1 },
-    student: { trainer: "xgboost", xgboost: { num_boost_round: 30 } },
+    student: { trainer: "xgboost", xgboost: { num_boost_round: 30 }, committee: "folds" },
     audit: { uniformRate: 0, rate: 0 },
     teacher: {
       model: "compatible/simulated",
@@ -63,6 +63,7 @@ describe.skipIf(!library)(`records${needsLibrary}`, () => {
     const { promoted, policy } = await flywheel.train();
     expect(promoted).toBe(true);
     expect(policy.coverage.value).toBeGreaterThan(0.6);
+    expect(policy.committeeTrial).toMatchObject({ kind: "folds", size: 5, comparison: { p: expect.any(Number) } });
     expect(await readFile((await flywheel.report()).htmlPath, "utf8")).toContain("plan: ");
 
     await using server = await flywheel.serve({ port: 0 });

@@ -1,12 +1,14 @@
 /** @file The whole wheel on texts and on a log of an LLM, through the library: ingest, label, review, train, report, serve. */
 
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import OpenAI from "openai";
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { type Flywheel, openFlywheel } from "../src/flywheel/open.ts";
 import { createRng } from "../src/math/random.ts";
+import { type Committee, type ModelId, type Policy, policyId } from "../src/records.ts";
 import { loadGoldFile } from "../src/simulate/gold-file.ts";
 import { startSimulatedTeacher } from "../src/simulate/teacher-server.ts";
 import { defineTask, type Task, type TaskDefinition } from "../src/task.ts";
@@ -73,6 +75,39 @@ async function ask(flywheel: Flywheel, input: OpenAI.DecisionCreateParams["input
   };
 }
 
+/** Headers of one decision; the answer is not what is asked about. */
+async function headersOf(flywheel: Flywheel, text: string) {
+  await using server = await flywheel.serve({ port: 0 });
+  const client = new OpenAI({ apiKey: "none", baseURL: `${server.url}/v1`, maxRetries: 0 });
+  const choices = labels.map((value) => ({ value }));
+  const questions = [{ type: "choice" as const, instructions: "", choices }];
+  const { response } = await client.decisions.create({ model: "bank", input: text, questions }).withResponse();
+  const [route, reason, dissent] = ["route", "reason", "dissent"].map((name) =>
+    response.headers.get(`x-flywheel-${name}`),
+  );
+  return { route, reason, dissent };
+}
+
+/** Puts a committee into service, whatever calibrate rows say of it: the trained policy under a committee's score. */
+async function promoteUnder(
+  flywheel: Flywheel,
+  { policy, committee }: { readonly policy: Policy; readonly committee: Committee },
+) {
+  const { store } = flywheel;
+  const { size } = committee;
+  const id = policyId(createHash("sha256").update(JSON.stringify(committee)).digest("hex"));
+  await store.policies.put({ ...policy, id, committee, threshold: (size + (policy.threshold ?? 1)) / (size + 1) });
+  const version = (await store.policies.champion())?.version ?? 0;
+  const next = { modelId: policy.modelId, policyId: id, at: 1, reason: "the test says so" };
+  expect(await store.policies.promote(next, version)).toBe(true);
+}
+
+const logOf = (count: number, from = 0): string =>
+  questions(count)
+    .slice(from)
+    .map(({ text, label }) => JSON.stringify({ input: text, output: label }))
+    .join("\n");
+
 describe("texts", () => {
   test("from a table to a served decision", async () => {
     const path = join(root, "questions.csv");
@@ -121,5 +156,72 @@ describe("texts", () => {
     const user = [{ role: "user" as const, content: "How come is the wire not working?" }];
     expect(await ask(flywheel, user)).toEqual({ choice: "transfer", route: "answered" });
     expect((await flywheel.store.spend.totals()).spentUsd).toBe(0);
+  }, 60_000);
+
+  test("with a committee of folds: tried, told of, and heard where it is in force", async () => {
+    const path = join(root, "log.jsonl");
+    await writeFile(path, logOf(1_300));
+    const student = {
+      trainer: "linear-text",
+      text: { c: [10] },
+      committee: "folds",
+    } satisfies TaskDefinition["student"];
+    const flywheel = await open(taskFor("http://127.0.0.1:1/v1", { student }));
+    await flywheel.ingest({ path });
+    const { policy, card } = await flywheel.train();
+    expect(card.members).toBe(5);
+    expect(policy.committeeTrial).toMatchObject({ kind: "folds", size: 5, comparison: { p: expect.any(Number) } });
+    expect((await flywheel.status()).champion?.policy.committeeTrial).toEqual(policy.committeeTrial);
+    const { htmlPath, summary } = await flywheel.report();
+    expect(await readFile(htmlPath, "utf8")).toContain("<p>Committee: Answering");
+    expect(summary.policy?.committee).toMatchObject({ kind: "folds", size: 5, kept: policy.committee !== undefined });
+
+    const question = "Why is my password not working?";
+    await promoteUnder(flywheel, { policy, committee: { kind: "folds", size: 5 } });
+    expect(await headersOf(flywheel, question)).toEqual({ route: "answered", reason: null, dissent: "0" });
+    const shown = await readFile((await flywheel.report()).htmlPath, "utf8");
+    expect(shown).toContain("committee’s score, (members of 5 that agree + confidence) / 6, is at least");
+    expect(shown).toContain("Beside the student, 5 models");
+  }, 60_000);
+
+  test("with its predecessors: named by the policy, found again after a restart, gone with a rollback", async () => {
+    const [first, second] = [join(root, "first.jsonl"), join(root, "second.jsonl")];
+    await writeFile(first, logOf(900));
+    await writeFile(second, logOf(1_400, 900));
+    const student = {
+      trainer: "linear-text",
+      text: { c: [10] },
+      committee: "predecessors",
+    } satisfies TaskDefinition["student"];
+    const task = taskFor("http://127.0.0.1:1/v1", { student, whenTeacherDown: "refuse" });
+    const flywheel = await open(task);
+    await flywheel.ingest({ path: first });
+    const before = await flywheel.train();
+    expect(before.promoted).toBe(true);
+    expect(before.policy.committeeTrial).toMatchObject({ kind: "predecessors", size: 0, kept: false });
+    await flywheel.ingest({ path: second });
+    const { policy } = await flywheel.train();
+    expect(policy.modelId).not.toBe(before.card.id);
+    expect(policy.committeeTrial).toMatchObject({ kind: "predecessors", size: 1, comparison: expect.anything() });
+    // What the predecessor says of rows that came after it is known as well.
+    const rowsOf = async (id: ModelId) =>
+      (await Array.fromAsync(flywheel.store.predictions.ofModel(id, "held-out"))).length;
+    expect(await rowsOf(before.card.id)).toBe(await rowsOf(policy.modelId));
+
+    const question = "Why is my password not working?";
+    const committee = { kind: "predecessors", size: 1, members: [before.card.id] } as const;
+    await promoteUnder(flywheel, { policy, committee });
+    expect(await headersOf(flywheel, question)).toMatchObject({ route: "answered", dissent: "0" });
+    await flywheel[Symbol.asyncDispose]();
+
+    const restarted = await open(task);
+    expect(await headersOf(restarted, question)).toMatchObject({ route: "answered", dissent: "0" });
+    const folder = restarted.store.models.folder(before.card.id);
+    await rename(folder, `${folder}.gone`);
+    await expect(headersOf(restarted, question)).rejects.toMatchObject({ status: 503 });
+    await expect(restarted.improve({ force: true })).rejects.toMatchObject({ code: "committee_missing" });
+    await rename(`${folder}.gone`, folder);
+    expect(await restarted.rollback()).toMatchObject({ modelId: before.card.id, policyId: before.policy.id });
+    expect(await headersOf(restarted, question)).toMatchObject({ route: "answered", dissent: null });
   }, 60_000);
 });

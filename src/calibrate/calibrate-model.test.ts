@@ -80,7 +80,13 @@ type World = {
 /** `n` uniform rows with a student that errs where it is unsure, and a teacher wrong on `teacherErrs` of them. */
 async function fill(
   store: Store,
-  { n, teacherErrs, novelty }: { n: number; teacherErrs: number; novelty?: (index: number) => number },
+  {
+    n,
+    teacherErrs,
+    novelty,
+    members,
+    skill = 3,
+  }: { n: number; teacherErrs: number; novelty?: (index: number) => number; members?: number; skill?: number },
 ): Promise<World> {
   const rng = createRng(`world/${n}`);
   const truth = new Map<Row, LabelValue>();
@@ -92,7 +98,7 @@ async function fill(
     truth.set(row, classes[right]!);
     const said = rng.next() < teacherErrs ? (right + 1) % 3 : right;
     annotations.push(sampleAnnotation(row, 1, { promptVersion: version, value: classes[said]! }));
-    const logits = Float32Array.from(classes, (_, c) => 2 * (rng.normal() + (c === right ? 3 : 0)));
+    const logits = Float32Array.from(classes, (_, c) => 2 * (rng.normal() + (c === right ? skill : 0)));
     predictions.push({
       modelId: model,
       rowId: id,
@@ -103,7 +109,7 @@ async function fill(
   }
   await store.rows.put([...truth.keys()]);
   await store.annotations.put(annotations);
-  await store.models.put(card());
+  await store.models.put({ ...card(), ...(members && { members }) });
   await store.predictions.put(predictions);
   return { rows: [...truth.keys()], truth };
 }
@@ -307,6 +313,85 @@ describe("calibrateModel", () => {
     const policy = await run(store);
     expect(policy).not.toHaveProperty("novelty");
     expect((await run(store, { task: define({ outOfScope: { share: 0.3 } }) })).id).toBe(policy.id);
+  });
+
+  test("a committee that knows where the student errs is kept, and the certificate is about the rule with it", async () => {
+    const store = await openStore();
+    const { rows, truth } = await fill(store, { n: 3000, teacherErrs: 0, members: 5, skill: 2 });
+    const rng = createRng("members");
+    const rightOf = new Map(rows.map((row) => [row.id, classes.indexOf(truth.get(row)!)]));
+    const isWrong = ({ rowId, logits }: Prediction) => logits.indexOf(Math.max(...logits)) !== rightOf.get(rowId);
+    const predictions = await Array.fromAsync(store.predictions.ofModel(model));
+    await store.predictions.put(
+      predictions.map((one) => ({ ...one, dissent: rng.next() < (isWrong(one) ? 0.9 : 0.02) ? 3 : 0 })),
+    );
+    const folds = define({ student: { committee: "folds" }, target: { kind: "regret", risk: 0.05 } });
+    const policy = await run(store, { task: folds });
+    expect(policy.committee).toEqual({ kind: "folds", size: 5 });
+    expect(policy.committeeTrial).toMatchObject({ kept: true, size: 5 });
+    expect(policy.threshold).toBeGreaterThan(0);
+    const [judged] = await judgeOnHoldout([{ card: card(), policy, isVoid: false }], { store, task });
+    expect(judged!.answers.reduce((sum, one) => sum + one, 0)).toBe(policy.certificate!.accepted);
+    const alone = await run(store, { task: define({ target: { kind: "regret", risk: 0.05 } }) });
+    expect(alone).not.toHaveProperty("committee");
+    expect(alone).not.toHaveProperty("committeeTrial");
+    expect(policy.coverage.value).toBeGreaterThan(alone.coverage.value);
+  });
+
+  test("members that say what the student says change nothing of the policy but its name and the reason", async () => {
+    const store = await openStore();
+    await fill(store, { n: 1200, teacherErrs: 0.02, novelty: (index) => index % 50, members: 5 });
+    const predictions = await Array.fromAsync(store.predictions.ofModel(model));
+    await store.predictions.put(predictions.map((one) => ({ ...one, dissent: 0 })));
+    const { id, ...alone } = await run(store);
+    const {
+      id: offered,
+      committeeTrial,
+      ...policy
+    } = await run(store, { task: define({ student: { committee: "folds" } }) });
+    expect(policy).toEqual(alone);
+    expect(offered).not.toBe(id);
+    expect(committeeTrial).toMatchObject({
+      kept: false,
+      comparison: { onlyCommitteeWrong: 0, onlyConfidenceWrong: 0, p: 1 },
+    });
+  });
+
+  test("predecessors are the champions before it of the same classes, four at most, named by the policy", async () => {
+    const store = await openStore();
+    const { rows, truth } = await fill(store, { n: 3000, teacherErrs: 0 });
+    const old = ["a", "b", "c", "d", "e", "other"].map((name) => modelId(hex(`old ${name}`)));
+    for (const [version, id] of old.entries()) {
+      const { classes: own } = card();
+      await store.models.put({ ...card(id), classes: version === 5 ? own.toReversed() : own });
+      const certified = await run(store);
+      await store.policies.promote({ modelId: id, policyId: certified.id, at: version, reason: "" }, version);
+    }
+    const rng = createRng("predecessors");
+    const members = old.slice(1, 5).toReversed();
+    for (const id of members) {
+      const said = rows.map((row): Prediction => {
+        const right = classes.indexOf(truth.get(row)!);
+        const logits = Float32Array.from(classes, (_, c) => rng.normal() + (c === right ? 6 : 0));
+        return { modelId: id, rowId: row.id, basis: "held-out", logits };
+      });
+      await store.predictions.put(said);
+    }
+    const policy = await run(store, {
+      task: define({ student: { committee: "predecessors" }, target: { kind: "regret", risk: 0.02 } }),
+    });
+    expect(policy.committee).toEqual({ kind: "predecessors", size: 4, members });
+    const [judged] = await judgeOnHoldout([{ card: card(), policy, isVoid: false }], { store, task });
+    expect(judged!.answers.reduce((sum, one) => sum + one, 0)).toBe(policy.certificate!.accepted);
+  });
+
+  test("a student without members is certified by its confidence, and the policy says why", async () => {
+    const store = await openStore();
+    await fill(store, { n: 1200, teacherErrs: 0 });
+    const policy = await run(store, { task: define({ student: { committee: "folds" } }) });
+    expect(policy.committee).toBeUndefined();
+    expect(policy.committeeTrial?.why).toContain("this student has no members");
+    expect(policy.threshold).toBe((await run(store)).threshold);
   });
 
   test("too few rows to place the limit are told of", async () => {

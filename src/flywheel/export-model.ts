@@ -37,11 +37,19 @@ export async function exportModel({ store, task, directory, modelId }: ExportOpt
   await mkdir(directory, { recursive: true });
   await cp(store.models.folder(card.id), directory, { recursive: true });
   await writeFile(join(directory, "task.json"), `${JSON.stringify(task, null, 2)}\n`);
+  const members = await copyMembers(store, policy, directory);
   if (policy) await writeFile(join(directory, "policy.json"), `${JSON.stringify(policy, null, 2)}\n`);
   await writeLabels(store, join(directory, "labels.csv"));
   const own = ["model.onnx", ...Object.keys(card.files ?? {}), "card.json"];
-  const files = [...own, "task.json", "labels.csv", ...(policy ? ["policy.json"] : [])];
+  const files = [...own, ...members, "task.json", "labels.csv", ...(policy ? ["policy.json"] : [])];
   return { directory, card, policy, files };
+}
+
+/** The models that the policy hears beside this one, each in a folder of its own below `members/`. */
+async function copyMembers(store: Store, policy: Policy | undefined, directory: string): Promise<readonly string[]> {
+  const ids = policy?.committee?.kind === "predecessors" ? policy.committee.members : [];
+  for (const id of ids) await cp(store.models.folder(id), join(directory, "members", id), { recursive: true });
+  return ids.map((id) => `members/${id}`);
 }
 
 const labelColumns = ["row", "source", "split", "label", "basis", "weight"] as const;

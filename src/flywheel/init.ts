@@ -58,6 +58,7 @@ export default {
     trainer: "mobilenet-v3-small",
     // weights: "hf:timm/mobilenetv3_small_100.lamb_in1k",
     // weights: "hf:sentence-transformers/all-MiniLM-L6-v2", // texts; or "hf:minishlab/potion-base-8M", static and small
+    // committee: "folds", // further students that may say what is not to be answered; kept only where they help
   },
 
   // regret: at most 3 % of ALL traffic may be answered locally and wrong.

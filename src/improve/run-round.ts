@@ -10,9 +10,10 @@ import { FlywheelError } from "../errors.ts";
 import { deriveLabels } from "../label/derive-labels.ts";
 import { proportionEstimate } from "../math/estimate.ts";
 import type { Seed } from "../math/random.ts";
-import type { CandidateResult, Champion, Committee, Estimate, ModelCard, Policy, Round } from "../records.ts";
+import type { CandidateResult, Champion, Committee, Estimate, ModelCard, ModelId, Policy, Round } from "../records.ts";
 import type { Store } from "../store/contract.ts";
 import type { Task } from "../task.ts";
+import { readModelFolder } from "../train/load-student.ts";
 import { predictHeldOut } from "../train/predict-held-out.ts";
 import { trainChosenStudent } from "./choose-student.ts";
 import { type Comparison, compareModels } from "./compare.ts";
@@ -57,6 +58,7 @@ export async function trainChallenger(options: RoundOptions): Promise<Challenger
   const task = roundTask(options.task, champion && store.models.folder(champion.modelId));
   const chosen = await trainChosenStudent({ ...options, task });
   const offered = await offeredCommittee({ ...options, card: chosen.card });
+  await checkPredecessors(offered?.committee, options);
   await hearPredecessors(offered?.committee, options);
   const policy = await calibrateModel({ ...options, modelId: chosen.card.id });
   return { ...chosen, policy };
@@ -71,19 +73,27 @@ async function hearPredecessors(committee: Committee | undefined, options: Round
   const { store } = options;
   for (const id of committee.members) {
     const card = await store.models.get(id);
-    try {
-      if (card) await predictHeldOut({ ...options, card, folder: store.models.folder(id) });
-    } catch (cause) {
-      if (!FlywheelError.isInstance(cause) || cause.code !== "model_missing") throw cause;
-      throw new FlywheelError(
-        "committee_missing",
-        `champion ${id} is to be heard, but its folder is gone: ${cause.message}`,
-        {
-          hint: 'put the folder back from a backup, or set student.committee to "none"',
-          cause,
-        },
-      );
-    }
+    const folder = store.models.folder(id);
+    await unlessMissing(id, async () => card && (await predictHeldOut({ ...options, card, folder })));
+  }
+}
+
+/** Before a policy is bound to them. @throws FlywheelError `committee_missing`, `model_corrupt` */
+async function checkPredecessors(committee: Committee | undefined, { store }: RoundOptions): Promise<void> {
+  if (committee?.kind !== "predecessors") return;
+  for (const id of committee.members) await unlessMissing(id, () => readModelFolder(store.models.folder(id)));
+}
+
+async function unlessMissing(id: ModelId, work: () => Promise<unknown>): Promise<void> {
+  try {
+    await work();
+  } catch (cause) {
+    if (!FlywheelError.isInstance(cause) || cause.code !== "model_missing") throw cause;
+    const why = `champion ${id} is to be heard in a committee, but its folder is gone: ${cause.message}`;
+    throw new FlywheelError("committee_missing", why, {
+      hint: 'put the folder back from a backup; or roll back, and set student.committee to "none"',
+      cause,
+    });
   }
 }
 

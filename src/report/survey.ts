@@ -149,7 +149,8 @@ function addTeacher(tally: Tally, annotation: TeacherAnnotation): void {
   tally.singleCalls.costUsd += costUsd;
   if (value === undefined) return;
   tally.singleCalls.count++;
-  tally.singleCalls.latenciesMs.push(latencyMs);
+  // A log that does not say how long its calls took has 0, which is no time.
+  if (latencyMs > 0) tally.singleCalls.latenciesMs.push(latencyMs);
 }
 
 /** What passes 1 and 2 of one question answered. */

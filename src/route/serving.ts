@@ -3,7 +3,7 @@
 import { heldOutUnder, sameClasses, withPredecessors } from "../committee.ts";
 import type { Student } from "../contracts.ts";
 import { deferralScore } from "../deferral.ts";
-import { FlywheelError, messageOf } from "../errors.ts";
+import { FlywheelError } from "../errors.ts";
 import type { Champion, LabelValue, Policy } from "../records.ts";
 import type { Store } from "../store/contract.ts";
 import { type AuditRule, auditRuleFor, flatAuditRule } from "./audit-rule.ts";
@@ -79,10 +79,7 @@ async function loadMember(member: Champion, { id, classes }: Policy, options: Se
   try {
     return await loadChecked(member, classes, options);
   } catch (cause) {
-    throw committeeMissing(
-      `policy ${id} hears model ${member.modelId}, which cannot be loaded: ${messageOf(cause)}`,
-      cause,
-    );
+    throw committeeMissing(`policy ${id} hears model ${member.modelId}, which cannot be loaded`, cause);
   }
 }
 
