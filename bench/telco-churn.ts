@@ -20,7 +20,8 @@ import { openSession } from "../src/onnx/session.ts";
 import { floats } from "../src/onnx/tensor.ts";
 import { rowId } from "../src/records.ts";
 import { type FeatureSchema, inferFeatures, type RecordRow } from "../src/train/record/feature-schema.ts";
-import { described, encodeRecords, type Vectors } from "../src/train/record/training-table.ts";
+import { described } from "../src/train/record/training-table.ts";
+import { encodeDense, type Vectors } from "../src/train/record/vectors.ts";
 import { forestOf } from "../src/xgboost/forest.ts";
 import { createMatrix, type Matrix } from "../src/xgboost/matrix.ts";
 import { parseTreeModel } from "../src/xgboost/model-json.ts";
@@ -62,7 +63,7 @@ const settings: readonly Setting[] = [
 ];
 
 type Data = {
-  readonly vectors: Vectors;
+  readonly vectors: Vectors<Float32Array>;
   readonly labels: Float32Array;
   readonly weights: Float32Array;
   readonly schema: FeatureSchema;
@@ -77,7 +78,7 @@ function readData(): Data {
   const rng = createRng("weights");
   return {
     schema,
-    vectors: encodeRecords(customers, schema),
+    vectors: encodeDense(customers, schema),
     labels: Float32Array.from(customers, ({ churned }) => Number(churned)),
     weights: Float32Array.from(customers, () => 0.2 + rng.next()),
   };
@@ -170,7 +171,7 @@ async function differenceToPython(
 
 async function differencesOfExport(
   model: ReturnType<typeof treesToOnnx>,
-  { data, rows, columns }: Vectors,
+  { data, rows, columns }: Vectors<Float32Array>,
   margins: Float32Array,
 ) {
   await using session = await openSession(model, { threads: 1 });
@@ -244,7 +245,7 @@ function asRecords({ data }: ReturnType<typeof largeTable>): readonly RecordRow[
 /** From records to numbers. */
 function encode(records: readonly RecordRow[]): number {
   const start = performance.now();
-  encodeRecords(records, inferFeatures(records, Columns.parse({})).schema);
+  encodeDense(records, inferFeatures(records, Columns.parse({})).schema);
   return performance.now() - start;
 }
 

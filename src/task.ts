@@ -103,7 +103,8 @@ export type TextOptions = z.output<typeof TextOptions>;
 const StudentOptions = z.strictObject({
   /**
    * Images: `mobilenet-v3-small`, `mobilenet-v2`, `mobilenet-v4-conv-small`, or `onnx` (any ONNX classifier in `weights`).
-   * Texts: `linear-text`. Records: `xgboost`. `auto`: the usual one for the task's input.
+   * Texts: `linear-text`, `embedding-text`, `xgboost` (on counts of words). Records, texts among their columns: `xgboost`.
+   * `auto`: of images the usual one; of texts and records the best of those that fit.
    */
   trainer: z.string().default("auto"),
   /**

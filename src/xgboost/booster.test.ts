@@ -222,6 +222,34 @@ describe.skipIf(!library)(`training${needsLibrary}`, () => {
     expect(() => booster.save("json")).toThrow(gone);
   });
 
+  test("of a sparse table are those of the same table with its gaps as NaN", async () => {
+    const kept = Array.from(table.data, (value, at) => [at, value] as const).filter(
+      ([, value]) => !Number.isNaN(value),
+    );
+    const { rows, columns } = table;
+    const sparse = {
+      rows,
+      columns,
+      starts: Int32Array.from({ length: rows + 1 }, (_, row) => kept.filter(([at]) => at < row * columns).length),
+      indices: Int32Array.from(kept, ([at]) => at % columns),
+      values: Float32Array.from(kept, ([, value]) => value),
+    };
+    using dense = matrixOfTable(table);
+    using same = createMatrix({ ...table, data: sparse, threads: 1 });
+    const predicted = async (matrix: Matrix) => {
+      const { booster } = await trainBooster({ matrix, parameters, rounds: 5 });
+      using owned = booster;
+      return { values: owned.predict(matrix, "margin").values, across: owned.predict(dense, "contributions").values };
+    };
+    expect(await predicted(same)).toEqual(await predicted(dense));
+    const stray = { ...sparse, indices: sparse.indices.with(0, columns) };
+    for (const broken of [stray, { ...sparse, starts: sparse.starts.slice(1) }, { ...sparse, rows: rows - 1 }]) {
+      expect(() => createMatrix({ ...table, data: broken, threads: 1 })).toThrow(
+        expect.objectContaining({ code: "xgboost_shape_mismatch" }),
+      );
+    }
+  });
+
   test("refuses what cannot be", async () => {
     using matrix = matrixOfTable(table);
     const train = (changes: XgboostParameters) =>

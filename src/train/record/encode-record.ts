@@ -6,7 +6,7 @@
 import { type FieldValue, readValue } from "../../columns.ts";
 import { FlywheelError, messageOf } from "../../errors.ts";
 import type { RecordInput } from "../../records.ts";
-import { createWordCounter, type WordCounter } from "./count-words.ts";
+import { createGramCounter, type GramCounter } from "./count-grams.ts";
 import { categoryOf, type Feature, type FeatureSchema, widthOf } from "./feature-schema.ts";
 import { rememberKeys } from "./remember-keys.ts";
 
@@ -49,10 +49,8 @@ export function createEncoder({ features, ignored }: FeatureSchema, events: Enco
         if (value === null || value === undefined) continue;
         if (column === undefined) {
           if (!silent.has(name)) events.onUnknownFeature?.(name);
-        } else if (column.words) {
-          const start = offset + column.start;
-          vector.fill(0, start, start + column.width);
-          column.words.countInto(vector, start, String(value));
+        } else if (column.grams) {
+          column.grams.countInto(vector, offset + column.start, String(value));
         } else {
           const isPlain = typeof value === "number" && column.isNumber && Math.abs(value) <= LARGEST;
           vector[offset + column.start] = isPlain ? value : column.read(value, row);
@@ -63,23 +61,21 @@ export function createEncoder({ features, ignored }: FeatureSchema, events: Enco
 }
 
 type Column = {
-  /** Its first number, and how many there are. */
+  /** Its first number. */
   readonly start: number;
-  readonly width: number;
   readonly isNumber: boolean;
   readonly read: Reader;
-  readonly words: WordCounter | undefined;
+  readonly grams: GramCounter | undefined;
 };
 
 function columnsOf(features: readonly Feature[], events: EncoderEvents): ReadonlyMap<string, Column> {
   const columns = new Map<string, Column>();
   let start = 0;
   for (const feature of features) {
-    const width = widthOf(feature);
-    const words = feature.type === "text" ? createWordCounter(feature.words) : undefined;
+    const grams = feature.type === "text" ? createGramCounter(feature.grams) : undefined;
     const isNumber = feature.type === "number";
-    columns.set(feature.name, { start, width, isNumber, read: readerOf(feature, events), words });
-    start += width;
+    columns.set(feature.name, { start, isNumber, read: readerOf(feature, events), grams });
+    start += widthOf(feature);
   }
   return columns;
 }
@@ -96,7 +92,7 @@ function readerOf(feature: Feature, events: EncoderEvents): Reader {
     case "category":
       return categoryReader(feature.name, feature.categories, events);
     case "text":
-      return () => Number.NaN; // its words are counted instead
+      return () => Number.NaN; // its n-grams are counted instead
     default:
       return feature satisfies never;
   }

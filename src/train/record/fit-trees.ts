@@ -56,7 +56,13 @@ function meanShap({ train, features, threads }: FitTreesOptions, booster: Booste
   const cells = values.length / width;
   const sums = new Float64Array(width);
   for (const [at, value] of values.entries()) sums[at % width]! += Math.abs(value);
-  return Object.fromEntries(names.map((name, index) => [name, sums[index]! / cells]));
+  const isText = features.flatMap((feature) => namesOf(feature).map(() => feature.type === "text"));
+  return Object.fromEntries(
+    names
+      .map((name, index) => [name, sums[index]! / cells] as const)
+      // Thousands of n-grams that no tree looks at are no news; a column that none looks at is.
+      .filter(([, mean], index) => mean > 0 || !isText[index]),
+  );
 }
 
 async function wholeModel(options: FitTreesOptions): Promise<FittedRounds> {

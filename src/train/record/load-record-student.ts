@@ -1,8 +1,8 @@
-/** @file Trees, loaded to decide on records. */
+/** @file Trees, loaded to decide on records or texts. */
 
 import { z } from "zod";
-import type { Student, StudentInput } from "../../contracts.ts";
-import { FlywheelError, messageOf } from "../../errors.ts";
+import type { Student } from "../../contracts.ts";
+import { messageOf } from "../../errors.ts";
 import { readOnnx } from "../../onnx/proto.ts";
 import { type LabelValue, modelId, type RecordInput } from "../../records.ts";
 import { type Booster, createBooster } from "../../xgboost/booster.ts";
@@ -16,6 +16,7 @@ import { createEncoder } from "./encode-record.ts";
 import { FeatureSchema, namesOf } from "./feature-schema.ts";
 import { boosterFile, featuresFile } from "./record-files.ts";
 import { described } from "./training-table.ts";
+import { fieldsOf, TreeInputKind } from "./tree-input.ts";
 
 export type Fields = RecordInput["fields"];
 
@@ -49,7 +50,11 @@ export type Unread = {
   readonly categories: ReadonlyMap<string, number>;
 };
 
-const Card = z.object({ id: z.string(), classes: z.array(z.string()).min(2) });
+const Card = z.object({
+  id: z.string(),
+  classes: z.array(z.string()).min(2),
+  inputKind: z.enum(TreeInputKind),
+});
 
 /** @throws FlywheelError `model_missing`, `model_corrupt` */
 export async function loadRecordStudent(folder: string, options: LoadOptions): Promise<RecordStudent> {
@@ -58,7 +63,7 @@ export async function loadRecordStudent(folder: string, options: LoadOptions): P
 
 /** @throws FlywheelError `model_corrupt` */
 export async function openRecordStudent(model: ModelFiles, { threads }: LoadOptions): Promise<RecordStudent> {
-  const { id, classes } = readCard(Card, model);
+  const { id, classes, inputKind } = readCard(Card, model);
   const schema = readSchema(model);
   const unread = createUnread();
   const encoder = createEncoder(schema, unread.events);
@@ -89,7 +94,7 @@ export async function openRecordStudent(model: ModelFiles, { threads }: LoadOpti
       const logits = new Float32Array(batch.length * classes.length);
       for (const [index, input] of batch.entries()) {
         signal?.throwIfAborted();
-        logits.set(predictRecord(fieldsOf(input), String(index + 1)), index * classes.length);
+        logits.set(predictRecord(fieldsOf(input, inputKind), String(index + 1)), index * classes.length);
       }
       return logits;
     },
@@ -109,13 +114,6 @@ function logitsOf(forests: readonly Forest[], vector: Float32Array): Float32Arra
     at += forest.classes;
   }
   return logits;
-}
-
-function fieldsOf(input: StudentInput): Fields {
-  if (input.kind === "record") return input.fields;
-  throw new FlywheelError("student_wrong_input", `this student takes records, it was given a ${input.kind}`, {
-    hint: "check the task's input kind",
-  });
 }
 
 function readSchema({ folder, files }: ModelFiles): FeatureSchema {
