@@ -37,7 +37,7 @@ function textCandidates(student: StudentOptions): readonly StudentCandidate[] {
 
 /**
  * Each round grows a tree for each class: of 77 classes and 2,000 rows, 200 rounds and their five folds take ten minutes,
- * to be 15 points behind the linear student. Of a few classes they take as many seconds and sometimes see what sums do not.
+ * to be 13 points behind the linear student. Of a few classes they take as many seconds and sometimes see what sums do not.
  */
 const MOST_CLASSES_FOR_TREES = 4;
 

@@ -5,11 +5,11 @@ import { createRng } from "../math/random.ts";
 import { createBooster } from "./booster.ts";
 import { xgboostToOnnx } from "./convert.ts";
 import { createMatrix, type FeatureType, type Matrix } from "./matrix.ts";
-import { parseTreeModel } from "./model-json.ts";
 import { loadXgboost } from "./native.ts";
 import type { XgboostParameters } from "./parameters.ts";
 import { library, needsLibrary, randomTable, runOnnx, type Table, walk } from "./testing.ts";
 import { trainBooster } from "./train.ts";
+import { parseTreeModel } from "./tree-model.ts";
 import { treesToOnnx } from "./trees-to-onnx.ts";
 
 type Case = {
@@ -146,7 +146,9 @@ describe.skipIf(!library)(`trees of any table${needsLibrary}`, () => {
         });
         using unseen = matrixOfTable(other);
         const expected = logitsOf(kept.predict(unseen, "margin").values, given.classes);
-        const model = treesToOnnx(parseTreeModel(kept.save("json")));
+        const trees = parseTreeModel(kept.save("json"));
+        expect(parseTreeModel(kept.save("ubj"))).toEqual(trees);
+        const model = treesToOnnx(trees);
         expectClose(walk(model, other), expected, float32);
         expectClose(await runOnnx(model, other), expected, float32);
       }),

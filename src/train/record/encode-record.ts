@@ -37,28 +37,31 @@ export function createEncoder({ features, ignored }: FeatureSchema, events: Enco
   const width = features.reduce((sum, feature) => sum + widthOf(feature), 0);
   const silent = new Set(ignored.map(({ name }) => name));
   const columnOf = rememberKeys((name) => columns.get(name));
+  const encodeOther = (vector: Float32Array, offset: number, { name, value, row }: Cell): void => {
+    const column = columns.get(name);
+    if (column === undefined) {
+      if (!silent.has(name)) events.onUnknownFeature?.(name);
+    } else if (column.grams) column.grams.countInto(vector, offset + column.start, String(value));
+    else vector[offset + column.start] = column.read(value, row);
+  };
   return {
     width,
     encodeInto(vector, offset, fields, row) {
       vector.fill(Number.NaN, offset, offset + width);
       let place = 0;
-      // Object.entries would make a list of pairs of what is there already.
+      // Object.entries would make a list of pairs of what is there already; and most values are plain numbers.
       for (const name in fields) {
         const column = columnOf(place++, name);
         const value = fields[name];
-        if (value === null || value === undefined) continue;
-        if (column === undefined) {
-          if (!silent.has(name)) events.onUnknownFeature?.(name);
-        } else if (column.grams) {
-          column.grams.countInto(vector, offset + column.start, String(value));
-        } else {
-          const isPlain = typeof value === "number" && column.isNumber && Math.abs(value) <= LARGEST;
-          vector[offset + column.start] = isPlain ? value : column.read(value, row);
-        }
+        if (typeof value === "number" && column?.isNumber && value <= LARGEST && value >= -LARGEST) {
+          vector[offset + column.start] = value;
+        } else if (value !== null && value !== undefined) encodeOther(vector, offset, { name, value, row });
       }
     },
   };
 }
+
+type Cell = { readonly name: string; readonly value: NonNullable<FieldValue>; readonly row: string };
 
 type Column = {
   /** Its first number. */

@@ -113,16 +113,22 @@ function countColumns(rows: readonly RecordRow[]): ReadonlyMap<string, Count> {
   const countAt = rememberKeys(countOf);
   for (const { id, fields } of rows) {
     let place = 0;
-    for (const name in fields) addValue(countAt(place++, name), fields[name] ?? null, id);
+    for (const name in fields) {
+      const value = fields[name] ?? null;
+      const count = countAt(place++, name);
+      if (typeof value === "number" && !Number.isNaN(value)) {
+        count.present += 1;
+        count.numbers += 1;
+      } else addWord(count, value, id);
+    }
   }
   return counts;
 }
 
-function addValue(count: Count, value: FieldValue, rowId: RowId): void {
-  if (value === null || Number.isNaN(value)) return;
+function addWord(count: Count, value: FieldValue, rowId: RowId): void {
+  if (value === null || typeof value === "number") return; // NaN is missing
   count.present += 1;
-  if (typeof value === "number") count.numbers += 1;
-  else if (typeof value === "boolean") count.booleans += 1;
+  if (typeof value === "boolean") count.booleans += 1;
   else {
     count.words += 1;
     count.firstWord ??= { rowId, word: value };

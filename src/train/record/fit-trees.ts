@@ -14,9 +14,8 @@ import { type FitTreesOptions, interrupted, parametersOf } from "./tree-options.
 export type Importances = Readonly<Record<string, number>>;
 
 export type FittedTrees = CrossValidated & {
-  /** XGBoost's own formats. */
+  /** XGBoost's own format. */
   readonly ubj: Uint8Array;
-  readonly json: Uint8Array;
   readonly rounds: number;
   /** By feature: mean gain of its splits, and mean absolute SHAP value, nats. */
   readonly gain: Importances;
@@ -32,7 +31,6 @@ export async function fitTrees(options: FitTreesOptions): Promise<FittedTrees> {
   const { rounds } = booster;
   return {
     ubj,
-    json: booster.save("json"),
     rounds,
     gain: booster.gain(),
     shap: meanShap(options, booster),

@@ -2,8 +2,8 @@
 
 import { FlywheelError } from "../../errors.ts";
 import { writeOnnx } from "../../onnx/proto.ts";
-import { parseTreeModel } from "../../xgboost/model-json.ts";
 import { loadXgboost } from "../../xgboost/native.ts";
+import { parseTreeModel } from "../../xgboost/tree-model.ts";
 import { treesToOnnx } from "../../xgboost/trees-to-onnx.ts";
 import { followsMembers, keepsFolds, memberFileOf } from "../members.ts";
 import type { PreparedTraining, TrainedStudent, TrainerContext, TrainingWork } from "../trainer.ts";
@@ -111,8 +111,8 @@ async function run({ work, set, validation, schema, xgboost, kind, keepsFolds }:
 }
 
 function trainedStudent(fitted: FittedTrees, schema: FeatureSchema): TrainedStudent {
-  const { ubj, json, rounds, gain, shap, outOfFold, members, history } = fitted;
-  const trees = parseTreeModel(json);
+  const { ubj, rounds, gain, shap, outOfFold, members, history } = fitted;
+  const trees = parseTreeModel(ubj);
   const model = treesToOnnx(trees);
   return {
     model: { ...model, metadata: { ...model.metadata, "flywheel.features": JSON.stringify(schema.features) } },

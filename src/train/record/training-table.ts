@@ -1,6 +1,7 @@
 /** @file Labelled records as a table of numbers: XGBoost's matrix, or a part of it. */
 
 import { createMatrix, type FeatureType, type Matrix } from "../../xgboost/matrix.ts";
+import type { XgboostLibrary } from "../../xgboost/native.ts";
 import type { TrainingRow } from "../training-rows.ts";
 import { type Feature, namesOf, type RecordRow } from "./feature-schema.ts";
 import { fieldsOf, type TreeInputKind } from "./tree-input.ts";
@@ -18,36 +19,46 @@ export type TableOptions = {
   /** Indices of the rows to use; default all. */
   readonly among?: readonly number[];
   readonly threads: number;
+  readonly library?: XgboostLibrary | undefined;
 };
 
 /** A soft target becomes a row for each class that has a share in it, weighted by the share. */
 export function trainingMatrix(options: TableOptions): Matrix {
-  const { vectors, rows, features, threads, among = rows.keys().toArray() } = options;
-  const { columns } = vectors;
-  const copies = among.flatMap((index) => sharesOf(rows[index]!).map((share) => ({ index, ...share })));
-  const data = rowsOf(
-    vectors,
-    copies.map(({ index }) => index),
-  );
+  const { vectors, features, threads, library } = options;
+  const { indices, labels, weights } = sharesOf(options);
   return createMatrix({
-    data,
-    rows: copies.length,
-    columns,
-    labels: Float32Array.from(copies, ({ label }) => label),
-    weights: Float32Array.from(copies, ({ weight }) => weight),
+    data: rowsOf(vectors, indices),
+    rows: indices.length,
+    columns: vectors.columns,
+    labels: Float32Array.from(labels),
+    weights: Float32Array.from(weights),
     ...described(features),
     threads,
+    library,
   });
 }
 
-/** Rows to be predicted. */
-export function plainMatrix({ vectors, features, among, threads }: Required<Omit<TableOptions, "rows">>): Matrix {
-  const { columns } = vectors;
-  return createMatrix({ data: rowsOf(vectors, among), rows: among.length, columns, ...described(features), threads });
+function sharesOf({ rows, among = rows.keys().toArray() }: TableOptions) {
+  const [indices, labels, weights]: [number[], number[], number[]] = [[], [], []];
+  for (const index of among) {
+    const { target, weight } = rows[index]!;
+    for (let label = 0; label < target.length; label++) {
+      const share = target[label]!;
+      if (share <= 0) continue;
+      indices.push(index);
+      labels.push(label);
+      weights.push(weight * share);
+    }
+  }
+  return { indices, labels, weights };
 }
 
-function sharesOf({ target, weight }: TrainingRow): readonly { readonly label: number; readonly weight: number }[] {
-  return [...target].flatMap((share, label) => (share > 0 ? [{ label, weight: weight * share }] : []));
+type PlainOptions = Required<Omit<TableOptions, "rows" | "library">>;
+
+/** Rows to be predicted. */
+export function plainMatrix({ vectors, features, among, threads }: PlainOptions): Matrix {
+  const { columns } = vectors;
+  return createMatrix({ data: rowsOf(vectors, among), rows: among.length, columns, ...described(features), threads });
 }
 
 const types = { number: "q", boolean: "i", category: "c", text: "q" } as const satisfies Record<
