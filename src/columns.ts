@@ -141,12 +141,13 @@ function toScalar(given: unknown, column: string): Scalar | null {
 
 /** What spreadsheets, pandas, R and SQL write where there is nothing. */
 const missingWords = new Set(["", "nan", "na", "n/a", "#n/a", "null"]);
+const LONGEST_MISSING = 4;
 
 function isMissing(value: Scalar, type: FeatureType | undefined): boolean {
   if (typeof value === "number") return Number.isNaN(value);
   if (typeof value === "boolean") return false;
-  const word = value.trim().toLowerCase();
-  return word === "" || (type !== "text" && missingWords.has(word));
+  const word = value.trim();
+  return word === "" || (type !== "text" && word.length <= LONGEST_MISSING && missingWords.has(word.toLowerCase()));
 }
 
 const jsonNumber = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:e[+-]?\d+)?$/i;

@@ -3,7 +3,7 @@
  * the validation of a config file, the shape of the teacher's answer and the question on the wire.
  */
 
-import { createHash } from "node:crypto";
+import { createHash, hash } from "node:crypto";
 import { z } from "zod";
 import { Columns } from "./columns.ts";
 import { FlywheelError } from "./errors.ts";
@@ -344,5 +344,5 @@ export function auditPosition(id: RowId): number {
 
 /** The id is a hash of content already; hashing again keeps each use independent of every other. */
 function hashPosition(text: string): number {
-  return createHash("sha256").update(text).digest().readUInt32BE(0) / 2 ** 32;
+  return hash("sha256", text, "buffer").readUInt32BE(0) / 2 ** 32;
 }
