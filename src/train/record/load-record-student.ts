@@ -1,7 +1,7 @@
 /** @file Trees, loaded to decide on records or texts. */
 
 import { z } from "zod";
-import type { Student } from "../../contracts.ts";
+import type { Explanation, Student } from "../../contracts.ts";
 import { messageOf } from "../../errors.ts";
 import { readOnnx } from "../../onnx/proto.ts";
 import { type LabelValue, modelId, type RecordInput } from "../../records.ts";
@@ -28,18 +28,9 @@ export type RecordStudent = Student & {
    */
   predictRecord(fields: Fields): Float32Array;
   /** Why, by SHAP values from XGBoost itself, which has to be on the machine. @throws FlywheelError `xgboost_missing` */
-  explain(fields: Fields): readonly Explanation[];
+  explainRecord(fields: Fields): readonly Explanation[];
   /** What records held that the student cannot read, so far. */
   readonly unread: Unread;
-};
-
-/** Of one class's logit; of two classes only the second's, the first's being 0. */
-export type Explanation = {
-  readonly label: LabelValue;
-  /** The logit before anything is known of the record. */
-  readonly bias: number;
-  /** What each feature adds to it, the largest first; with the bias they sum to the logit. Words are features of their own. */
-  readonly contributions: readonly { readonly feature: string; readonly contribution: number }[];
 };
 
 /** Values counted by column. */
@@ -77,19 +68,21 @@ export async function openRecordStudent(model: ModelFiles, { threads }: LoadOpti
     return logitsOf([forest], vector);
   };
   const hear = (input: StudentInput) => ({
-    logits: predictRecord(fieldsOf(input)), // leaves the record encoded
+    logits: predictRecord(fieldsOf(input, inputKind)), // leaves the record encoded
     members: logitsOf(members, vector),
   });
+  const explainRecord = (fields: Fields): readonly Explanation[] => {
+    encoder.encodeInto(vector, 0, fields, "1");
+    return explainer.explain(vector);
+  };
   return {
     modelId: modelId(id),
     classes,
     schema,
     unread: unread.counts,
     predictRecord: (fields) => predictRecord(fields),
-    explain(fields) {
-      encoder.encodeInto(vector, 0, fields, "1");
-      return explainer.explain(vector);
-    },
+    explainRecord,
+    explain: (input) => explainRecord(fieldsOf(input, inputKind)),
     async predictLogits(batch, signal) {
       const logits = new Float32Array(batch.length * classes.length);
       for (const [index, input] of batch.entries()) {

@@ -118,7 +118,7 @@ describe.skipIf(!library)(`training on records${needsLibrary}`, () => {
     expect(JSON.parse(model.metadata["flywheel.features"]!)).toEqual(student.schema.features);
 
     const { fields } = inputs[0]!;
-    const explained = student.explain(fields);
+    const explained = student.explainRecord(fields);
     expect(explained.map(({ label }) => label)).toEqual(plans);
     const sums = explained.map(({ bias, contributions }) =>
       contributions.reduce((sum, each) => sum + each.contribution, bias),
@@ -137,7 +137,7 @@ describe.skipIf(!library)(`training on records${needsLibrary}`, () => {
     expect(card.classes).toEqual(["true", "false"]);
     expect([sure[0], opposite[0]]).toEqual([0, 0]);
     expect([sure[1]! < 0, opposite[1]! > 0]).toEqual([true, true]);
-    expect(student.explain({ n: 3 })).toMatchObject([{ label: "false", contributions: [{ feature: "n" }] }]);
+    expect(student.explainRecord({ n: 3 })).toMatchObject([{ label: "false", contributions: [{ feature: "n" }] }]);
   });
 
   test.each([
@@ -208,7 +208,8 @@ describe.skipIf(!library)(`training on records${needsLibrary}`, () => {
     const fields = { note: "cancel it", age: 6 };
     const logits = student.predictRecord(fields);
     expect(logits.indexOf(Math.max(...logits))).toBe(0);
-    const [basic] = student.explain(fields);
+    const [basic] = student.explainRecord(fields);
+    expect(student.explain?.({ kind: "record", fields })).toEqual(student.explainRecord(fields));
     expect(basic!.contributions[0]!.feature).toMatch(/^note: /);
     const sum = basic!.contributions.reduce((total, { contribution }) => total + contribution, basic!.bias);
     expect(sum).toBeCloseTo(logits[0]!, 4);

@@ -60,7 +60,7 @@ describe.skipIf(!library)(`trees on the n-grams of texts${needsLibrary}`, () => 
     await using session = await openSession(readOnnx(await readFile(join(folder, "model.onnx"))), { threads: 1 });
     const results = await session.run({ features: floats(data, [rows, columns]) });
     expectClose(logits, results["logits"]!.data as Float32Array, { rtol: 1e-5, atol: 1e-5 });
-    expect(trees.explain({ text: says(1).input.text })[0]!.contributions[0]!.feature).toMatch(/^text: /);
+    expect(trees.explainRecord({ text: says(1).input.text })[0]!.contributions[0]!.feature).toMatch(/^text: /);
     await expect(student.predictLogits([{ kind: "record", fields: { text: "x" } }])).rejects.toMatchObject({
       code: "student_wrong_input",
     });
