@@ -1,7 +1,7 @@
 /** @file Trees, loaded to decide on records or texts. */
 
 import { z } from "zod";
-import type { Explanation, Student } from "../../contracts.ts";
+import type { Explanation, Student, StudentInput } from "../../contracts.ts";
 import { messageOf } from "../../errors.ts";
 import { readOnnx } from "../../onnx/proto.ts";
 import { type LabelValue, modelId, type RecordInput } from "../../records.ts";
