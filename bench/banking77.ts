@@ -2,11 +2,14 @@
  * @file Bar 2: 77 intents of bank customers. Tier 0 beside scikit-learn on the same features at the same C, trained on every row
  * and on 2,000; C is chosen by our cross-validation on the 2,000.
  *
- * Then what may be answered at 95 % agreement, beside `tracer-llm`. It takes dense vectors only and sweeps models of its own
- * over them, which the n-grams of a text are too many for; so its acceptor and its threshold are given what ours are given: the
- * probabilities of the student of 2,000 rows, and the same rows to decide on. The other 11,083 rows are the world: 300 and 500
- * are drawn from it, with replacement, 50 times; each threshold meets all of it. Ours is certified for selective risk; what
- * certification costs is the coverage between that threshold and the one at which the same 500 rows just show 95 %.
+ * Then what may be answered at 95 % agreement, beside `tracer-llm`. Both have the same 2,800 rows: ours trains on 2,000 of them,
+ * calibrates on 300 and certifies on 500; tracer-llm splits them itself. It takes dense vectors only, so it is given an SVD of
+ * the same TF-IDF, and goes its whole way (`tracer.fit`, its router) once: `endToEnd`, on the other 10,283 rows, which are the
+ * world. For the violation rate 300 and 500 rows are drawn from the world, with replacement, 50 times, and each threshold meets
+ * all of it. Students stay as they are meanwhile: its sweep of models takes minutes. So its acceptor and threshold are drawn anew
+ * on its own surrogate, and once more on our student's probabilities, where nothing but the rule differs. Ours is certified for
+ * selective risk; what certification costs is the coverage between that threshold and the one at which the same 500 rows just
+ * show 95 %.
  */
 
 import { availableParallelism } from "node:os";
@@ -20,7 +23,7 @@ import { createRng, type Rng, shuffle } from "../src/math/random.ts";
 import { riskCoverageCurve } from "../src/math/selective.ts";
 import { argmaxRows, softmax } from "../src/math/softmax.ts";
 import { rowId } from "../src/records.ts";
-import { startPeer } from "./python-support.ts";
+import { type Peer, startPeer } from "./python-support.ts";
 import {
   classesIn,
   fitStudent,
@@ -39,6 +42,9 @@ const target = { kind: "selective", risk: 0.05, delta: 0.1 } as const;
 const draws = 50;
 const calibrateRows = 300;
 const certifyRows = 500;
+const traces = few + calibrateRows + certifyRows;
+/** Of the vectors that tracer-llm is given. */
+const dimensions = 256;
 
 const rows = shuffle(readTexts("banking77/train.csv", columns), createRng("banking77"));
 const test = readTexts("banking77/test.csv", columns);
@@ -116,27 +122,75 @@ function certifyOn(world: World, calibrate: Int32Array, certify: Int32Array) {
 const drawn = (rng: Rng, count: number, from: number): Int32Array =>
   Int32Array.from({ length: count }, () => rng.integer(from));
 
-async function certification(world: World) {
+/** Ours on the rows after the 2,000, whole: calibrate on 300, certify on 500, meet the world. */
+function ourWay(evidenceRows: World, world: World): Answered {
+  const calibrator = fitCalibrator(part("calibrate", evidenceRows, 0, calibrateRows));
+  const scores = scoresOf(calibrator, part("certify", evidenceRows, calibrateRows, calibrateRows + certifyRows));
+  const grid = thresholdGrid(scoresOf(calibrator, part("calibrate", evidenceRows, 0, calibrateRows)));
+  const verdict = chooseThreshold({ certify: scores, grid, target });
+  const everything = scoresOf(calibrator, part("certify", world, 0, world.labels.length));
+  return answeredAt(everything, verdict.kind === "certified" ? verdict.threshold : Infinity);
+}
+
+const part = <R extends Role>(role: R, world: World, from: number, to: number): Evidence<R> =>
+  draw(
+    role,
+    world,
+    Int32Array.from({ length: to - from }, (_, at) => from + at),
+  );
+
+/** tracer-llm from traces to a router, and what that does with the world. */
+async function theirWay(peer: Peer, known: readonly LabelledText[], asked: readonly LabelledText[]) {
+  const columnsOf = (all: readonly LabelledText[]) => ({
+    texts: all.map(({ text }) => text),
+    labels: all.map(({ label }) => label),
+  });
+  const fitted = await peer.ask({ command: "fit", ...columnsOf(known), agreement: 1 - target.risk, dimensions });
+  const routed = await peer.ask({ command: "world", ...columnsOf(asked) });
+  return { ...fitted, ...answeredIn(routed) };
+}
+
+const answeredIn = (answer: Readonly<Record<string, unknown>>): Answered => ({
+  coverage: Number(answer["coverage"]),
+  agreement: Number(answer["agreement"]),
+});
+
+async function resample(world: World, peer: Peer | undefined) {
   const rng = createRng("banking77/draws");
   const n = world.labels.length;
-  using peer = await startPeer("tracer_threshold.py");
-  if (peer) console.log("tracer", peer.hello);
   const probabilities = Array.from(softmax(world.logits, k), (share) => rounded(share, 7));
   await peer?.ask({ command: "load", probabilities, labels: [...world.labels], k });
-  const ours: Answered[] = [];
-  const tuned: Answered[] = [];
-  const theirs: Answered[] = [];
+  const all = { ours: [], tuned: [], tracer: [], tracerOnOurs: [] } as Record<string, Answered[]>;
   for (let index = 0; index < draws; index++) {
     const [validation, calibration] = [drawn(rng, calibrateRows, n), drawn(rng, certifyRows, n)];
     const own = certifyOn(world, validation, calibration);
-    ours.push(own.certified);
-    tuned.push(own.tuned);
+    all["ours"]!.push(own.certified);
+    all["tuned"]!.push(own.tuned);
     const rows = { validation: [...validation], calibration: [...calibration] };
-    const other = await peer?.ask({ command: "decide", ...rows, agreement: 1 - target.risk, alpha: target.delta });
-    if (other) theirs.push({ coverage: Number(other["coverage"]), agreement: Number(other["agreement"]) });
+    const asked = { command: "decide", ...rows, agreement: 1 - target.risk, alpha: target.delta };
+    if (!peer) continue;
+    all["tracer"]!.push(answeredIn(await peer.ask({ ...asked, model: "own" })));
+    all["tracerOnOurs"]!.push(answeredIn(await peer.ask({ ...asked, model: "given" })));
   }
-  return { flywheel: summary(ours), tuned: summary(tuned), ...(peer && { tracer: summary(theirs) }) };
+  return {
+    flywheel: summary(all["ours"]!),
+    tuned: summary(all["tuned"]!),
+    ...(peer && { tracer: summary(all["tracer"]!), tracerOnOurStudent: summary(all["tracerOnOurs"]!) }),
+  };
 }
+
+async function certification(evidenceRows: World, world: World, texts: Texts) {
+  using peer = await startPeer("tracer_llm.py");
+  if (peer) console.log("tracer", peer.hello);
+  const endToEnd = {
+    flywheel: ourWay(evidenceRows, world),
+    ...(peer && { tracer: await theirWay(peer, texts.known, texts.asked) }),
+  };
+  console.log("end to end", endToEnd);
+  return { endToEnd, ...(await resample(world, peer)) };
+}
+
+type Texts = { readonly known: readonly LabelledText[]; readonly asked: readonly LabelledText[] };
 
 function summary(all: readonly Answered[]) {
   const broken = all.filter(({ agreement }) => agreement < 1 - target.risk).length;
@@ -152,18 +206,22 @@ const fitted = await fitStudent(small, classes, availableParallelism());
 console.log(`C ${fitted.c} of`, fitted.trials);
 const tiers = [await compare(small, fitted.c), await compare(rows, fitted.c)];
 await using student = await studentOf(fitted, classes);
-const others = [...rows.slice(few), ...test];
-const world = { logits: await student.predictLogits(inputsOf(others)), labels: indicesOf(others, classes) };
-const certified = await certification(world);
+const everything = [...rows, ...test];
+const [known, asked] = [everything.slice(0, traces), everything.slice(traces)];
+const worldOf = async (texts: readonly LabelledText[]): Promise<World> => ({
+  logits: await student.predictLogits(inputsOf(texts)),
+  labels: indicesOf(texts, classes),
+});
+const certified = await certification(await worldOf(known.slice(few)), await worldOf(asked), { known, asked });
 console.log(certified);
-const { flywheel, tuned, tracer } = certified;
+const { flywheel, tuned, tracer, tracerOnOurStudent } = certified;
 const figures = { c: fitted.c, tiers, agreement: 1 - target.risk, draws, ...certified };
 const isLevel = tiers.every(
   ({ flywheel, scikitLearn }) => scikitLearn !== undefined && flywheel >= scikitLearn - 0.005,
 );
 const cost = tuned.coverage - flywheel.coverage;
-const met =
-  isLevel && tracer !== undefined && flywheel.coverage >= tracer.coverage - cost && flywheel.broken[0]! <= target.delta;
+const theirs = Math.max(tracer?.coverage ?? Infinity, tracerOnOurStudent?.coverage ?? Infinity);
+const met = isLevel && flywheel.coverage >= theirs - cost && flywheel.broken[0]! <= target.delta;
 console.log(
   JSON.stringify({
     bar: "banking77",

@@ -16,7 +16,8 @@ import { openSqliteStore } from "../src/store/sqlite.ts";
 import { defineTask } from "../src/task.ts";
 import { loadRecordStudent, type RecordStudent } from "../src/train/record/load-record-student.ts";
 import { boosterFile } from "../src/train/record/record-files.ts";
-import { described, encodeRecords, type Vectors } from "../src/train/record/training-table.ts";
+import { described } from "../src/train/record/training-table.ts";
+import { encodeDense, type Vectors } from "../src/train/record/vectors.ts";
 import { trainStudent } from "../src/train/train-student.ts";
 import { type Peer, startPeer } from "./python-support.ts";
 import type { Latency } from "./single-decision-text-support.ts";
@@ -86,7 +87,7 @@ export async function timeRecordDecisions(): Promise<RecordDecisions> {
 type Race = { readonly customers: readonly Customer[]; readonly folder: string; readonly student: RecordStudent };
 
 async function race({ customers, folder, student }: Race): Promise<RecordDecisions> {
-  const vectors = encodeRecords(customers, student.schema);
+  const vectors = encodeDense(customers, student.schema);
   const decide = ({ fields }: Customer): string => {
     const calibrated = applyCalibrator({ kind: "temperature", temperature: 1.2 }, student.predictRecord(fields), 2);
     return `${classes[calibrated.predicted[0]!]} ${calibrated.confidence[0]}`;
@@ -118,7 +119,7 @@ async function race({ customers, folder, student }: Race): Promise<RecordDecisio
   };
 }
 
-function modelAndRows(folder: string, { schema }: RecordStudent, { data, columns }: Vectors) {
+function modelAndRows(folder: string, { schema }: RecordStudent, { data, columns }: Vectors<Float32Array>) {
   const { featureNames: names, featureTypes: types } = described(schema.features);
   // JSON has no NaN: null is what Python makes one of.
   const vectors = Array.from({ length: 500 }, (_, row) =>

@@ -75,6 +75,14 @@ describe("fields", () => {
     expect(() => readFields(listed, { age: 1, tenure: 2 }, { isStrict: true })).toThrow(/"tenure" is no feature/);
   });
 
+  test("that hold NUL bytes are refused by name, whatever their type", () => {
+    for (const given of ["pl\0us", "\0"]) {
+      expect(() => readFields(columns(), { age: 3, plan: given })).toThrow(
+        expect.objectContaining({ code: "text_binary", message: expect.stringContaining('"plan"') }),
+      );
+    }
+  });
+
   test("that are all missing make no record", () => {
     expect(() => readFields(columns(), { a: "", b: null })).toThrow(expect.objectContaining({ code: "record_empty" }));
   });

@@ -51,11 +51,7 @@ export function readText(given: unknown, where: string): string {
   const value = toScalar(given, where);
   const text = value === null ? "" : String(value).toWellFormed();
   if (text.trim() === "") throw new FlywheelError("text_empty", `"${where}" is empty`, { hint: "leave such rows out" });
-  if (text.includes("\0")) {
-    throw new FlywheelError("text_binary", `"${where}" holds NUL bytes: it is no text, or not UTF-8`, {
-      hint: "export the data again as UTF-8 text",
-    });
-  }
+  if (text.includes("\0")) throw binary(where);
   if (text.length <= MAX_TEXT_CHARACTERS) return text;
   throw new FlywheelError(
     "text_too_long",
@@ -66,10 +62,16 @@ export function readText(given: unknown, where: string): string {
   );
 }
 
+const binary = (where: string): FlywheelError =>
+  new FlywheelError("text_binary", `"${where}" holds NUL bytes: it is no text, or not UTF-8`, {
+    hint: "export the data again as UTF-8 text",
+  });
+
 /**
  * The features of a record as JSON or a line of a table gives it. Columns that are gold, ids or ignored are left out.
  * @throws FlywheelError `unknown_feature` (where the task lists its features and `isStrict`), `value_not_finite`,
- *   `value_not_a_number`, `value_not_a_boolean`, `value_not_scalar`, `value_too_long`, `record_empty`; each names the column
+ *   `value_not_a_number`, `value_not_a_boolean`, `value_not_scalar`, `value_too_long`, `text_binary`, `record_empty`; each
+ *   names the column
  */
 export function readFields(
   columns: Columns,
@@ -109,6 +111,7 @@ export function readValue(given: unknown, column: string, type?: FeatureType): F
   const value = toScalar(given, column);
   if (value === null || isMissing(value, type)) return null;
   if (typeof value === "string" && value.length > MAX_FIELD_CHARACTERS) throw tooLong(column, value.length);
+  if (typeof value === "string" && value.includes("\0")) throw binary(column);
   switch (type) {
     case undefined:
       return readUntyped(value, column);
@@ -141,12 +144,13 @@ function toScalar(given: unknown, column: string): Scalar | null {
 
 /** What spreadsheets, pandas, R and SQL write where there is nothing. */
 const missingWords = new Set(["", "nan", "na", "n/a", "#n/a", "null"]);
+const LONGEST_MISSING = 4;
 
 function isMissing(value: Scalar, type: FeatureType | undefined): boolean {
   if (typeof value === "number") return Number.isNaN(value);
   if (typeof value === "boolean") return false;
-  const word = value.trim().toLowerCase();
-  return word === "" || (type !== "text" && missingWords.has(word));
+  const word = value.trim();
+  return word === "" || (type !== "text" && word.length <= LONGEST_MISSING && missingWords.has(word.toLowerCase()));
 }
 
 const jsonNumber = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:e[+-]?\d+)?$/i;

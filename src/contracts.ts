@@ -112,6 +112,8 @@ export type Student = AsyncDisposable & {
    * gives the same input the same number, in any batch. A student without it takes every input for familiar.
    */
   novelty?(batch: readonly StudentInput[], signal?: AbortSignal): Promise<Float32Array>;
+  /** Why it says of one input what it says, where it can tell. @throws FlywheelError where what it needs is not here */
+  explain?(input: StudentInput): readonly Explanation[];
   /** Other students that are loaded beside it. A student without any has nobody to ask. */
   readonly committee?: StudentCommittee;
 };
@@ -121,4 +123,13 @@ export type StudentCommittee = {
   readonly size: number;
   /** `[n]`, 0 … `size`: members whose class is not the student's. In any batch the same. */
   dissent(batch: readonly StudentInput[], signal?: AbortSignal): Promise<Float32Array>;
+};
+
+/** Of one class's logit; of two classes only the second's, the first's being 0. */
+export type Explanation = {
+  readonly label: LabelValue;
+  /** The logit before anything is known of the input, nats. */
+  readonly bias: number;
+  /** What each feature adds to it, the largest first; with the bias they sum to the logit. N-grams are features of their own. */
+  readonly contributions: readonly { readonly feature: string; readonly contribution: number }[];
 };

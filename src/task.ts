@@ -3,7 +3,7 @@
  * the validation of a config file, the shape of the teacher's answer and the question on the wire.
  */
 
-import { createHash } from "node:crypto";
+import { createHash, hash } from "node:crypto";
 import { z } from "zod";
 import { Columns } from "./columns.ts";
 import { FlywheelError } from "./errors.ts";
@@ -103,8 +103,9 @@ export type TextOptions = z.output<typeof TextOptions>;
 const StudentOptions = z.strictObject({
   /**
    * Images: `mobilenet-v3-small`, `mobilenet-v2`, `mobilenet-v4-conv-small`, or `onnx` (any ONNX classifier in `weights`).
-   * Texts: `linear-text`, or, of an encoder in `weights`, `embedding-text` and `encoder-text` (fine-tuned). Records:
-   * `xgboost`. `auto`: of those that the task's input and `weights` allow, the cheapest of the best.
+   * Texts: `linear-text`, `xgboost` (on counts of words), or, of an encoder in `weights`, `embedding-text` and `encoder-text`
+   * (fine-tuned). Records, texts among their columns: `xgboost`. `auto`: of those that the task's input and `weights` allow, the
+   * cheapest of the best.
    */
   trainer: z.string().default("auto"),
   /**
@@ -347,5 +348,5 @@ export function auditPosition(id: RowId): number {
 
 /** The id is a hash of content already; hashing again keeps each use independent of every other. */
 function hashPosition(text: string): number {
-  return createHash("sha256").update(text).digest().readUInt32BE(0) / 2 ** 32;
+  return hash("sha256", text, "buffer").readUInt32BE(0) / 2 ** 32;
 }

@@ -29,6 +29,8 @@ export default {
   // Texts and records: what the columns are. Gold only ever measures; it is never a feature.
   // columns: { text: "sentence", gold: "label", id: "nr" },
   // columns: { features: { age: "number", plan: "category", vip: "boolean" }, gold: "churned" },
+  // Texts with further columns are records: how often words and pairs of words occur, beside the other features.
+  // columns: { features: { subject: "text", body: "text", sender: "category", attachments: "number" } },
 
   // One of K labels ("choice"), or yes / no ("predicate").
   output: {
@@ -52,8 +54,8 @@ export default {
   },
 
   // Images: mobilenet-v3-small, mobilenet-v2, mobilenet-v4-conv-small, or "onnx" with any ONNX classifier in \`weights\`.
-  // Texts: linear-text, or embedding-text with an encoder in \`weights\` (a folder, or a hub name). With an encoder and without
-  // a trainer both are tried, and the cheapest of the best is taken: docs/text.md.
+  // Texts: linear-text, xgboost (on counts of words), or embedding-text and encoder-text with an encoder in \`weights\` (a
+  // folder, or a hub name: docs/text.md). Records: xgboost. "auto" compares those that fit, and takes the cheapest of the best.
   student: {
     trainer: "mobilenet-v3-small",
     // weights: "hf:timm/mobilenetv3_small_100.lamb_in1k",

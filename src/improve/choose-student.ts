@@ -15,6 +15,7 @@ import { loadStudent } from "../train/load-student.ts";
 import { studentInput } from "../train/predict-held-out.ts";
 import { threadsOf } from "../train/threads.ts";
 import { type TrainStudentOptions, trainStudent } from "../train/train-student.ts";
+import { hasXgboost } from "../xgboost/native.ts";
 import { rankCandidates, type Said } from "./rank-candidates.ts";
 
 export type ChosenStudent = {
@@ -25,7 +26,7 @@ export type ChosenStudent = {
 
 /** @throws FlywheelError what training throws */
 export async function trainChosenStudent(options: TrainStudentOptions): Promise<ChosenStudent> {
-  const candidates = candidatesFor(options.task);
+  const candidates = candidatesFor(options.task, { hasXgboost });
   const cards: ModelCard[] = [];
   for (const { student } of candidates) {
     cards.push(await trainStudent({ ...options, task: { ...options.task, student } }));

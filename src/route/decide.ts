@@ -12,9 +12,10 @@ import { type RouterInput, storeRow } from "./content.ts";
 import { abandonOn, startDeadline } from "./deadline.ts";
 import { drawsOf } from "./draws.ts";
 import { type Answered, escalate, NO_USAGE } from "./escalation.ts";
+import { explain } from "./explain.ts";
 import { type Calibrate, type Guess, guessOf } from "./guess.ts";
 import { type Routing, route } from "./policy.ts";
-import type { Routed } from "./routed.ts";
+import type { Explained, Routed } from "./routed.ts";
 import type { Serving } from "./serving.ts";
 import type { StudentLine } from "./student-line.ts";
 import type { TeacherLine } from "./teacher-line.ts";
@@ -43,6 +44,8 @@ export type DecideRequest = {
   readonly input: Promise<RouterInput>;
   /** Becomes the decision's id. */
   readonly requestId: string;
+  /** Whether the student is asked for its reasons. */
+  readonly isExplained?: boolean | undefined;
   /** Of the caller: when it aborts, nobody waits for the answer any more. */
   readonly signal?: AbortSignal | undefined;
 };
@@ -74,23 +77,24 @@ type Heard = {
   readonly serving: Serving;
   readonly studentMs: number;
   readonly guess?: Guess;
+  readonly explained?: Explained;
   /** Why there is no guess, where there should be one. */
   readonly failure?: unknown;
 };
 
 /** The lease ends when the student does, not when we stop waiting: a session in use must not be disposed of. */
-async function hearStudent({ shown, signal }: DecideRequest, options: DecideOptions): Promise<Heard> {
+async function hearStudent({ shown, isExplained, signal }: DecideRequest, options: DecideOptions): Promise<Heard> {
   const { students, calibrate, clock, deadlineMs, stopwatch } = options;
   const startedMs = stopwatch();
   const lease = students.acquire();
   const { serving } = lease;
   using patience = startDeadline(clock, deadlineMs * STUDENT_SHARE_OF_DEADLINE, signal);
-  const guessing = guessWith(serving, shown, { calibrate, signal: patience.signal }).finally(() =>
-    lease[Symbol.dispose](),
-  );
+  const saying = guessWith(serving, shown, { calibrate, signal: patience.signal })
+    .then((guess) => ({ guess, explained: isExplained ? explain(serving.pair?.shared.student, shown) : undefined }))
+    .finally(() => lease[Symbol.dispose]());
   try {
-    const guess = await abandonOn(guessing, patience.signal);
-    return { serving, studentMs: stopwatch() - startedMs, ...(guess ? { guess } : {}) };
+    const { guess, explained } = await abandonOn(saying, patience.signal);
+    return { serving, studentMs: stopwatch() - startedMs, ...(guess && { guess }), ...(explained && { explained }) };
   } catch (failure) {
     signal?.throwIfAborted();
     return { serving, studentMs: stopwatch() - startedMs, failure };
@@ -171,7 +175,7 @@ function noteOwed(decision: Decision, backlog: Backlog): void {
   if (decision.degradedTo === "queue") backlog.add(decision, "next-round");
 }
 
-function toRouted(decision: Decision, { serving }: Heard, { answer, isCached, usage }: Answered) {
+function toRouted(decision: Decision, { serving, explained }: Heard, { answer, isCached, usage }: Answered) {
   const championVersion = serving.pair ? { championVersion: serving.pair.champion.version } : {};
-  return { decision, answer, ...championVersion, isCached, usage };
+  return { decision, answer, ...championVersion, isCached, usage, ...(explained && { explained }) };
 }

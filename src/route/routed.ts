@@ -1,5 +1,6 @@
 /** @file What the router hands back for one request: the decision as recorded, and what to tell the caller. */
 
+import type { Explanation } from "../contracts.ts";
 import type { Decision, LabelValue, Usage } from "../records.ts";
 import type { Guess } from "./guess.ts";
 
@@ -33,4 +34,11 @@ export type Routed = {
   /** Waited for the student and for the teacher; the rest of the request's time is ours. */
   readonly studentMs: number;
   readonly teacherMs: number;
+  /** Of the student's guess, where the request asked for it. */
+  readonly explained?: Explained;
 };
+
+/** Why the student guesses what it guesses, or why it cannot say. */
+export type Explained =
+  | { readonly kind: "explained"; readonly explanations: readonly Explanation[] }
+  | { readonly kind: "unexplained"; readonly code: string; readonly message: string };

@@ -7,6 +7,7 @@ import type { Router } from "../route/router.ts";
 import type { Task } from "../task.ts";
 import { parseDecisionRequest } from "./decision-request.ts";
 import { decisionBody } from "./decision-response.ts";
+import { explainHeader, explanationBody, featuresAsked } from "./explanation.ts";
 import { decisionHeaders } from "./headers.ts";
 import type { ImageInputOptions } from "./image-input.ts";
 import type { Metrics } from "./metrics.ts";
@@ -37,16 +38,22 @@ export function createDecisionHandler(options: DecisionHandlerOptions): Decision
     async handle(request, reply) {
       const { model, parts, questions } = parseDecisionRequest(request.body);
       requireModel(model, task);
+      const features = featuresAsked(request.headers[explainHeader]);
       const asked = matchQuestions(questions, task);
       const signal = callerSignal(reply);
       const received = await receiveInput(parts, { task, images, signal });
-      const routed = await router.decide({ ...received, requestId: request.id, signal });
+      const routed = await router.decide({
+        ...received,
+        requestId: request.id,
+        isExplained: features !== undefined,
+        signal,
+      });
       finished.set(request, routed);
       reply.headers(decisionHeaders(routed, teacher?.simulated ?? false));
       reply.header("x-flywheel-overhead-ms", overheadMs(routed, reply).toFixed(2));
       if (asksOtherwise(questions, task)) reply.header("x-flywheel-warning", "instructions differ from the task's");
       if (routed.answer.kind === "refused") throw unanswered(routed.answer);
-      const body = decisionBody(model, asked, routed);
+      const body = { ...decisionBody(model, asked, routed), ...reasonsOf(routed, features) };
       if (routed.answer.kind !== "queued") return await reply.send(body);
       return await reply.code(202).send(queuedBody(request.id, body));
     },
@@ -57,6 +64,10 @@ export function createDecisionHandler(options: DecisionHandlerOptions): Decision
       request.log.info({ status: reply.statusCode, durationMs, ...routed?.decision }, "decision");
     },
   };
+}
+
+function reasonsOf({ explained }: Routed, features: number | undefined) {
+  return explained && features !== undefined ? { explanation: explanationBody(explained, features) } : {};
 }
 
 /** Aborts where the caller hangs up before the answer. (Node ends the request's own events when its body has been read.) */

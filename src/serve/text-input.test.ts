@@ -1,6 +1,7 @@
 import type OpenAI from "openai";
 import { expect, onTestFinished, test } from "vitest";
 import type { Student } from "../contracts.ts";
+import { FlywheelError } from "../errors.ts";
 import { openTeacher } from "../label/teacher.ts";
 import { modelId } from "../records.ts";
 import { openTestStore, promote } from "../route/testing/fixtures.ts";
@@ -34,7 +35,7 @@ const question = {
 } as const satisfies OpenAI.DecisionCreateParams.QuestionParamChoice;
 
 /** A server with the official client to talk to it, and what the teacher knows. */
-async function openWorld(input: "text" | "record", columns: TaskDefinition["columns"] = {}) {
+async function openWorld(input: "text" | "record", columns: TaskDefinition["columns"] = {}, asked: Student = student) {
   const gold = new Map<string, string>();
   const simulated = await startSimulatedTeacher({ gold, classes });
   onTestFinished(() => simulated.close());
@@ -54,15 +55,16 @@ async function openWorld(input: "text" | "record", columns: TaskDefinition["colu
   const store = await openTestStore();
   await promote(store, task, "m1", { classes });
   const teacher = openTeacher({ task, env: {} });
-  const server = await startTestServer({ task, store, teacher, loadStudent: async () => student });
+  const server = await startTestServer({ task, store, teacher, loadStudent: async () => asked });
   const client = clientOf(server);
-  const ask = async (given: OpenAI.DecisionCreateParams["input"]) => {
+  const ask = async (given: OpenAI.DecisionCreateParams["input"], headers: Readonly<Record<string, string>> = {}) => {
     const body = { model: "mail", input: given, questions: [{ ...question, choices: [...question.choices] }] };
-    const { data, response } = await client.decisions.create(body).withResponse();
+    const { data, response } = await client.decisions.create(body, { headers }).withResponse();
     const [answer] = data.answers;
     return {
       choice: answer?.type === "choice" ? answer.choice : undefined,
       route: response.headers.get("x-flywheel-route"),
+      ...("explanation" in data && { explanation: data.explanation }),
     };
   };
   return { gold, store, ask };
@@ -127,4 +129,41 @@ test("what is no text, or no record of the task's features, is refused with the 
   await expect(record.ask("five")).rejects.toMatchObject({ status: 400, code: "unsupported_input" });
   await expect(record.ask('{"amount":1e999}')).rejects.toMatchObject({ status: 400, code: "value_not_finite" });
   expect(await asked({ amount: "700" })).toMatchObject({ choice: "spam" });
+});
+
+test("a student gives its reasons on request, and a decision does not hang on them", async () => {
+  const contributions = [
+    { feature: "amount", contribution: -3 },
+    { feature: "note: win", contribution: 0.5 },
+    { feature: "note: now", contribution: 0.25 },
+  ];
+  const explain: Student["explain"] = (input) => {
+    if (input.kind === "record" && input.fields["amount"] === 777) {
+      throw new FlywheelError("xgboost_missing", "XGBoost's shared library is not on this machine");
+    }
+    return [{ label: "ham", bias: 0.25, contributions }];
+  };
+  const { ask } = await openWorld("record", {}, { ...student, explain });
+  const asked = (amount: number, headers?: Readonly<Record<string, string>>) =>
+    ask(user({ type: "input_json", data: { amount } }), headers);
+  expect(await asked(500)).not.toHaveProperty("explanation");
+  expect(await asked(500, { "x-flywheel-explain": "1" })).toEqual({
+    choice: "spam",
+    route: "answered",
+    explanation: { logits: [{ label: "ham", bias: 0.25, features: contributions.slice(0, 1), rest: 0.75 }] },
+  });
+  expect(await asked(777, { "x-flywheel-explain": "3" })).toMatchObject({
+    choice: "spam",
+    route: "answered",
+    explanation: { error: { code: "xgboost_missing" } },
+  });
+  await expect(asked(500, { "x-flywheel-explain": "all" })).rejects.toMatchObject({
+    status: 400,
+    param: "x-flywheel-explain",
+  });
+  const mute = await openWorld("text");
+  expect(await mute.ask("Win now!", { "x-flywheel-explain": "3" })).toMatchObject({
+    route: "answered",
+    explanation: { error: { code: "student_unexplained" } },
+  });
 });

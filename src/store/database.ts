@@ -2,7 +2,8 @@
  * @file What the nouns' files are written against: reads through Kysely, writes through group commit.
  */
 
-import type { Kysely, Transaction } from "kysely";
+import { CompiledQuery, type Kysely, type Transaction } from "kysely";
+import { inChunks } from "./pages.ts";
 import type { Schema } from "./schema.ts";
 
 export type Database = {
@@ -25,3 +26,52 @@ export function fromJson<T>(text: string): T {
 export const toJson = (value: unknown): string => JSON.stringify(value);
 
 export const toBit = (flag: boolean): number => (flag ? 1 : 0);
+
+type Cell = string | number | null | Uint8Array;
+
+export type Insert<R> = {
+  readonly table: keyof Schema;
+  readonly columns: readonly (keyof R & string)[];
+  /** What becomes of a record that is there already: `on conflict …`. */
+  readonly conflict: string;
+};
+
+/**
+ * Inserts many records, and returns how many were written. The text of a statement hangs on its number of records alone, so
+ * it is made once: for a million rows Kysely would spend more time on spelling statements than SQLite on running them.
+ */
+export async function insertAll<R extends Readonly<Record<keyof R, Cell>>>(
+  transaction: Transaction<Schema>,
+  insert: Insert<R>,
+  records: readonly R[],
+): Promise<number> {
+  const { columns } = insert;
+  let written = 0;
+  for (const chunk of inChunks(records, INSERT_CHUNK)) {
+    const values: Cell[] = [];
+    for (const record of chunk) for (const column of columns) values.push(record[column]);
+    const result = await transaction.executeQuery(CompiledQuery.raw(insertText(insert, chunk.length), values));
+    written += Number(result.numAffectedRows ?? 0);
+  }
+  return written;
+}
+
+const texts = new Map<string, string>();
+
+function insertText<R>({ table, columns, conflict }: Insert<R>, count: number): string {
+  const key = `${table} ${count} ${conflict}`;
+  const known = texts.get(key);
+  if (known !== undefined) return known;
+  const record = `(${columns.map(() => "?").join(", ")})`;
+  const text = `insert into ${table} (${columns.join(", ")}) values ${Array(count).fill(record).join(", ")} ${conflict}`;
+  texts.set(key, text);
+  return text;
+}
+
+/** Random keys in order, equal ones as they came: each page of an index is then touched once. */
+export const byKey =
+  <R>(key: (record: R) => string) =>
+  (a: R, b: R): number => {
+    const [left, right] = [key(a), key(b)];
+    return left < right ? -1 : Number(left > right);
+  };

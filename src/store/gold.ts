@@ -2,8 +2,15 @@
 
 import { rowId } from "../records.ts";
 import type { GoldStore } from "./contract.ts";
-import { type Database, INSERT_CHUNK } from "./database.ts";
-import { inChunks } from "./pages.ts";
+import { byKey, type Database, type Insert, insertAll } from "./database.ts";
+
+type GoldRecord = { readonly row_id: string; readonly value: string };
+
+const latestGold: Insert<GoldRecord> = {
+  table: "gold",
+  columns: ["row_id", "value"],
+  conflict: "on conflict (row_id) do update set value = excluded.value",
+};
 
 export function createGoldStore({ read, write }: Database): GoldStore {
   return {
@@ -11,15 +18,7 @@ export function createGoldStore({ read, write }: Database): GoldStore {
       write(async (transaction) => {
         // One statement may not touch a record twice: the last word on a row wins.
         const latest = new Map(gold.map(({ rowId: row_id, value }) => [row_id, { row_id, value }]));
-        for (const chunk of inChunks([...latest.values()], INSERT_CHUNK)) {
-          await transaction
-            .insertInto("gold")
-            .values(chunk)
-            .onConflict((conflict) =>
-              conflict.column("row_id").doUpdateSet((eb) => ({ value: eb.ref("excluded.value") })),
-            )
-            .execute();
-        }
+        await insertAll(transaction, latestGold, [...latest.values()].sort(byKey(({ row_id }) => row_id)));
       }),
     async all() {
       const records = await read.selectFrom("gold").selectAll().orderBy("row_id").execute();

@@ -3,10 +3,10 @@
 import type { Transaction } from "kysely";
 import { type Row, rowId } from "../records.ts";
 import type { RowFilter, RowStore } from "./contract.ts";
-import { type Database, INSERT_CHUNK, KEY_CHUNK } from "./database.ts";
+import { byKey, type Database, type Insert, insertAll, KEY_CHUNK } from "./database.ts";
 import { inChunks, inPages, PAGE_SIZE } from "./pages.ts";
 import { fromRow, rowMatches, toRow } from "./row-filter.ts";
-import type { Schema } from "./schema.ts";
+import type { RowRecord, RowSourceRecord, Schema } from "./schema.ts";
 
 export function createRowStore({ read, write }: Database): RowStore {
   const page = async (filter: RowFilter, after: Row | undefined): Promise<readonly Row[]> => {
@@ -60,34 +60,37 @@ export function createRowStore({ read, write }: Database): RowStore {
   };
 }
 
+const newRows: Insert<RowRecord> = {
+  table: "rows",
+  columns: ["id", "kind", "input", "source", "origin", "uniform", "split", "propensity", "created_at"],
+  conflict: "on conflict (id) do nothing",
+};
+
 async function insertNew(transaction: Transaction<Schema>, rows: readonly Row[]): Promise<number> {
-  let added = 0;
-  for (const chunk of inChunks(rows, INSERT_CHUNK)) {
-    const insert = transaction.insertInto("rows").values(chunk.map(fromRow));
-    const result = await insert.onConflict((conflict) => conflict.column("id").doNothing()).executeTakeFirst();
-    added += Number(result.numInsertedOrUpdatedRows ?? 0);
-  }
-  return added;
+  return await insertAll(transaction, newRows, rows.map(fromRow).sort(byKey(({ id }) => id)));
 }
+
+const sightings: Insert<RowSourceRecord> = {
+  table: "row_sources",
+  columns: ["row_id", "source", "first_seen", "last_seen"],
+  conflict: "on conflict (row_id, source) do update set last_seen = excluded.last_seen",
+};
 
 async function recordSources(transaction: Transaction<Schema>, rows: readonly Row[]): Promise<void> {
   const newest = transaction.selectFrom("row_sources").select((eb) => eb.fn.max("last_seen").as("seen"));
   let seen = Number((await newest.executeTakeFirst())?.seen ?? 0);
   // One statement may not touch a record twice: equal pairs are merged first.
-  const sightings = new Map(rows.map((row) => [`${row.id} ${row.source}`, { row_id: row.id, source: row.source }]));
-  for (const chunk of inChunks([...sightings.values()], INSERT_CHUNK)) {
-    const records = chunk.map((sighting) => ({ ...sighting, first_seen: ++seen, last_seen: seen }));
-    await transaction
-      .insertInto("row_sources")
-      .values(records)
-      .onConflict((conflict) =>
-        conflict.columns(["row_id", "source"]).doUpdateSet((eb) => ({ last_seen: eb.ref("excluded.last_seen") })),
-      )
-      .execute();
-  }
+  const pairs = new Map(rows.map((row) => [`${row.id} ${row.source}`, { row_id: row.id, source: row.source }]));
+  const records = pairs
+    .values()
+    .map((pair) => ({ ...pair, first_seen: ++seen, last_seen: seen }))
+    .toArray();
+  await insertAll(transaction, sightings, records.sort(byKey(({ row_id }) => row_id)));
 }
 
 async function withdrawRejections(transaction: Transaction<Schema>, rows: readonly Row[]): Promise<void> {
+  const any = await transaction.selectFrom("rejections").select("source").limit(1).executeTakeFirst();
+  if (!any) return;
   for (const chunk of inChunks(rows, KEY_CHUNK)) {
     const sources = chunk.map((row) => row.source);
     await transaction.deleteFrom("rejections").where("source", "in", sources).execute();

@@ -50,6 +50,8 @@ type RowSourceTable = {
   readonly last_seen: number;
 };
 
+export type RowSourceRecord = Selectable<RowSourceTable>;
+
 type RejectionTable = { readonly source: string; readonly code: string; readonly message: string; readonly at: number };
 
 type FileTable = {

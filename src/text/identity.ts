@@ -4,27 +4,28 @@
  * (SCIENCE D3).
  */
 
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 
 /** Unicode's compatibility form (NFKC), runs of white space as one blank, none at the ends. Case is kept: it may mean something. */
 export function normaliseText(text: string): string {
-  return text.toWellFormed().normalize("NFKC").replace(/\s+/gu, " ").trim();
+  const composed = beyondAscii.test(text) ? text.toWellFormed().normalize("NFKC") : text;
+  return (unevenSpace.test(composed) ? composed.replace(/\s+/gu, " ") : composed).trim();
 }
+
+const beyondAscii = /[^\0-\x7f]/;
+/** White space that is more or other than one blank. */
+const unevenSpace = /\s\s|[^\S ]/u;
 
 /** 64 hex digits. */
 export function identityOfText(text: string): string {
-  return createHash("sha256")
-    .update(`text\n${normaliseText(text)}`)
-    .digest("hex");
+  return hash("sha256", `text\n${normaliseText(text)}`);
 }
 
 export type Fields = Readonly<Record<string, string | number | boolean | null>>;
 
 /** 64 hex digits. A field that is null is a field that is not there; −0 is 0. */
 export function identityOfRecord(fields: Fields): string {
-  return createHash("sha256")
-    .update(`record\n${canonicalJson(fields)}`)
-    .digest("hex");
+  return hash("sha256", `record\n${canonicalJson(fields)}`);
 }
 
 /** The fields sorted by name, values normalised, missing ones left out. */

@@ -5,11 +5,11 @@ import { createRng } from "../math/random.ts";
 import { createBooster } from "./booster.ts";
 import { xgboostToOnnx } from "./convert.ts";
 import { createMatrix, type FeatureType, type Matrix } from "./matrix.ts";
-import { parseTreeModel } from "./model-json.ts";
 import { loadXgboost } from "./native.ts";
 import type { XgboostParameters } from "./parameters.ts";
 import { library, needsLibrary, randomTable, runOnnx, type Table, walk } from "./testing.ts";
 import { trainBooster } from "./train.ts";
+import { parseTreeModel } from "./tree-model.ts";
 import { treesToOnnx } from "./trees-to-onnx.ts";
 
 type Case = {
@@ -146,7 +146,9 @@ describe.skipIf(!library)(`trees of any table${needsLibrary}`, () => {
         });
         using unseen = matrixOfTable(other);
         const expected = logitsOf(kept.predict(unseen, "margin").values, given.classes);
-        const model = treesToOnnx(parseTreeModel(kept.save("json")));
+        const trees = parseTreeModel(kept.save("json"));
+        expect(parseTreeModel(kept.save("ubj"))).toEqual(trees);
+        const model = treesToOnnx(trees);
         expectClose(walk(model, other), expected, float32);
         expectClose(await runOnnx(model, other), expected, float32);
       }),
@@ -220,6 +222,34 @@ describe.skipIf(!library)(`training${needsLibrary}`, () => {
     booster[Symbol.dispose]();
     expect(() => booster.rounds).toThrow(gone);
     expect(() => booster.save("json")).toThrow(gone);
+  });
+
+  test("of a sparse table are those of the same table with its gaps as NaN", async () => {
+    const kept = Array.from(table.data, (value, at) => [at, value] as const).filter(
+      ([, value]) => !Number.isNaN(value),
+    );
+    const { rows, columns } = table;
+    const sparse = {
+      rows,
+      columns,
+      starts: Int32Array.from({ length: rows + 1 }, (_, row) => kept.filter(([at]) => at < row * columns).length),
+      indices: Int32Array.from(kept, ([at]) => at % columns),
+      values: Float32Array.from(kept, ([, value]) => value),
+    };
+    using dense = matrixOfTable(table);
+    using same = createMatrix({ ...table, data: sparse, threads: 1 });
+    const predicted = async (matrix: Matrix) => {
+      const { booster } = await trainBooster({ matrix, parameters, rounds: 5 });
+      using owned = booster;
+      return { values: owned.predict(matrix, "margin").values, across: owned.predict(dense, "contributions").values };
+    };
+    expect(await predicted(same)).toEqual(await predicted(dense));
+    const stray = { ...sparse, indices: sparse.indices.with(0, columns) };
+    for (const broken of [stray, { ...sparse, starts: sparse.starts.slice(1) }, { ...sparse, rows: rows - 1 }]) {
+      expect(() => createMatrix({ ...table, data: broken, threads: 1 })).toThrow(
+        expect.objectContaining({ code: "xgboost_shape_mismatch" }),
+      );
+    }
   });
 
   test("refuses what cannot be", async () => {

@@ -2,7 +2,7 @@
 
 import type { Model } from "../onnx/model.ts";
 import { createBooster } from "./booster.ts";
-import { parseTreeModel } from "./model-json.ts";
+import { parseTreeModel } from "./tree-model.ts";
 import { treesToOnnx } from "./trees-to-onnx.ts";
 
 /**
@@ -11,5 +11,5 @@ import { treesToOnnx } from "./trees-to-onnx.ts";
  */
 export function xgboostToOnnx(saved: Uint8Array): Model {
   using booster = createBooster({ model: saved });
-  return treesToOnnx(parseTreeModel(booster.save("json")));
+  return treesToOnnx(parseTreeModel(booster.save("ubj")));
 }

@@ -16,6 +16,8 @@ export type Out<T> = (T | undefined)[];
 const prototypes = {
   XGDMatrixCreateFromMat_omp:
     "const float *data, uint64_t rows, uint64_t columns, float missing, _Out_ void **out, int threads",
+  XGDMatrixCreateFromCSR:
+    "const char *starts, const char *indices, const char *values, uint64_t columns, const char *config, _Out_ void **out",
   XGDMatrixFree: "void *matrix",
   XGDMatrixSetFloatInfo: "void *matrix, const char *field, const float *values, uint64_t length",
   XGDMatrixSetStrFeatureInfo: "void *matrix, const char *field, const char **values, uint64_t length",
@@ -38,6 +40,7 @@ const prototypes = {
 
 type Arguments = {
   XGDMatrixCreateFromMat_omp: [Float32Array, number, number, number, Out<Pointer>, number];
+  XGDMatrixCreateFromCSR: [string, string, string, number, string, Out<Pointer>];
   XGDMatrixFree: [Pointer];
   XGDMatrixSetFloatInfo: [Pointer, string, Float32Array, number];
   XGDMatrixSetStrFeatureInfo: [Pointer, string, readonly string[], number];
@@ -79,6 +82,17 @@ export function loadXgboost(environment: Environment = process.env): XgboostLibr
   const library = firstOf(libraryPlaces(environment));
   loaded.set(key, library);
   return library;
+}
+
+/** Whether it is on this machine. @throws FlywheelError `xgboost_unusable` */
+export function hasXgboost(): boolean {
+  try {
+    loadXgboost();
+    return true;
+  } catch (thrown) {
+    if (FlywheelError.isInstance(thrown) && thrown.code === "xgboost_missing") return false;
+    throw thrown;
+  }
 }
 
 function firstOf(places: Iterable<LibraryPlace>): XgboostLibrary {
@@ -155,6 +169,15 @@ export function written<T>(out: Out<T>): T {
   const [value] = out;
   if (value === undefined || value === null) throw new FlywheelError("xgboost_failed", "a call wrote no result");
   return value;
+}
+
+/**
+ * Where an array lies and what it holds, as NumPy's array interface says it. Only for a call that copies at once: the
+ * array has to be alive until it returns.
+ */
+export function arrayInterface(array: Int32Array | Float32Array): string {
+  const typestr = array instanceof Float32Array ? "<f4" : "<i4";
+  return `{"data": [${koffi.address(array)}, true], "shape": [${array.length}], "typestr": "${typestr}", "version": 3}`;
 }
 
 /** A copy of memory that the library will use again. */

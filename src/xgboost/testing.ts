@@ -1,33 +1,25 @@
 /** @file Helpers that only tests of the rooms that train trees import. */
 
-import { FlywheelError } from "../errors.ts";
 import type { createRng } from "../math/random.ts";
 import type { Model } from "../onnx/model.ts";
 import { openSession } from "../onnx/session.ts";
 import { floats } from "../onnx/tensor.ts";
 import { forestOf } from "./forest.ts";
 import type { FeatureType, MatrixOptions } from "./matrix.ts";
-import { loadXgboost, type XgboostLibrary } from "./native.ts";
+import { hasXgboost, loadXgboost, type XgboostLibrary } from "./native.ts";
 import { featuresName, logitsName } from "./trees-to-onnx.ts";
 
 /** Absent where the machine has no XGBoost, and `make` could not get it: tests that train then skip. */
-export const library: XgboostLibrary | undefined = tryLoad();
+export const library: XgboostLibrary | undefined = hasXgboost() ? loadXgboost() : undefined;
 
 /** Put in the title of what skips. */
 export const needsLibrary = library
   ? ""
   : " (skipped: XGBoost's shared library is absent, see scripts/setup-xgboost.ts)";
 
-function tryLoad(): XgboostLibrary | undefined {
-  try {
-    return loadXgboost();
-  } catch (thrown) {
-    if (FlywheelError.isInstance(thrown) && thrown.code === "xgboost_missing") return undefined;
-    throw thrown;
-  }
-}
+type Rows = Pick<MatrixOptions, "rows" | "columns"> & { readonly data: Float32Array };
 
-export type Table = Required<Pick<MatrixOptions, "data" | "rows" | "columns" | "labels" | "weights" | "featureTypes">>;
+export type Table = Rows & Required<Pick<MatrixOptions, "labels" | "weights" | "featureTypes">>;
 
 export type TableShape = {
   readonly rows: number;
@@ -50,8 +42,6 @@ export function randomTable({ rows, classes, featureTypes }: TableShape, rng: Re
   for (let index = 0; index < data.length; index++) if (rng.next() < 0.1) data[index] = Number.NaN;
   return { data, rows, columns, labels, weights: Float32Array.from(labels, () => 0.2 + rng.next()), featureTypes };
 }
-
-type Rows = Pick<MatrixOptions, "data" | "rows" | "columns">;
 
 /** Logits `[rows, classes]` by our walker. */
 export function walk(model: Model, { data, rows, columns }: Rows): Float32Array {

@@ -8,7 +8,7 @@ import type { AttributeInput } from "../onnx/attributes.ts";
 import { createGraphBuilder } from "../onnx/builder.ts";
 import type { Model } from "../onnx/model.ts";
 import { floats, tensor } from "../onnx/tensor.ts";
-import type { BoostedTree, TreeModel, TreeNode } from "./model-json.ts";
+import type { BoostedTree, TreeModel, TreeNode } from "./tree-model.ts";
 
 export const featuresName = "features";
 export const logitsName = "logits";

@@ -20,10 +20,12 @@ export async function runIngest(
   return { json: summary, text: [...text, nextOf(summary)] };
 }
 
-const nextOf = ({ log }: IngestSummary): string =>
-  log && log.fromTeacher > 0
+function nextOf({ log, files, rejected }: IngestSummary): string {
+  if (rejected === files) return "next: mend what was rejected and ingest again: nothing of it became a row";
+  return log && log.fromTeacher > 0
     ? "next: `flywheel train` on the answers of the log; `flywheel label` asks for independent second ones"
     : "next: `flywheel plan`, then `flywheel label`";
+}
 
 function describe(summary: IngestSummary, { input }: Task): readonly string[] {
   const { files, added, duplicates, unchanged, rejected, rejections, ignored, gold, splits, notes } = summary;

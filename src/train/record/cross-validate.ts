@@ -34,7 +34,7 @@ export async function crossValidate(options: FitTreesOptions, rounds: number): P
     if (held.length === 0 || rest.length === 0) continue;
     using booster = await withoutFold(options, { rest, rounds });
     writeLogits(logits, held, predict(options, booster, held));
-    if (options.keepsFolds) members.push(booster.save("json"));
+    if (options.keepsFolds) members.push(booster.save("ubj"));
     options.progress?.({ stage: "cross-validate", done: fold + 1, total: FOLDS });
   }
   return { outOfFold: logits, members };

@@ -6,7 +6,7 @@
 import { type FieldValue, readValue } from "../../columns.ts";
 import { FlywheelError, messageOf } from "../../errors.ts";
 import type { RecordInput } from "../../records.ts";
-import { createWordCounter, type WordCounter } from "./count-words.ts";
+import { createGramCounter, type GramCounter } from "./count-grams.ts";
 import { categoryOf, type Feature, type FeatureSchema, widthOf } from "./feature-schema.ts";
 import { rememberKeys } from "./remember-keys.ts";
 
@@ -37,49 +37,48 @@ export function createEncoder({ features, ignored }: FeatureSchema, events: Enco
   const width = features.reduce((sum, feature) => sum + widthOf(feature), 0);
   const silent = new Set(ignored.map(({ name }) => name));
   const columnOf = rememberKeys((name) => columns.get(name));
+  const encodeOther = (vector: Float32Array, offset: number, { name, value, row }: Cell): void => {
+    const column = columns.get(name);
+    if (column === undefined) {
+      if (!silent.has(name)) events.onUnknownFeature?.(name);
+    } else if (column.grams) column.grams.countInto(vector, offset + column.start, String(value));
+    else vector[offset + column.start] = column.read(value, row);
+  };
   return {
     width,
     encodeInto(vector, offset, fields, row) {
       vector.fill(Number.NaN, offset, offset + width);
       let place = 0;
-      // Object.entries would make a list of pairs of what is there already.
+      // Object.entries would make a list of pairs of what is there already; and most values are plain numbers.
       for (const name in fields) {
         const column = columnOf(place++, name);
         const value = fields[name];
-        if (value === null || value === undefined) continue;
-        if (column === undefined) {
-          if (!silent.has(name)) events.onUnknownFeature?.(name);
-        } else if (column.words) {
-          const start = offset + column.start;
-          vector.fill(0, start, start + column.width);
-          column.words.countInto(vector, start, String(value));
-        } else {
-          const isPlain = typeof value === "number" && column.isNumber && Math.abs(value) <= LARGEST;
-          vector[offset + column.start] = isPlain ? value : column.read(value, row);
-        }
+        if (typeof value === "number" && column?.isNumber && value <= LARGEST && value >= -LARGEST) {
+          vector[offset + column.start] = value;
+        } else if (value !== null && value !== undefined) encodeOther(vector, offset, { name, value, row });
       }
     },
   };
 }
 
+type Cell = { readonly name: string; readonly value: NonNullable<FieldValue>; readonly row: string };
+
 type Column = {
-  /** Its first number, and how many there are. */
+  /** Its first number. */
   readonly start: number;
-  readonly width: number;
   readonly isNumber: boolean;
   readonly read: Reader;
-  readonly words: WordCounter | undefined;
+  readonly grams: GramCounter | undefined;
 };
 
 function columnsOf(features: readonly Feature[], events: EncoderEvents): ReadonlyMap<string, Column> {
   const columns = new Map<string, Column>();
   let start = 0;
   for (const feature of features) {
-    const width = widthOf(feature);
-    const words = feature.type === "text" ? createWordCounter(feature.words) : undefined;
+    const grams = feature.type === "text" ? createGramCounter(feature.grams) : undefined;
     const isNumber = feature.type === "number";
-    columns.set(feature.name, { start, width, isNumber, read: readerOf(feature, events), words });
-    start += width;
+    columns.set(feature.name, { start, isNumber, read: readerOf(feature, events), grams });
+    start += widthOf(feature);
   }
   return columns;
 }
@@ -96,7 +95,7 @@ function readerOf(feature: Feature, events: EncoderEvents): Reader {
     case "category":
       return categoryReader(feature.name, feature.categories, events);
     case "text":
-      return () => Number.NaN; // its words are counted instead
+      return () => Number.NaN; // its n-grams are counted instead
     default:
       return feature satisfies never;
   }

@@ -97,27 +97,27 @@ describe("a column of text", () => {
   ];
   const all = repeat(60, (index) => ({ note: `${notes[index % 3]} (ticket ${1000 + index})`, n: index }));
 
-  test("is known by its many different texts of several words; its words are counted", () => {
+  test("is known by its many different texts of several words; its words and pairs of words are counted", () => {
     const { schema, warnings } = infer(all);
     const note = schema.features.find(({ name }) => name === "note");
-    expect(note).toMatchObject({ type: "text", words: expect.arrayContaining(["cancel", "today"]) });
+    expect(note).toMatchObject({ type: "text", grams: expect.arrayContaining(["cancel", "today", "my plan"]) });
     expect(warnings).toEqual([]);
-    const words = note?.type === "text" ? note.words : [];
-    const vector = encode(schema, { n: 1, note: "Cancel! I want to cancel, ＣＡＮＣＥＬ." });
-    expect(vector).toHaveLength(1 + words.length);
-    expect(vector[0]).toBe(1);
-    expect(vector[1 + words.indexOf("cancel")]).toBe(3);
-    expect(vector.slice(1).reduce((sum, count) => sum + count)).toBe(3);
+    const grams = note?.type === "text" ? note.grams : [];
+    const vector = encode(schema, { n: 1, note: "Cancel! I want to cancel, ＣＡＮＣＥＬ my plan." });
+    expect(vector).toHaveLength(1 + grams.length);
+    const found = grams.flatMap((gram, at) => (Number.isNaN(vector[1 + at]) ? [] : [[gram, vector[1 + at]]]));
+    expect(Object.fromEntries(found)).toEqual({ cancel: 3, my: 1, plan: 1, "cancel my": 1, "my plan": 1 });
   });
 
-  test("that is missing is missing, not without words", () => {
+  test("says the same of a text that is missing as of one without a known word", () => {
+    expect(encode(infer(all).schema, { n: 1, note: "新しい 👩🏽‍🚀" })).toEqual(encode(infer(all).schema, { n: 1 }));
     expect(encode(infer(all).schema, { n: 1 }).slice(1).every(Number.isNaN)).toBe(true);
   });
 
   test("is one where the task says so, unless no word occurs twice", () => {
     const short = [{ note: "yes please" }, { note: "yes" }];
     expect(infer(short, { features: { note: "text" } }).schema.features).toEqual([
-      { name: "note", type: "text", words: ["yes"] },
+      { name: "note", type: "text", grams: ["yes"] },
     ]);
     expect(() => infer([{ note: "one" }, { note: "two" }], { features: { note: "text" } })).toThrow(
       expect.objectContaining({ code: "no_features", message: expect.stringMatching(/"note": no word occurs twice/) }),

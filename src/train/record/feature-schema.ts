@@ -8,7 +8,7 @@ import { z } from "zod";
 import type { Columns, FeatureType, FieldValue } from "../../columns.ts";
 import { FlywheelError } from "../../errors.ts";
 import type { RecordInput, RowId } from "../../records.ts";
-import { frequentWords, meanWords } from "./count-words.ts";
+import { frequentGrams, meanWords } from "./count-grams.ts";
 import { rememberKeys } from "./remember-keys.ts";
 
 const Feature = z.discriminatedUnion("type", [
@@ -16,17 +16,17 @@ const Feature = z.discriminatedUnion("type", [
   z.strictObject({ name: z.string(), type: z.literal("boolean") }),
   /** A category's number is its place; one that is not listed is missing. */
   z.strictObject({ name: z.string(), type: z.literal("category"), categories: z.array(z.string()).min(1) }),
-  /** As many numbers as there are words: how often the text has each. */
-  z.strictObject({ name: z.string(), type: z.literal("text"), words: z.array(z.string()).min(1) }),
+  /** As many numbers as there are n-grams: how often the text has each; missing where it has not. */
+  z.strictObject({ name: z.string(), type: z.literal("text"), grams: z.array(z.string()).min(1) }),
 ]);
 export type Feature = z.output<typeof Feature>;
 
 /** Numbers that a feature becomes. */
-export const widthOf = (feature: Feature): number => (feature.type === "text" ? feature.words.length : 1);
+export const widthOf = (feature: Feature): number => (feature.type === "text" ? feature.grams.length : 1);
 
 /** A name for each number of a feature. */
 export const namesOf = (feature: Feature): readonly string[] =>
-  feature.type === "text" ? feature.words.map((word) => `${feature.name}: ${word}`) : [feature.name];
+  feature.type === "text" ? feature.grams.map((gram) => `${feature.name}: ${gram}`) : [feature.name];
 
 /** `features.json` of the model folder. */
 export const FeatureSchema = z.strictObject({
@@ -61,7 +61,7 @@ const MOST_CATEGORIES = 1000;
  * Features in the order in which the task lists them, else in that of their names.
  * @throws FlywheelError `no_features` naming every column and why it is none
  */
-export function inferFeatures(rows: readonly RecordRow[], { features: declared }: Columns): Inferred {
+export function inferFeatures(rows: readonly RecordRow[], { features: declared }: Pick<Columns, "features">): Inferred {
   const counts = countColumns(rows);
   const names = declared === "auto" ? [...counts.keys()].sort() : Object.keys(declared);
   const readings = names.map((name): Reading => {
@@ -113,16 +113,22 @@ function countColumns(rows: readonly RecordRow[]): ReadonlyMap<string, Count> {
   const countAt = rememberKeys(countOf);
   for (const { id, fields } of rows) {
     let place = 0;
-    for (const name in fields) addValue(countAt(place++, name), fields[name] ?? null, id);
+    for (const name in fields) {
+      const value = fields[name] ?? null;
+      const count = countAt(place++, name);
+      if (typeof value === "number" && !Number.isNaN(value)) {
+        count.present += 1;
+        count.numbers += 1;
+      } else addWord(count, value, id);
+    }
   }
   return counts;
 }
 
-function addValue(count: Count, value: FieldValue, rowId: RowId): void {
-  if (value === null || Number.isNaN(value)) return;
+function addWord(count: Count, value: FieldValue, rowId: RowId): void {
+  if (value === null || typeof value === "number") return; // NaN is missing
   count.present += 1;
-  if (typeof value === "number") count.numbers += 1;
-  else if (typeof value === "boolean") count.booleans += 1;
+  if (typeof value === "boolean") count.booleans += 1;
   else {
     count.words += 1;
     count.firstWord ??= { rowId, word: value };
@@ -169,9 +175,9 @@ function readAs(column: Column, type: FeatureType): Reading {
 
 function readText({ name, rows }: Column): Reading {
   const texts = rows.values().flatMap(({ fields }) => (fields[name] === null ? [] : [String(fields[name] ?? "")]));
-  const words = frequentWords(texts);
-  return words.length > 0
-    ? { name, feature: { name, type: "text", words: [...words] } }
+  const grams = frequentGrams([...texts]);
+  return grams.length > 0
+    ? { name, feature: { name, type: "text", grams: [...grams] } }
     : ignore(name, "no word occurs twice");
 }
 

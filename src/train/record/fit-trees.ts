@@ -14,9 +14,8 @@ import { type FitTreesOptions, interrupted, parametersOf } from "./tree-options.
 export type Importances = Readonly<Record<string, number>>;
 
 export type FittedTrees = CrossValidated & {
-  /** XGBoost's own formats. */
+  /** XGBoost's own format. */
   readonly ubj: Uint8Array;
-  readonly json: Uint8Array;
   readonly rounds: number;
   /** By feature: mean gain of its splits, and mean absolute SHAP value, nats. */
   readonly gain: Importances;
@@ -32,7 +31,6 @@ export async function fitTrees(options: FitTreesOptions): Promise<FittedTrees> {
   const { rounds } = booster;
   return {
     ubj,
-    json: booster.save("json"),
     rounds,
     gain: booster.gain(),
     shap: meanShap(options, booster),
@@ -56,7 +54,13 @@ function meanShap({ train, features, threads }: FitTreesOptions, booster: Booste
   const cells = values.length / width;
   const sums = new Float64Array(width);
   for (const [at, value] of values.entries()) sums[at % width]! += Math.abs(value);
-  return Object.fromEntries(names.map((name, index) => [name, sums[index]! / cells]));
+  const isText = features.flatMap((feature) => namesOf(feature).map(() => feature.type === "text"));
+  return Object.fromEntries(
+    names
+      .map((name, index) => [name, sums[index]! / cells] as const)
+      // Thousands of n-grams that no tree looks at are no news; a column that none looks at is.
+      .filter(([, mean], index) => mean > 0 || !isText[index]),
+  );
 }
 
 async function wholeModel(options: FitTreesOptions): Promise<FittedRounds> {

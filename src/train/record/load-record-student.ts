@@ -1,8 +1,8 @@
-/** @file Trees, loaded to decide on records. */
+/** @file Trees, loaded to decide on records or texts. */
 
 import { z } from "zod";
-import type { Student, StudentInput } from "../../contracts.ts";
-import { FlywheelError, messageOf } from "../../errors.ts";
+import type { Explanation, Student, StudentInput } from "../../contracts.ts";
+import { messageOf } from "../../errors.ts";
 import { readOnnx } from "../../onnx/proto.ts";
 import { type LabelValue, modelId, type RecordInput } from "../../records.ts";
 import { type Booster, createBooster } from "../../xgboost/booster.ts";
@@ -16,6 +16,7 @@ import { createEncoder } from "./encode-record.ts";
 import { FeatureSchema, namesOf } from "./feature-schema.ts";
 import { boosterFile, featuresFile } from "./record-files.ts";
 import { described } from "./training-table.ts";
+import { fieldsOf, TreeInputKind } from "./tree-input.ts";
 
 export type Fields = RecordInput["fields"];
 
@@ -27,18 +28,9 @@ export type RecordStudent = Student & {
    */
   predictRecord(fields: Fields): Float32Array;
   /** Why, by SHAP values from XGBoost itself, which has to be on the machine. @throws FlywheelError `xgboost_missing` */
-  explain(fields: Fields): readonly Explanation[];
+  explainRecord(fields: Fields): readonly Explanation[];
   /** What records held that the student cannot read, so far. */
   readonly unread: Unread;
-};
-
-/** Of one class's logit; of two classes only the second's, the first's being 0. */
-export type Explanation = {
-  readonly label: LabelValue;
-  /** The logit before anything is known of the record. */
-  readonly bias: number;
-  /** What each feature adds to it, the largest first; with the bias they sum to the logit. Words are features of their own. */
-  readonly contributions: readonly { readonly feature: string; readonly contribution: number }[];
 };
 
 /** Values counted by column. */
@@ -49,7 +41,11 @@ export type Unread = {
   readonly categories: ReadonlyMap<string, number>;
 };
 
-const Card = z.object({ id: z.string(), classes: z.array(z.string()).min(2) });
+const Card = z.object({
+  id: z.string(),
+  classes: z.array(z.string()).min(2),
+  inputKind: z.enum(TreeInputKind),
+});
 
 /** @throws FlywheelError `model_missing`, `model_corrupt` */
 export async function loadRecordStudent(folder: string, options: LoadOptions): Promise<RecordStudent> {
@@ -58,7 +54,7 @@ export async function loadRecordStudent(folder: string, options: LoadOptions): P
 
 /** @throws FlywheelError `model_corrupt` */
 export async function openRecordStudent(model: ModelFiles, { threads }: LoadOptions): Promise<RecordStudent> {
-  const { id, classes } = readCard(Card, model);
+  const { id, classes, inputKind } = readCard(Card, model);
   const schema = readSchema(model);
   const unread = createUnread();
   const encoder = createEncoder(schema, unread.events);
@@ -72,24 +68,26 @@ export async function openRecordStudent(model: ModelFiles, { threads }: LoadOpti
     return logitsOf([forest], vector);
   };
   const hear = (input: StudentInput) => ({
-    logits: predictRecord(fieldsOf(input)), // leaves the record encoded
+    logits: predictRecord(fieldsOf(input, inputKind)), // leaves the record encoded
     members: logitsOf(members, vector),
   });
+  const explainRecord = (fields: Fields): readonly Explanation[] => {
+    encoder.encodeInto(vector, 0, fields, "1");
+    return explainer.explain(vector);
+  };
   return {
     modelId: modelId(id),
     classes,
     schema,
     unread: unread.counts,
     predictRecord: (fields) => predictRecord(fields),
-    explain(fields) {
-      encoder.encodeInto(vector, 0, fields, "1");
-      return explainer.explain(vector);
-    },
+    explainRecord,
+    explain: (input) => explainRecord(fieldsOf(input, inputKind)),
     async predictLogits(batch, signal) {
       const logits = new Float32Array(batch.length * classes.length);
       for (const [index, input] of batch.entries()) {
         signal?.throwIfAborted();
-        logits.set(predictRecord(fieldsOf(input), String(index + 1)), index * classes.length);
+        logits.set(predictRecord(fieldsOf(input, inputKind), String(index + 1)), index * classes.length);
       }
       return logits;
     },
@@ -109,13 +107,6 @@ function logitsOf(forests: readonly Forest[], vector: Float32Array): Float32Arra
     at += forest.classes;
   }
   return logits;
-}
-
-function fieldsOf(input: StudentInput): Fields {
-  if (input.kind === "record") return input.fields;
-  throw new FlywheelError("student_wrong_input", `this student takes records, it was given a ${input.kind}`, {
-    hint: "check the task's input kind",
-  });
 }
 
 function readSchema({ folder, files }: ModelFiles): FeatureSchema {

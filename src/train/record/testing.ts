@@ -4,7 +4,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createRng } from "../../math/random.ts";
-import type { Label, RecordInput, Row, Split } from "../../records.ts";
+import type { Label, RecordInput, Row, Split, TextInput } from "../../records.ts";
 import type { Store } from "../../store/contract.ts";
 import { openSqliteStore } from "../../store/sqlite.ts";
 import { sampleAnnotation, sampleRow } from "../../store/testing/samples.ts";
@@ -55,8 +55,15 @@ export async function addCustomers(store: Store, split: Split, count: number): P
 }
 
 export async function addRecords(store: Store, split: Split, given: readonly Labelled[]): Promise<readonly Row[]> {
-  const rows = given.map(({ fields }, index) =>
-    sampleRow(`${split}-${index}-${JSON.stringify(fields)}`, { input: { kind: "record", fields }, split }),
+  const inputs = given.map(({ fields, ...rest }) => ({ ...rest, input: { kind: "record" as const, fields } }));
+  return await addInputs(store, split, inputs);
+}
+
+export type LabelledInput = Omit<Labelled, "fields"> & { readonly input: RecordInput | TextInput };
+
+export async function addInputs(store: Store, split: Split, given: readonly LabelledInput[]): Promise<readonly Row[]> {
+  const rows = given.map(({ input }, index) =>
+    sampleRow(`${split}-${index}-${JSON.stringify("text" in input ? input.text : input.fields)}`, { input, split }),
   );
   await store.rows.put(rows);
   await store.annotations.put(rows.map((row, index) => sampleAnnotation(row, 1, { value: given[index]!.value })));

@@ -10,11 +10,13 @@ import type { ModelCard, Prediction } from "../../records.ts";
 import type { Store } from "../../store/contract.ts";
 import type { Task } from "../../task.ts";
 import { createBooster } from "../../xgboost/booster.ts";
+import { createMatrix } from "../../xgboost/matrix.ts";
 import { library, needsLibrary } from "../../xgboost/testing.ts";
 import { trainStudent } from "../train-student.ts";
 import { loadRecordStudent } from "./load-record-student.ts";
 import { addRecords, customer, openWorld, plans, planTask, type World } from "./testing.ts";
-import { encodeRecords } from "./training-table.ts";
+import { described } from "./training-table.ts";
+import { encodeDense, encodeRecords } from "./vectors.ts";
 
 const given = ({ store }: World, task: Task = planTask()) => ({ store, task, seed: 1, clock: systemClock, threads: 1 });
 const small = (xgboost: object = {}) => planTask({ student: { xgboost: { num_boost_round: 20, ...xgboost } } });
@@ -108,7 +110,7 @@ describe.skipIf(!library)(`training on records${needsLibrary}`, () => {
     expect(logits).toEqual(Float32Array.from(inputs.flatMap(({ fields }) => [...student.predictRecord(fields)])));
 
     const records = inputs.map(({ fields }) => ({ id: card.id as never, fields }));
-    const { data, rows, columns } = encodeRecords(records, student.schema);
+    const { data, rows, columns } = encodeDense(records, student.schema);
     const model = readOnnx(await readFile(join(folder, "model.onnx")));
     await using session = await openSession(model, { threads: 1 });
     const results = await session.run({ features: floats(data, [rows, columns]) });
@@ -116,7 +118,7 @@ describe.skipIf(!library)(`training on records${needsLibrary}`, () => {
     expect(JSON.parse(model.metadata["flywheel.features"]!)).toEqual(student.schema.features);
 
     const { fields } = inputs[0]!;
-    const explained = student.explain(fields);
+    const explained = student.explainRecord(fields);
     expect(explained.map(({ label }) => label)).toEqual(plans);
     const sums = explained.map(({ bias, contributions }) =>
       contributions.reduce((sum, each) => sum + each.contribution, bias),
@@ -135,7 +137,7 @@ describe.skipIf(!library)(`training on records${needsLibrary}`, () => {
     expect(card.classes).toEqual(["true", "false"]);
     expect([sure[0], opposite[0]]).toEqual([0, 0]);
     expect([sure[1]! < 0, opposite[1]! > 0]).toEqual([true, true]);
-    expect(student.explain({ n: 3 })).toMatchObject([{ label: "false", contributions: [{ feature: "n" }] }]);
+    expect(student.explainRecord({ n: 3 })).toMatchObject([{ label: "false", contributions: [{ feature: "n" }] }]);
   });
 
   test.each([
@@ -200,16 +202,49 @@ describe.skipIf(!library)(`training on records${needsLibrary}`, () => {
     const card = await trainStudent(given(world, small()));
     expect(card.options["features"]).toEqual([
       { name: "age", type: "number" },
-      { name: "note", type: "text", words: expect.any(Number) },
+      { name: "note", type: "text", grams: expect.any(Number) },
     ]);
     await using student = await loadRecordStudent(world.store.models.folder(card.id), { threads: 1 });
     const fields = { note: "cancel it", age: 6 };
     const logits = student.predictRecord(fields);
     expect(logits.indexOf(Math.max(...logits))).toBe(0);
-    const [basic] = student.explain(fields);
+    const [basic] = student.explainRecord(fields);
+    expect(student.explain?.({ kind: "record", fields })).toEqual(student.explainRecord(fields));
     expect(basic!.contributions[0]!.feature).toMatch(/^note: /);
     const sum = basic!.contributions.reduce((total, { contribution }) => total + contribution, basic!.bias);
     expect(sum).toBeCloseTo(logits[0]!, 4);
+  });
+
+  test("reads texts and columns together, sparse in training and at serving alike", async () => {
+    await using world = await openWorld({ train: 0, calibrate: 0, certify: 0 });
+    const polite = ["thank you very much", "please be quick", "good day to you"];
+    const rows = Array.from({ length: 300 }, (_, index) => ({
+      fields: {
+        note: `${index % 2 ? "do not cancel" : "cancel now"}, ${polite[index % 3]}, case ${index}`,
+        age: index % 9,
+      },
+      value: index % 2 === 0 ? "basic" : index % 9 > 4 ? "plus" : "family",
+    }));
+    await addRecords(world.store, "train", rows);
+    const card = await trainStudent(given(world, small()));
+    const folder = world.store.models.folder(card.id);
+    await using student = await loadRecordStudent(folder, { threads: 1 });
+    const records = rows.slice(0, 60).map(({ fields }) => ({ id: card.id as never, fields }));
+    const walked = Float32Array.from(records.flatMap(({ fields }) => [...student.predictRecord(fields)]));
+
+    const sparse = encodeRecords(records, student.schema);
+    expect(sparse.data).not.toBeInstanceOf(Float32Array);
+    using matrix = createMatrix({ ...sparse, ...described(student.schema.features), threads: 1 });
+    using booster = createBooster({ model: await readFile(join(folder, "booster.ubj")) });
+    expectClose(walked, booster.predict(matrix, "margin").values, { rtol: 1e-5, atol: 1e-5 });
+
+    const { data, rows: count, columns } = encodeDense(records, student.schema);
+    await using session = await openSession(readOnnx(await readFile(join(folder, "model.onnx"))), { threads: 1 });
+    const results = await session.run({ features: floats(data, [count, columns]) });
+    expectClose(walked, results["logits"]!.data as Float32Array, { rtol: 1e-5, atol: 1e-5 });
+    expect(Object.keys(card.options["gain"] ?? {})).toEqual(expect.arrayContaining(["age", "note: cancel now"]));
+    const shap = Object.entries(card.options["shap"] ?? {}).filter(([name]) => name !== "age");
+    expect(shap.every(([, mean]) => Number(mean) > 0)).toBe(true);
   });
 
   test("keeps to monotone constraints by name", async () => {

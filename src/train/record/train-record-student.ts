@@ -1,9 +1,9 @@
-/** @file Students for records: XGBoost's trees on the columns of the rows. */
+/** @file Students of trees: XGBoost on the columns of records, or on the n-grams of texts. */
 
 import { FlywheelError } from "../../errors.ts";
 import { writeOnnx } from "../../onnx/proto.ts";
-import { parseTreeModel } from "../../xgboost/model-json.ts";
 import { loadXgboost } from "../../xgboost/native.ts";
+import { parseTreeModel } from "../../xgboost/tree-model.ts";
 import { treesToOnnx } from "../../xgboost/trees-to-onnx.ts";
 import { followsMembers, keepsFolds, memberFileOf } from "../members.ts";
 import type { PreparedTraining, TrainedStudent, TrainerContext, TrainingWork } from "../trainer.ts";
@@ -11,8 +11,10 @@ import { readValidationRows, type TrainingRow, type TrainingSet } from "../train
 import { type FeatureSchema, inferFeatures } from "./feature-schema.ts";
 import { type FittedTrees, fitTrees, type Importances } from "./fit-trees.ts";
 import { boosterFile, featuresFile } from "./record-files.ts";
-import { encodeRecords, recordsOf } from "./training-table.ts";
+import { recordsOf } from "./training-table.ts";
+import { columnsFor, type TreeInputKind, treeInputKindOf } from "./tree-input.ts";
 import type { TreeData } from "./tree-options.ts";
+import { encodeRecords } from "./vectors.ts";
 
 const trainerName = "xgboost";
 
@@ -22,9 +24,10 @@ const trainerName = "xgboost";
 export async function trainRecordStudent(context: TrainerContext): Promise<PreparedTraining> {
   const { store, task, set } = context;
   checkTrainer(task.student.trainer);
+  const kind = treeInputKindOf(task);
   const { xgboost } = task.student;
   const { version } = loadXgboost();
-  const { schema, warnings } = inferFeatures(recordsOf(set.rows), task.columns);
+  const { schema, warnings } = inferFeatures(recordsOf(set.rows, kind), columnsFor(task));
   const validation = xgboost.early_stopping_rounds > 0 ? await readValidationRows(store, task) : [];
   const options = {
     xgboost,
@@ -46,7 +49,7 @@ export async function trainRecordStudent(context: TrainerContext): Promise<Prepa
       validation: validation.map(({ id, classIndex }) => [id, classIndex]),
       ...followsMembers(task),
     },
-    run: (work) => run({ work, set, validation, schema, xgboost, keepsFolds: keepsFolds(task) }),
+    run: (work) => run({ work, set, validation, schema, xgboost, kind, keepsFolds: keepsFolds(task) }),
   };
 }
 
@@ -62,7 +65,7 @@ const shown = (feature: FeatureSchema["features"][number]) => ({
   name: feature.name,
   type: feature.type,
   ...(feature.type === "category" && { categories: feature.categories.length }),
-  ...(feature.type === "text" && { words: feature.words.length }),
+  ...(feature.type === "text" && { grams: feature.grams.length }),
 });
 
 /** Five folds cannot each have a row of such a class. */
@@ -83,15 +86,16 @@ type Run = {
   readonly set: TrainingSet;
   readonly validation: readonly TrainingRow[];
   readonly schema: FeatureSchema;
+  readonly kind: TreeInputKind;
   readonly xgboost: TrainerContext["task"]["student"]["xgboost"];
   readonly keepsFolds: boolean;
 };
 
-async function run({ work, set, validation, schema, xgboost, keepsFolds }: Run): Promise<TrainedStudent> {
+async function run({ work, set, validation, schema, xgboost, kind, keepsFolds }: Run): Promise<TrainedStudent> {
   const classes = set.classes.length;
   const treeData = (rows: readonly TrainingRow[]): TreeData => ({
     rows,
-    vectors: encodeRecords(recordsOf(rows), schema),
+    vectors: encodeRecords(recordsOf(rows, kind), schema),
     classes,
   });
   const train = treeData(set.rows);
@@ -107,8 +111,8 @@ async function run({ work, set, validation, schema, xgboost, keepsFolds }: Run):
 }
 
 function trainedStudent(fitted: FittedTrees, schema: FeatureSchema): TrainedStudent {
-  const { ubj, json, rounds, gain, shap, outOfFold, members, history } = fitted;
-  const trees = parseTreeModel(json);
+  const { ubj, rounds, gain, shap, outOfFold, members, history } = fitted;
+  const trees = parseTreeModel(ubj);
   const model = treesToOnnx(trees);
   return {
     model: { ...model, metadata: { ...model.metadata, "flywheel.features": JSON.stringify(schema.features) } },

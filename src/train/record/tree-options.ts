@@ -7,7 +7,7 @@ import type { XgboostOptions } from "../../task.ts";
 import type { XgboostParameters } from "../../xgboost/parameters.ts";
 import type { TrainingRow } from "../training-rows.ts";
 import { type Feature, namesOf } from "./feature-schema.ts";
-import type { Vectors } from "./training-table.ts";
+import type { Vectors } from "./vectors.ts";
 
 export type TreeData = {
   readonly rows: readonly TrainingRow[];

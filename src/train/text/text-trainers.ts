@@ -6,7 +6,7 @@ import { FlywheelError } from "../../errors.ts";
 import { readCard } from "../load-student.ts";
 import type { LoadOptions, ModelFiles, PreparedTraining, TrainerContext } from "../trainer.ts";
 
-const names = ["linear-text", "embedding-text", "encoder-text"] as const;
+const names = ["linear-text", "xgboost", "embedding-text", "encoder-text"] as const;
 type Name = (typeof names)[number];
 
 /** @throws FlywheelError `unknown_trainer`, and what preparing the student named throws */
@@ -15,6 +15,8 @@ export async function trainTextStudent(context: TrainerContext): Promise<Prepare
   switch (trainer === "auto" ? "linear-text" : nameOf(trainer)) {
     case "linear-text":
       return await (await import("./train-linear-student.ts")).trainLinearStudent(context);
+    case "xgboost":
+      return await (await import("../record/train-record-student.ts")).trainRecordStudent(context);
     case "embedding-text":
       return await (await import("./embedding/train-embedding-student.ts")).trainEmbeddingStudent(context);
     case "encoder-text":
@@ -29,6 +31,8 @@ export async function openTextStudent(model: ModelFiles, options: LoadOptions): 
   switch (nameOf(readCard(Card, model).trainer)) {
     case "linear-text":
       return await (await import("./load-linear-student.ts")).openLinearStudent(model);
+    case "xgboost":
+      return await (await import("../record/load-record-student.ts")).openRecordStudent(model, options);
     case "embedding-text":
       return await (await import("./embedding/load-embedding-student.ts")).openEmbeddingStudent(model, options);
     case "encoder-text":
@@ -40,6 +44,6 @@ function nameOf(trainer: string): Name {
   const name = names.find((known) => known === trainer);
   if (name) return name;
   throw new FlywheelError("unknown_trainer", `"${trainer}" does not train on texts`, {
-    hint: `set student.trainer to ${names.join(" or ")}, or leave it out`,
+    hint: `set student.trainer to ${names.join(", ")}, or leave it out`,
   });
 }

@@ -226,7 +226,7 @@ test("texts with nothing in common, and trainers of other inputs, are refused", 
   await using world = await openWorld(6);
   const alone = questionTask({ text: { minDocuments: 50 } });
   await expect(train(world.store, alone)).rejects.toMatchObject({ code: "empty_vocabulary", hint: expect.any(String) });
-  await expect(train(world.store, questionTask({ trainer: "xgboost" }))).rejects.toMatchObject({
+  await expect(train(world.store, questionTask({ trainer: "mobilenet-v2" }))).rejects.toMatchObject({
     code: "unknown_trainer",
   });
   const warned = await train(world.store, questionTask());

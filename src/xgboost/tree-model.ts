@@ -1,5 +1,5 @@
 /**
- * @file What XGBoost's JSON says of a model, as flat trees. Written by releases 1.6 to 3.2, which differ in how they write
+ * @file What XGBoost's JSON or UBJ says of a model, as flat trees. Written by releases 1.6 to 3.2, which differ in how they write
  * the intercept; any other field is the same in all of them.
  *
  * Source: doc/model.schema and src/tree/tree_model.cc of XGBoost.
@@ -7,22 +7,30 @@
 
 import { z } from "zod";
 import { FlywheelError, messageOf } from "../errors.ts";
+import { isUbj, parseUbj } from "./ubjson.ts";
 
-const numbers = z.array(z.number());
+type Numbers = ArrayLike<number>;
+
+const isNumbers = (value: unknown): value is Numbers =>
+  Array.isArray(value)
+    ? value.every((each) => typeof each === "number")
+    : ArrayBuffer.isView(value) && !(value instanceof DataView);
+/** Lists in JSON, typed arrays in UBJ. */
+const numbers = z.custom<Numbers>(isNumbers, "expected numbers");
 
 const Tree = z.object({
   left_children: numbers,
   right_children: numbers,
   split_indices: numbers,
   /** A leaf's value where the node is one; nothing, in older releases, where the split is by categories. */
-  split_conditions: z.array(z.number().nullable()),
+  split_conditions: z.union([numbers, z.array(z.number().nullable())]),
   /** 1 for a set of categories. */
   split_type: numbers.optional(),
-  default_left: z.array(z.union([z.number(), z.boolean()])),
-  categories: numbers.default([]),
-  categories_nodes: numbers.default([]),
-  categories_segments: numbers.default([]),
-  categories_sizes: numbers.default([]),
+  default_left: z.union([numbers, z.array(z.union([z.number(), z.boolean()]))]),
+  categories: numbers.default(() => []),
+  categories_nodes: numbers.default(() => []),
+  categories_segments: numbers.default(() => []),
+  categories_sizes: numbers.default(() => []),
   tree_param: z.object({ size_leaf_vector: z.string().optional() }),
 });
 type Tree = z.output<typeof Tree>;
@@ -84,8 +92,8 @@ const multiclass = ["multi:softprob", "multi:softmax"];
  * @throws FlywheelError `xgboost_bad_model`; `xgboost_unsupported_model` for regression, ranking, linear boosters, DART and
  *   trees of several outputs
  */
-export function parseTreeModel(json: Uint8Array): TreeModel {
-  const { learner } = parse(json);
+export function parseTreeModel(saved: Uint8Array): TreeModel {
+  const { learner } = parse(saved);
   const { name, model } = learner.gradient_booster;
   const objective = learner.objective.name;
   if (name !== "gbtree" || !model) throw unsupported(`its booster is "${name}"`);
@@ -102,11 +110,12 @@ export function parseTreeModel(json: Uint8Array): TreeModel {
   };
 }
 
-function parse(json: Uint8Array): z.output<typeof ModelJson> {
+function parse(saved: Uint8Array): z.output<typeof ModelJson> {
   try {
-    return ModelJson.parse(JSON.parse(withoutNaN(new TextDecoder().decode(json))));
+    return ModelJson.parse(isUbj(saved) ? parseUbj(saved) : JSON.parse(withoutNaN(new TextDecoder().decode(saved))));
   } catch (cause) {
-    throw new FlywheelError("xgboost_bad_model", `not a model in XGBoost's JSON: ${messageOf(cause)}`, {
+    if (FlywheelError.isInstance(cause)) throw cause;
+    throw new FlywheelError("xgboost_bad_model", `not a model in XGBoost's JSON or UBJ: ${messageOf(cause)}`, {
       hint: "load it into a booster and save it as JSON: XGBoost reads its older formats",
       cause,
     });
@@ -144,7 +153,7 @@ function nodesOf(tree: Tree): readonly TreeNode[] {
   if (Number(tree.tree_param.size_leaf_vector ?? 1) > 1)
     throw unsupported("its leaves are vectors (multi_output_tree)");
   const categories = categoriesByNode(tree);
-  return tree.left_children.map((left, node): TreeNode => {
+  return Array.from(tree.left_children, (left, node): TreeNode => {
     const value = Math.fround(tree.split_conditions[node] ?? Number.NaN);
     if (left === -1) return { kind: "leaf", value };
     const right = tree.right_children[node]!;
@@ -165,10 +174,11 @@ function nodesOf(tree: Tree): readonly TreeNode[] {
 }
 
 function categoriesByNode(tree: Tree): ReadonlyMap<number, readonly number[]> {
+  const categories = Array.from(tree.categories);
   return new Map(
-    tree.categories_nodes.map((node, index) => {
+    Array.from(tree.categories_nodes, (node, index) => {
       const start = tree.categories_segments[index]!;
-      return [node, tree.categories.slice(start, start + tree.categories_sizes[index]!)];
+      return [node, categories.slice(start, start + tree.categories_sizes[index]!)];
     }),
   );
 }
