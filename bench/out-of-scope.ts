@@ -1,26 +1,15 @@
 /**
- * @file Inputs that the task does not cover, however sure the student is. Three times, 10 of the 77 intents of `banking77` are
+ * @file Texts that the task does not cover, however sure the student is. Three times, 10 of the 77 intents of `banking77` are
  * held out: a student of 3,000 rows of the others is calibrated and certified on rows of the others alone, and then meets both
- * kinds. What it answers is counted with the limit of novelty, without it, and without it at a threshold raised until it
- * answers as little of what is in scope as with it: that a detector costs coverage is no news, it has to buy more for it than
- * a higher threshold does.
+ * kinds (`out-of-scope-support.ts` says what is counted).
  *
  * Held-out intents are the nearest to scope that there are: the same bank, the same customers, the same words. Sentences of
  * the news (`news-bias`) are far from it, and shown beside.
  */
 
-import { chooseThreshold } from "../src/calibrate/choose-threshold.ts";
-import { evidence, type Role, scoresOf } from "../src/calibrate/evidence.ts";
-import { fitCalibrator } from "../src/calibrate/fit-calibrator.ts";
-import { noveltyLimit } from "../src/calibrate/novelty.ts";
-import { thresholdGrid } from "../src/calibrate/threshold-grid.ts";
-import { deferralScore } from "../src/deferral.ts";
-import { proportionEstimate } from "../src/math/estimate.ts";
 import { quantile } from "../src/math/quantile.ts";
 import { createRng, fork, shuffle } from "../src/math/random.ts";
-import { selectiveSummary } from "../src/math/selective.ts";
 import { writeOnnx } from "../src/onnx/proto.ts";
-import { type Calibrator, type NoveltyLimit, rowId } from "../src/records.ts";
 import { TextEncoder } from "../src/text/text-encoder.ts";
 import { writeVocabulary } from "../src/text/vocabulary-file.ts";
 import { modelFile } from "../src/train/model-folder.ts";
@@ -29,7 +18,8 @@ import { openLinearStudent, type TextStudent } from "../src/train/text/load-line
 import { collectNeighbours } from "../src/train/text/neighbours.ts";
 import { writeNeighbours } from "../src/train/text/neighbours-file.ts";
 import { neighboursFile, vocabularyFile } from "../src/train/text/text-files.ts";
-import { classesIn, indicesOf, inputsOf, type LabelledText, readTexts, rounded, trainOnce } from "./text-support.ts";
+import { costOf, figuresOf, heard, meet, type Outcome, share, slack } from "./out-of-scope-support.ts";
+import { classesIn, indicesOf, inputsOf, type LabelledText, readTexts, trainOnce } from "./text-support.ts";
 
 const columns = { text: "text", label: "category" };
 const seeds = ["first", "second", "third"];
@@ -38,10 +28,7 @@ const trainingRows = 3000;
 const calibrateRows = 1500;
 /** Fixed, to spare the cross-validation: the strength of the penalty is not what is measured. */
 const c = 30;
-const share = 0.02;
 const target = { kind: "regret", risk: 0.03, delta: 0.1 } as const;
-/** The cost that may come on top of the share, for the certify rows are others than the calibrate rows. */
-const slack = 0.02;
 
 const everything = [...readTexts("banking77/train.csv", columns), ...readTexts("banking77/test.csv", columns)];
 const news = readTexts("news-bias/gold-test.csv", { text: "text", label: "label" });
@@ -60,31 +47,13 @@ async function studentWithNeighbours(train: readonly LabelledText[], classes: re
   return { student, neighboursBytes: neighbours.length };
 }
 
-/** What the student says of rows of one kind. */
-async function hear<R extends Role>(student: TextStudent, rows: readonly LabelledText[], role: R) {
-  const logits = await student.predictLogits(inputsOf(rows));
-  const novelty = await student.novelty!(inputsOf(rows));
-  const { classes } = student;
-  const rowIds = rows.map((_, row) => rowId(`${row}`));
+async function say(student: TextStudent, rows: readonly LabelledText[]) {
   return {
-    novelty,
-    evidence: evidence(role, { rowIds, k: classes.length, logits, reference: indicesOf(rows, classes) }),
+    logits: await student.predictLogits(inputsOf(rows)),
+    novelty: await student.novelty!(inputsOf(rows)),
+    reference: indicesOf(rows, student.classes),
   };
 }
-
-type Rule = { readonly calibrator: Calibrator; readonly limit: NoveltyLimit | undefined };
-type Heard<R extends Role> = Awaited<ReturnType<typeof hear<R>>>;
-
-function underRule<R extends Role>({ evidence, novelty }: Heard<R>, { calibrator, limit }: Rule) {
-  const scores = scoresOf(calibrator, evidence);
-  const score = scores.score.map((confidence, row) =>
-    deferralScore({ confidence, novelty: novelty[row] }, { ...(limit && { novelty: limit }) }),
-  );
-  return { ...scores, score };
-}
-
-const answered = (score: Float64Array, threshold: number): number =>
-  score.reduce((count, value) => count + Number(value >= threshold), 0);
 
 /** Microseconds of one question, median. */
 async function noveltyTime(student: TextStudent, rows: readonly LabelledText[]): Promise<number> {
@@ -97,7 +66,11 @@ async function noveltyTime(student: TextStudent, rows: readonly LabelledText[]):
   return quantile(times, 0.5);
 }
 
-async function meet(seed: string) {
+const outcomes: Outcome<"near" | "far">[] = [];
+const times: number[] = [];
+const bytes: number[] = [];
+
+for (const seed of seeds) {
   const rng = createRng(fork("out-of-scope", seed));
   const outside = new Set(shuffle(classesIn(everything), rng).slice(0, heldOutIntents));
   const inside = shuffle(
@@ -105,95 +78,35 @@ async function meet(seed: string) {
     rng,
   );
   const train = inside.slice(0, trainingRows);
-  const classes = classesIn(train);
-  const { student, neighboursBytes } = await studentWithNeighbours(train, classes);
-  const half = Math.floor((inside.length - trainingRows - calibrateRows) / 2);
+  const { student, neighboursBytes } = await studentWithNeighbours(train, classesIn(train));
   const certifyFrom = trainingRows + calibrateRows;
-  const calibrate = await hear(student, inside.slice(trainingRows, certifyFrom), "calibrate");
-  const certify = await hear(student, inside.slice(certifyFrom, certifyFrom + half), "certify");
-  const inScope = await hear(student, inside.slice(certifyFrom + half), "certify");
+  const half = certifyFrom + Math.floor((inside.length - certifyFrom) / 2);
   const unknown = everything.filter(({ label }) => outside.has(label));
-  const near = await hear(student, unknown, "certify");
-  const far = await hear(student, news, "certify");
-  const calibrator = fitCalibrator(calibrate.evidence);
-  const fitted = scoresOf(calibrator, calibrate.evidence);
-  const limit = noveltyLimit({ scores: fitted, novelty: calibrate.novelty, target, share });
-  const thresholdUnder = (rule: Rule): number => {
-    const verdict = chooseThreshold({ certify: underRule(certify, rule), grid: thresholdGrid(fitted), target });
-    return verdict.kind === "certified" ? verdict.threshold : Number.POSITIVE_INFINITY;
-  };
-  const count = (rule: Rule, threshold = thresholdUnder(rule)) => {
-    const own = underRule(inScope, rule);
-    const wrong = own.correct.filter((right, row) => right === 0 && own.score[row]! >= threshold).length;
-    const [within, nearby, distant] = [own, underRule(near, rule), underRule(far, rule)].map(({ score }) =>
-      answered(score, threshold),
-    );
-    return { inScope: within!, near: nearby!, far: distant!, wrong };
-  };
-  const plain: Rule = { calibrator, limit: undefined };
-  const withDetector = count({ calibrator, limit });
-  const confidences = underRule(inScope, plain).score.toSorted().reverse();
-  const raised = count(plain, confidences[withDetector.inScope - 1]);
-  const doubts = [inScope, near].flatMap((heard) => [...underRule(heard, plain).score]);
-  const isOut = [...inScope.evidence.rowIds.map(() => 0), ...near.evidence.rowIds.map(() => 1)];
-  const tells = (score: readonly number[]): number =>
-    selectiveSummary({ score, correct: isOut }, { rng: createRng(seed), resamples: 100 }).auroc!.value;
-  const outcome = {
-    rows: { inScope: inScope.novelty.length, near: near.novelty.length, far: far.novelty.length },
-    limit: limit?.limit,
-    without: count(plain),
-    with: withDetector,
-    raised,
-    auroc: {
-      novelty: tells([...inScope.novelty, ...near.novelty]),
-      doubt: tells(doubts.map((confidence) => 1 - confidence)),
-    },
-    noveltyMicroseconds: await noveltyTime(student, inside.slice(certifyFrom)),
-    neighboursBytes,
-  };
+  const outcome = meet({
+    calibrate: heard("calibrate", await say(student, inside.slice(trainingRows, certifyFrom))),
+    certify: heard("certify", await say(student, inside.slice(certifyFrom, half))),
+    inScope: heard("certify", await say(student, inside.slice(half))),
+    outside: { near: heard("certify", await say(student, unknown)), far: heard("certify", await say(student, news)) },
+    target,
+  });
   console.log(seed, outcome);
-  return outcome;
+  outcomes.push(outcome);
+  times.push(await noveltyTime(student, inside.slice(certifyFrom)));
+  bytes.push(neighboursBytes);
 }
 
-type Outcome = Awaited<ReturnType<typeof meet>>;
-
-const outcomes: Outcome[] = [];
-for (const seed of seeds) outcomes.push(await meet(seed));
-
-const total = (pick: (outcome: Outcome) => number): number => outcomes.reduce((sum, outcome) => sum + pick(outcome), 0);
-const mean = (pick: (outcome: Outcome) => number): number => total(pick) / outcomes.length;
-
-function shares(pick: (outcome: Outcome) => Outcome["with"]) {
-  const shareOf = (kind: "inScope" | "near" | "far") => {
-    const { value, low, high } = proportionEstimate(
-      total((outcome) => pick(outcome)[kind]),
-      total(({ rows }) => rows[kind]),
-    );
-    return [value, low, high].map((one) => rounded(one));
-  };
-  const regret = total((outcome) => pick(outcome).wrong) / total(({ rows }) => rows.inScope);
-  return { inScope: shareOf("inScope"), near: shareOf("near"), far: shareOf("far"), regret: rounded(regret, 4) };
-}
-
-const figures = {
-  answered: {
-    without: shares(({ without }) => without),
-    with: shares((outcome) => outcome.with),
-    raisedThreshold: shares(({ raised }) => raised),
-  },
-  auroc: { novelty: rounded(mean(({ auroc }) => auroc.novelty)), doubt: rounded(mean(({ auroc }) => auroc.doubt)) },
-  noveltyMicroseconds: rounded(
-    mean(({ noveltyMicroseconds }) => noveltyMicroseconds),
-    0,
-  ),
-  neighboursBytes: Math.round(mean(({ neighboursBytes }) => neighboursBytes)),
-};
+const figures = figuresOf(outcomes);
+const cost = costOf(figures);
 const { without, with: detected } = figures.answered;
-const cost = without.inScope[0]! - detected.inScope[0]!;
 console.log(
   JSON.stringify({
     bar: "out-of-scope",
-    figures: { ...figures, cost: rounded(cost) },
+    figures: {
+      ...figures,
+      cost,
+      noveltyMicroseconds: Math.round(quantile(times, 0.5)),
+      neighboursBytes: Math.round(quantile(bytes, 0.5)),
+    },
     target: { near: "fewer than without", cost: share + slack },
     met: detected.near[0]! < without.near[0]! && cost <= share + slack,
   }),
