@@ -28,20 +28,28 @@ const PIECE = 256;
 
 /** Texts that two data sets share are embedded once. */
 export async function embedOnce(files: EncoderFiles, texts: readonly string[]): Promise<Embedded> {
-  await using encoder = await openEncoder(files, { threads });
-  const { width } = encoder;
   const keyOf = (text: string): string => `${files.source}\n${text}`;
   const fresh = [...new Set(texts.filter((text) => !embedded.has(keyOf(text))))].sort((a, b) => b.length - a.length);
   const started = performance.now();
-  for (let first = 0; first < fresh.length; first += PIECE) {
-    const piece = fresh.slice(first, first + PIECE);
-    const rows = await encoder.embed(piece);
-    piece.forEach((text, row) => void embedded.set(keyOf(text), rows.slice(row * width, (row + 1) * width)));
-  }
+  for (const [text, row] of await embedAll(files, fresh)) embedded.set(keyOf(text), row);
   const seconds = (performance.now() - started) / 1000;
+  const width = embedded.get(keyOf(texts[0]!))!.length;
   const embeddings = new Float32Array(texts.length * width);
   texts.forEach((text, row) => void embeddings.set(embedded.get(keyOf(text))!, row * width));
   return { embeddings, width, textsPerSecond: fresh.length > 0 ? Math.round(fresh.length / seconds) : undefined };
+}
+
+async function embedAll(files: EncoderFiles, texts: readonly string[]): Promise<ReadonlyMap<string, Float32Array>> {
+  const rowOf = new Map<string, Float32Array>();
+  if (texts.length === 0) return rowOf;
+  await using encoder = await openEncoder(files, { threads });
+  const { width } = encoder;
+  for (let first = 0; first < texts.length; first += PIECE) {
+    const piece = texts.slice(first, first + PIECE);
+    const rows = await encoder.embed(piece);
+    piece.forEach((text, row) => void rowOf.set(text, rows.slice(row * width, (row + 1) * width)));
+  }
+  return rowOf;
 }
 
 export type FittedHead = {

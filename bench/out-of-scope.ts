@@ -11,21 +11,12 @@
  * Where `FLYWHEEL_ENCODER` names an encoder's folder, the same is measured of the embedding student, and printed beside.
  */
 
-import { chooseThreshold } from "../src/calibrate/choose-threshold.ts";
-import { evidence, type Role, scoresOf } from "../src/calibrate/evidence.ts";
-import { fitCalibrator } from "../src/calibrate/fit-calibrator.ts";
-import { noveltyLimit } from "../src/calibrate/novelty.ts";
-import { thresholdGrid } from "../src/calibrate/threshold-grid.ts";
 import { systemClock } from "../src/clock.ts";
-import { deferralScore } from "../src/deferral.ts";
-import { proportionEstimate } from "../src/math/estimate.ts";
 import { quantile } from "../src/math/quantile.ts";
 import { createRng, fork, shuffle } from "../src/math/random.ts";
-import { selectiveSummary } from "../src/math/selective.ts";
 import { writeOnnx } from "../src/onnx/proto.ts";
 import { openSession } from "../src/onnx/session.ts";
 import { floats } from "../src/onnx/tensor.ts";
-import { type Calibrator, type NoveltyLimit, rowId } from "../src/records.ts";
 import { TextEncoder } from "../src/text/text-encoder.ts";
 import { writeVocabulary } from "../src/text/vocabulary-file.ts";
 import { modelFile } from "../src/train/model-folder.ts";
@@ -36,7 +27,8 @@ import { collectNeighbours } from "../src/train/text/neighbours.ts";
 import { writeNeighbours } from "../src/train/text/neighbours-file.ts";
 import { neighboursFile, vocabularyFile } from "../src/train/text/text-files.ts";
 import { embedOnce, fitHead, threads } from "./embedding-support.ts";
-import { classesIn, indicesOf, type LabelledText, readTexts, rounded, trainOnce } from "./text-support.ts";
+import { costOf, figuresOf, heard, meet, type Outcome, share, slack } from "./out-of-scope-support.ts";
+import { classesIn, indicesOf, type LabelledText, readTexts, trainOnce } from "./text-support.ts";
 
 const columns = { text: "text", label: "category" };
 const seeds = ["first", "second", "third"];
@@ -45,10 +37,7 @@ const trainingRows = 3000;
 const calibrateRows = 1500;
 /** Fixed, to spare the cross-validation: the strength of the penalty is not what is measured. */
 const c = 30;
-const share = 0.02;
 const target = { kind: "regret", risk: 0.03, delta: 0.1 } as const;
-/** The cost that may come on top of the share, for the certify rows are others than the calibrate rows. */
-const slack = 0.02;
 
 const everything = [...readTexts("banking77/train.csv", columns), ...readTexts("banking77/test.csv", columns)];
 const news = readTexts("news-bias/gold-test.csv", { text: "text", label: "label" });
@@ -104,43 +93,24 @@ const fitEmbeddingSubject =
     };
   };
 
-/** What the student says of rows of one kind. */
-async function hear<R extends Role>(student: Subject, rows: readonly LabelledText[], role: R) {
-  const { logits, novelty } = await student.hear(rows.map(({ text }) => text));
-  const { classes } = student;
-  const rowIds = rows.map((_, row) => rowId(`${row}`));
-  return {
-    novelty,
-    evidence: evidence(role, { rowIds, k: classes.length, logits, reference: indicesOf(rows, classes) }),
-  };
+async function say({ classes, hear }: Subject, rows: readonly LabelledText[]) {
+  return { ...(await hear(rows.map(({ text }) => text))), reference: indicesOf(rows, classes) };
 }
 
-type Rule = { readonly calibrator: Calibrator; readonly limit: NoveltyLimit | undefined };
-type Heard<R extends Role> = Awaited<ReturnType<typeof hear<R>>>;
-
-function underRule<R extends Role>({ evidence, novelty }: Heard<R>, { calibrator, limit }: Rule) {
-  const scores = scoresOf(calibrator, evidence);
-  const score = scores.score.map((confidence, row) =>
-    deferralScore({ confidence, novelty: novelty[row] }, { ...(limit && { novelty: limit }) }),
-  );
-  return { ...scores, score };
-}
-
-const answered = (score: Float64Array, threshold: number): number =>
-  score.reduce((count, value) => count + Number(value >= threshold), 0);
-
-/** Microseconds of one text heard, its embedding left out, median. */
-async function questionTime(student: Subject, rows: readonly LabelledText[]): Promise<number> {
+/** Microseconds of one text heard, its embedding left out (it is known by then), median. */
+async function questionTime(subject: Subject, rows: readonly LabelledText[]): Promise<number> {
   const times: number[] = [];
   for (const { text } of rows.slice(0, 300)) {
     const started = performance.now();
-    await student.hear([text]);
+    await subject.hear([text]);
     times.push(1000 * (performance.now() - started));
   }
   return quantile(times, 0.5);
 }
 
-async function meet(seed: string, teach: Fit) {
+type Draw = { readonly outcome: Outcome<"near" | "far">; readonly microseconds: number; readonly bytes: number };
+
+async function draw(seed: string, teach: Fit): Promise<Draw> {
   const rng = createRng(fork("out-of-scope", seed));
   const outside = new Set(shuffle(classesIn(everything), rng).slice(0, heldOutIntents));
   const inside = shuffle(
@@ -148,94 +118,38 @@ async function meet(seed: string, teach: Fit) {
     rng,
   );
   const train = inside.slice(0, trainingRows);
-  const classes = classesIn(train);
-  const student = await teach(train, classes);
-  const half = Math.floor((inside.length - trainingRows - calibrateRows) / 2);
+  const subject = await teach(train, classesIn(train));
   const certifyFrom = trainingRows + calibrateRows;
-  const calibrate = await hear(student, inside.slice(trainingRows, certifyFrom), "calibrate");
-  const certify = await hear(student, inside.slice(certifyFrom, certifyFrom + half), "certify");
-  const inScope = await hear(student, inside.slice(certifyFrom + half), "certify");
+  const half = certifyFrom + Math.floor((inside.length - certifyFrom) / 2);
   const unknown = everything.filter(({ label }) => outside.has(label));
-  const near = await hear(student, unknown, "certify");
-  const far = await hear(student, news, "certify");
-  const calibrator = fitCalibrator(calibrate.evidence);
-  const fitted = scoresOf(calibrator, calibrate.evidence);
-  const limit = noveltyLimit({ scores: fitted, novelty: calibrate.novelty, target, share });
-  const thresholdUnder = (rule: Rule): number => {
-    const verdict = chooseThreshold({ certify: underRule(certify, rule), grid: thresholdGrid(fitted), target });
-    return verdict.kind === "certified" ? verdict.threshold : Number.POSITIVE_INFINITY;
-  };
-  const count = (rule: Rule, threshold = thresholdUnder(rule)) => {
-    const own = underRule(inScope, rule);
-    const wrong = own.correct.filter((right, row) => right === 0 && own.score[row]! >= threshold).length;
-    const [within, nearby, distant] = [own, underRule(near, rule), underRule(far, rule)].map(({ score }) =>
-      answered(score, threshold),
-    );
-    return { inScope: within!, near: nearby!, far: distant!, wrong };
-  };
-  const plain: Rule = { calibrator, limit: undefined };
-  const withDetector = count({ calibrator, limit });
-  const confidences = underRule(inScope, plain).score.toSorted().reverse();
-  const raised = count(plain, confidences[withDetector.inScope - 1]);
-  const doubts = [inScope, near].flatMap((heard) => [...underRule(heard, plain).score]);
-  const isOut = [...inScope.evidence.rowIds.map(() => 0), ...near.evidence.rowIds.map(() => 1)];
-  const tells = (score: readonly number[]): number =>
-    selectiveSummary({ score, correct: isOut }, { rng: createRng(seed), resamples: 100 }).auroc!.value;
-  const outcome = {
-    rows: { inScope: inScope.novelty.length, near: near.novelty.length, far: far.novelty.length },
-    limit: limit?.limit,
-    without: count(plain),
-    with: withDetector,
-    raised,
-    auroc: {
-      novelty: tells([...inScope.novelty, ...near.novelty]),
-      doubt: tells(doubts.map((confidence) => 1 - confidence)),
-    },
-    questionMicroseconds: await questionTime(student, inside.slice(certifyFrom)),
-    noveltyBytes: student.noveltyBytes,
-  };
+  const outcome = meet({
+    calibrate: heard("calibrate", await say(subject, inside.slice(trainingRows, certifyFrom))),
+    certify: heard("certify", await say(subject, inside.slice(certifyFrom, half))),
+    inScope: heard("certify", await say(subject, inside.slice(half))),
+    outside: { near: heard("certify", await say(subject, unknown)), far: heard("certify", await say(subject, news)) },
+    target,
+  });
   console.log(seed, outcome);
-  return outcome;
+  return { outcome, microseconds: await questionTime(subject, inside.slice(certifyFrom)), bytes: subject.noveltyBytes };
 }
 
-type Outcome = Awaited<ReturnType<typeof meet>>;
-
-async function measure(name: string, teach: Fit) {
-  const outcomes: Outcome[] = [];
-  for (const seed of seeds) outcomes.push(await meet(seed, teach));
-  const total = (pick: (outcome: Outcome) => number): number => outcomes.reduce((sum, one) => sum + pick(one), 0);
-  const mean = (pick: (outcome: Outcome) => number): number => total(pick) / outcomes.length;
-  const shares = (pick: (outcome: Outcome) => Outcome["with"]) => {
-    const shareOf = (kind: "inScope" | "near" | "far") => {
-      const { value, low, high } = proportionEstimate(
-        total((outcome) => pick(outcome)[kind]),
-        total(({ rows }) => rows[kind]),
-      );
-      return [value, low, high].map((one) => rounded(one));
-    };
-    const regret = total((outcome) => pick(outcome).wrong) / total(({ rows }) => rows.inScope);
-    return { inScope: shareOf("inScope"), near: shareOf("near"), far: shareOf("far"), regret: rounded(regret, 4) };
+async function measure(teach: Fit) {
+  const draws: Draw[] = [];
+  for (const seed of seeds) draws.push(await draw(seed, teach));
+  const figures = figuresOf(draws.map(({ outcome }) => outcome));
+  const middle = (values: readonly number[]) => Math.round(quantile(values, 0.5));
+  return {
+    ...figures,
+    cost: costOf(figures),
+    questionMicroseconds: middle(draws.map(({ microseconds }) => microseconds)),
+    neighboursBytes: middle(draws.map(({ bytes }) => bytes)),
   };
-  const answered = {
-    without: shares(({ without }) => without),
-    with: shares((outcome) => outcome.with),
-    raisedThreshold: shares(({ raised }) => raised),
-  };
-  const figures = {
-    answered,
-    auroc: { novelty: rounded(mean(({ auroc }) => auroc.novelty)), doubt: rounded(mean(({ auroc }) => auroc.doubt)) },
-    questionMicroseconds: Math.round(mean(({ questionMicroseconds }) => questionMicroseconds)),
-    noveltyBytes: Math.round(mean(({ noveltyBytes }) => noveltyBytes)),
-    cost: rounded(answered.without.inScope[0]! - answered.with.inScope[0]!),
-  };
-  console.log(name, figures);
-  return figures;
 }
 
 const weights = process.env["FLYWHEEL_ENCODER"];
-const linear = await measure("linear-text", fitLinearSubject);
+const linear = await measure(fitLinearSubject);
 const embedding = weights
-  ? await measure("embedding-text", fitEmbeddingSubject(await readEncoderFiles({ weights, clock: systemClock })))
+  ? await measure(fitEmbeddingSubject(await readEncoderFiles({ weights, clock: systemClock })))
   : "not measured: FLYWHEEL_ENCODER names no encoder";
 const keeps = ({ answered, cost }: typeof linear): boolean =>
   answered.with.near[0]! < answered.without.near[0]! && cost <= share + slack;

@@ -2,15 +2,18 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdir, readFile, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import sharp from "sharp";
 import { describe, expect, test } from "vitest";
 import { systemClock } from "../clock.ts";
 import { readOnnx } from "../onnx/proto.ts";
 import type { Prediction } from "../records.ts";
 import type { Store } from "../store/contract.ts";
 import { ArchitectureName } from "./image/architecture.ts";
-import { loadImageStudent } from "./image/load-image-student.ts";
-import { loadStudent } from "./load-student.ts";
-import { predictHeldOut } from "./predict-held-out.ts";
+import { loadImageStudent, openImageStudent } from "./image/load-image-student.ts";
+import { collectNeighbours, readNeighbours, writeNeighbours } from "./image/neighbours.ts";
+import { loadStudent, readModelFolder } from "./load-student.ts";
+import { neighboursFile } from "./neighbours-file.ts";
+import { predictHeldOut, studentInput } from "./predict-held-out.ts";
 import { addPhotos, openWorld, tintedPixels, tintTask, type World } from "./testing.ts";
 import { trainStudent } from "./train-student.ts";
 
@@ -56,7 +59,7 @@ describe("training a student", () => {
     const card = await trainStudent(given(world));
     expect(card).toMatchObject({ trainer: "onnx:tiny", classes: ["red", "green"], trainingRows: 120, seed: "1" });
     expect(await store.models.get(card.id)).toEqual(card);
-    expect(await readdir(store.models.folder(card.id))).toEqual(["card.json", "model.onnx"]);
+    expect(await readdir(store.models.folder(card.id))).toEqual(["card.json", "model.onnx", "neighbours.safetensors"]);
     expect(await readdir(join(store.models.folder(card.id), ".."))).toEqual([card.id]);
 
     const heldOut = await predictionsOf(store, card.id, "held-out");
@@ -215,10 +218,15 @@ describe("a loaded student", () => {
       }),
     );
     const together = await student.predictLogits(batch);
-    const alone = await Promise.all(batch.map((each) => student.predictLogits([each])));
+    // Copies, for a student remembers what it has said of an input.
+    const alone = await Promise.all(batch.map((each) => student.predictLogits([{ ...each }])));
     expect(together).toEqual(Float32Array.from(alone.flatMap((logits) => [...logits])));
+    const noveltyAlone = await Promise.all(batch.map((each) => student.novelty!([{ ...each }])));
+    expect(await student.novelty!(batch)).toEqual(Float32Array.from(noveltyAlone.flatMap((one) => [...one])));
+    expect(await student.novelty!(batch.toReversed())).toEqual((await student.novelty!(batch)).toReversed());
     const stored = await predictionsOf(world.store, card.id, "held-out");
     expect(stored.map(({ logits }) => logits)).toEqual(alone);
+    expect(stored.map(({ novelty }) => novelty)).toEqual(noveltyAlone.map(([novelty]) => novelty));
     const tensor = Float32Array.from({ length: 3 * 256 }, (_, index) => {
       const [channel, pixel] = [Math.floor(index / 256), index % 256];
       return tintedPixels(0, "x")[3 * pixel + channel]! / 127.5 - 1;
@@ -227,6 +235,61 @@ describe("a loaded student", () => {
     await expect(student.predictLogits([{ kind: "text", text: "red" }])).rejects.toMatchObject({
       code: "student_wrong_input",
     });
+  });
+
+  test.each([
+    ["a head alone", { finetune: "head" }],
+    ["a whole network", { finetune: "all", epochs: 1 }],
+    ["a network from scratch", { trainer: "mobilenet-v3-small", weights: undefined, imageSize: 32, epochs: 1 }],
+  ])("finds its training photos familiar and others strange: %s", async (_, changes) => {
+    await using world = await openWorld({ train: 24, calibrate: 0, certify: 0 });
+    const card = await trainStudent(given(world, changes));
+    const folder = world.store.models.folder(card.id);
+    await using student = await loadImageStudent(folder, { threads: 1 });
+    const rows = await Array.fromAsync(world.store.rows.list({ split: "train" }));
+    const known = await Promise.all(rows.map(async ({ input }) => await studentInput(input, world.store.blobs)));
+    const blue = await sharp({ create: { width: 16, height: 16, channels: 3, background: "#00f" } })
+      .png()
+      .toBuffer();
+    const logits = await student.predictLogits(known);
+    const labels = await Promise.all(rows.map(async ({ id }) => (await world.store.labels.get(id))?.value));
+    const isRight = (row: number) => (logits[2 * row]! > logits[2 * row + 1]! ? "red" : "green") === labels[row];
+    const novelty = await student.novelty!(known);
+    const familiar = novelty.filter((_, row) => isRight(row));
+    expect(familiar.length).toBeGreaterThan(0);
+    expect(Math.max(...familiar)).toBeLessThan(0.01);
+    const [strange] = await student.novelty!([{ kind: "image", bytes: blue, mediaType: "image/png" }]);
+    expect(strange).toBeGreaterThan(0.1);
+    expect(readOnnx(await readFile(join(folder, "model.onnx"))).graph.outputs.map(({ name }) => name)).toEqual([
+      "logits",
+    ]);
+  });
+
+  test("without neighbours, as earlier versions wrote it, takes every photo for familiar", async () => {
+    await using world = await openWorld({ train: 20, calibrate: 0, certify: 0 });
+    const card = await trainStudent(given(world, { finetune: "head" }));
+    const { files } = await readModelFolder(world.store.models.folder(card.id));
+    const earlier = new Map([["model.onnx", files.get("model.onnx")!]]);
+    await using student = await openImageStudent({ folder: "earlier", card, files: earlier }, { threads: 1 });
+    expect(student.novelty).toBeUndefined();
+  });
+
+  test("is refused where its neighbours are not those of its network", async () => {
+    await using world = await openWorld({ train: 20, calibrate: 0, certify: 0 });
+    const card = await trainStudent(given(world, { finetune: "head" }));
+    const model = await readModelFolder(world.store.models.folder(card.id));
+    const own = model.files.get(neighboursFile)!;
+    const features = Float32Array.of(1, 2, 3, 4);
+    for (const bytes of [
+      own.subarray(0, -1),
+      new Uint8Array(),
+      writeNeighbours(collectNeighbours(features, Int32Array.of(0, 1, 2))), // of two numbers, not of eight
+      writeNeighbours(collectNeighbours(features, Int32Array.of(0, 1, 1, 2))), // of three classes
+      writeNeighbours({ ...readNeighbours(own, 2), classStarts: Int32Array.of(0, 30, 20) }),
+    ]) {
+      const damaged = { ...model, files: new Map([...model.files, [neighboursFile, bytes]]) };
+      await expect(openImageStudent(damaged, { threads: 1 })).rejects.toMatchObject({ code: "model_corrupt" });
+    }
   });
 
   test("is refused where its files are missing or damaged", async () => {

@@ -2,19 +2,20 @@
 
 import { z } from "zod";
 import type { Student, StudentInput } from "../../contracts.ts";
-import { FlywheelError, messageOf } from "../../errors.ts";
-import { prepareImage } from "../../image/prepare.ts";
-import { readOnnx, writeOnnx } from "../../onnx/proto.ts";
+import { messageOf } from "../../errors.ts";
+import { argmaxRows } from "../../math/softmax.ts";
+import type { Dimension, Model } from "../../onnx/model.ts";
+import { readOnnx } from "../../onnx/proto.ts";
 import { openSession, type Session } from "../../onnx/session.ts";
-import { floats } from "../../onnx/tensor.ts";
 import { type ImagePreprocessing, modelId } from "../../records.ts";
 import { readCard, readModelFolder } from "../load-student.ts";
 import { committeeOf, membersFile } from "../members.ts";
 import { modelCorrupt, modelFile } from "../model-folder.ts";
+import { neighboursFile } from "../neighbours-file.ts";
 import type { LoadOptions, ModelFiles } from "../trainer.ts";
-import { inputName } from "./image-input.ts";
+import { type Heard, type Hearing, hearingOf, type Wider, withFeatures } from "./hearing.ts";
 import { inOrder } from "./in-order.ts";
-import { withFeaturesFor } from "./member-heads.ts";
+import { PhotoSearch, readNeighbours } from "./neighbours.ts";
 
 export type ImageStudent = Student & {
   readonly preprocessing: ImagePreprocessing;
@@ -48,75 +49,106 @@ export async function loadImageStudent(folder: string, options: LoadOptions): Pr
 /** @throws FlywheelError `model_corrupt` */
 export async function openImageStudent(model: ModelFiles, { threads }: LoadOptions): Promise<ImageStudent> {
   const card = readCard(Card, model);
-  const members = model.files.get(membersFile);
-  const network = model.files.get(modelFile) ?? new Uint8Array();
-  if (!members) return studentOver(card, await openPart(model, { name: modelFile, bytes: network, threads }));
-  const { network: wider, features } = withFeaturesFor(readOnnx(network), readOnnx(members));
+  const {
+    [modelFile]: network = new Uint8Array(),
+    [membersFile]: members,
+    [neighboursFile]: neighbours,
+  } = Object.fromEntries(model.files);
   await using opened = new AsyncDisposableStack();
-  const session = opened.use(await openPart(model, { name: modelFile, bytes: writeOnnx(wider), threads }));
-  const heads = opened.use(await openPart(model, { name: membersFile, bytes: members, threads: 1 }));
+  const wider =
+    members || neighbours ? await readPart(model, modelFile, () => withFeatures(readOnnx(network))) : undefined;
+  const session = opened.use(await openPart(model, { name: modelFile, source: wider?.network ?? network, threads }));
+  const hearing = hearingOf({ session, preprocessing: card.preprocessing, features: wider?.features });
+  const heads = members && opened.use(await openPart(model, { name: membersFile, source: members, threads: 1 }));
+  const search =
+    neighbours &&
+    (await readPart(model, neighboursFile, () => searchOf(neighbours, { card, width: widthOf(session, wider) })));
   const parts = opened.move();
   return {
-    ...studentOver(card, session),
-    committee: committeeOver(card, { session, heads, features }),
+    ...studentOver(card, hearing),
+    ...(search && { novelty: noveltyOver(card, hearing, search) }),
+    ...(heads && { committee: committeeOver(card, hearing, heads) }),
     [Symbol.asyncDispose]: () => parts.disposeAsync(),
   };
 }
 
-type Part = { readonly name: string; readonly bytes: Uint8Array; readonly threads: number };
+type Part = { readonly name: string; readonly source: Uint8Array | Model; readonly threads: number };
 
-async function openPart({ folder }: ModelFiles, { name, bytes, threads }: Part): Promise<Session> {
+function openPart(model: ModelFiles, { name, source, threads }: Part): Promise<Session> {
   // Threads that wait for work spin for a moment, which bridges the gap between two predictions, and sleep after it.
   const config = { "session.intra_op.spin_duration_us": "300" };
+  return readPart(model, name, () => openSession(source, { threads, spin: true, config }));
+}
+
+async function readPart<T>({ folder }: ModelFiles, name: string, read: () => T | Promise<T>): Promise<T> {
   try {
-    return await openSession(bytes, { threads, spin: true, config });
+    return await read();
   } catch (cause) {
     throw modelCorrupt(folder, `${name} cannot be opened: ${messageOf(cause)}`, cause);
   }
 }
 
-type Heads = { readonly session: Session; readonly heads: Session; readonly features: string };
+type ReadCard = z.output<typeof Card>;
 
-/** The network runs once more for those that are asked about; the heads cost nothing beside it. */
-function committeeOver({ classes, preprocessing }: z.output<typeof Card>, { session, heads, features }: Heads) {
-  const dims = [1, 3, preprocessing.size, preprocessing.size];
-  const hear = async (input: StudentInput) => {
-    const said = await session.run({ [inputName]: floats(await tensorOf(input, preprocessing), dims) });
-    const { logits: members } = await heads.run({ [features]: said[features]! });
-    return { logits: said["logits"]!.data as Float32Array, members: members!.data as Float32Array };
+const widthOf = ({ outputs }: Session, wider: Wider | undefined) =>
+  outputs.find(({ name }) => name === wider?.features)?.dims.at(-1);
+
+function searchOf(bytes: Uint8Array, { card, width }: { readonly card: ReadCard; readonly width: Dimension }) {
+  const neighbours = readNeighbours(bytes, card.classes.length);
+  if (neighbours.width === width) return new PhotoSearch(neighbours);
+  throw new RangeError(`it has ${neighbours.width} numbers a photo, the network's last layer reads ${width}`);
+}
+
+const noveltyOver =
+  ({ classes }: ReadCard, hearing: Hearing, search: PhotoSearch): NonNullable<Student["novelty"]> =>
+  async (batch, signal) => {
+    const novelty = new Float32Array(batch.length);
+    for await (const [row, { logits, features }] of hearEach(batch, hearing, signal)) {
+      const [classIndex] = argmaxRows(logits, classes.length);
+      novelty[row] = search.novelty(features!.data as Float32Array, classIndex!); // as its input: float32
+    }
+    return novelty;
+  };
+
+/** Beside the network, which has been heard, the heads cost nothing. */
+function committeeOver({ classes }: ReadCard, hearing: Hearing, heads: Session) {
+  const [input] = heads.inputs;
+  const hear = async (asked: StudentInput) => {
+    const { logits, features } = await hearing.hear(asked);
+    const { logits: members } = await heads.run({ [input!.name]: features! });
+    return { logits, members: members!.data as Float32Array };
   };
   return committeeOf({ size: Number(heads.outputs[0]!.dims[1]) / classes.length, hear });
 }
 
-function studentOver({ id, classes, preprocessing }: z.output<typeof Card>, session: Session): ImageStudent {
-  const dims = [1, 3, preprocessing.size, preprocessing.size];
-  const predictTensor = async (image: Float32Array): Promise<Float32Array> => {
-    const { logits } = await session.run({ [inputName]: floats(image, dims) }, { outputs: ["logits"] });
-    return logits!.data as Float32Array;
-  };
+function studentOver({ id, classes, preprocessing }: ReadCard, hearing: Hearing) {
   return {
     modelId: modelId(id),
     classes,
     preprocessing,
-    predictTensor,
-    async predictLogits(batch, signal) {
+    predictTensor: (image: Float32Array) => hearing.logitsOf(image),
+    async predictLogits(batch: readonly StudentInput[], signal?: AbortSignal) {
       const logits = new Float32Array(batch.length * classes.length);
-      let row = 0;
-      // One by one: larger batches are no faster on a processor, and an answer must not depend on its neighbours.
-      for await (const image of inOrder(batch, DECODED_AHEAD, (input) => tensorOf(input, preprocessing))) {
-        signal?.throwIfAborted();
-        logits.set(await predictTensor(image), row * classes.length);
-        row += 1;
-      }
+      for await (const [row, heard] of hearEach(batch, hearing, signal)) logits.set(heard.logits, row * classes.length);
       return logits;
     },
-    [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
   };
 }
 
-async function tensorOf(input: StudentInput, preprocessing: ImagePreprocessing): Promise<Float32Array> {
-  if (input.kind === "image") return await prepareImage(input.bytes, preprocessing);
-  throw new FlywheelError("student_wrong_input", `this student takes images, it was given a ${input.kind}`, {
-    hint: "check the task's input kind",
+/** One by one: larger batches are no faster on a processor, and an answer must not depend on its neighbours. */
+async function* hearEach(
+  batch: readonly StudentInput[],
+  hearing: Hearing,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<readonly [row: number, heard: Heard]> {
+  const prepared = async (input: StudentInput) => ({
+    input,
+    image: hearing.has(input) ? undefined : await hearing.prepare(input),
   });
+  let row = 0;
+  for await (const { input, image } of inOrder(batch, DECODED_AHEAD, prepared)) {
+    signal?.throwIfAborted();
+    yield [row, await hearing.hear(input, image)];
+    row += 1;
+  }
 }

@@ -2,7 +2,6 @@
 
 import { createGraphBuilder } from "../../onnx/builder.ts";
 import type { Model } from "../../onnx/model.ts";
-import { onlyInput } from "../../onnx/model.ts";
 import { floats } from "../../onnx/tensor.ts";
 import type { Head } from "./head.ts";
 
@@ -21,14 +20,4 @@ export function memberHeads(heads: readonly Head[], features: string): Model {
   );
   graph.output("logits", logits, "float32", ["N", rows]);
   return graph.build();
-}
-
-/** The network with what the members read as a further output. */
-export function withFeaturesFor(
-  network: Model,
-  members: Model,
-): { readonly network: Model; readonly features: string } {
-  const { name } = onlyInput(members);
-  const outputs = [...network.graph.outputs, { name, dtype: undefined, dims: undefined }];
-  return { network: { ...network, graph: { ...network.graph, outputs } }, features: name };
 }

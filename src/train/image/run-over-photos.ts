@@ -13,7 +13,8 @@ export type RunOptions = {
   /** From `images` to one output `[N, width]`. */
   readonly model: Model;
   readonly photosPath: string;
-  readonly count: number;
+  /** Places in the file of the photos to run over. */
+  readonly indices: readonly number[];
   readonly preprocessing: ImagePreprocessing;
   readonly threads: number;
   readonly stage: string;
@@ -24,29 +25,28 @@ export type RunOptions = {
 /** Larger ones are no faster on a processor, and need more memory. */
 const BATCH_SIZE = 16;
 
-/** Row-major `[count, width]`. */
+/** Row-major `[indices, width]`. */
 export async function runOverPhotos(options: RunOptions): Promise<Float32Array> {
-  const { model, photosPath: path, count, preprocessing, threads, progress, signal } = options;
+  const { model, photosPath: path, indices, preprocessing, threads, progress, signal } = options;
   const { size } = preprocessing;
   const output = onlyOutput(model).name;
   await using session = await openSession(model, { threads });
   const parts: Float32Array[] = [];
   let done = 0;
-  for await (const images of loadBatches(plansOf(count), { path, preprocessing, workers: 1 })) {
+  for await (const images of loadBatches(plansOf(indices), { path, preprocessing, workers: 1 })) {
     signal?.throwIfAborted();
     const rows = images.length / (3 * size * size);
     const results = await session.run({ [inputName]: floats(images, [rows, 3, size, size]) });
     parts.push(Float32Array.from(results[output]!.data as Float32Array));
     done += rows;
-    progress?.({ stage: options.stage, done, total: count });
+    progress?.({ stage: options.stage, done, total: indices.length });
   }
   return joined(parts);
 }
 
-function* plansOf(count: number): Generator<BatchPlan> {
-  for (let first = 0; first < count; first += BATCH_SIZE) {
-    const rows = Math.min(BATCH_SIZE, count - first);
-    yield Array.from({ length: rows }, (_, position) => ({ index: first + position, seed: "" }));
+function* plansOf(indices: readonly number[]): Generator<BatchPlan> {
+  for (let first = 0; first < indices.length; first += BATCH_SIZE) {
+    yield indices.slice(first, first + BATCH_SIZE).map((index) => ({ index, seed: "" }));
   }
 }
 

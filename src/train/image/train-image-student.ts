@@ -37,6 +37,7 @@ export async function trainImageStudent(context: TrainerContext): Promise<Prepar
     follows: {
       ...options,
       validation: validation.map(({ id, classIndex }) => [id, classIndex]),
+      neighbours: 1,
       ...(isHeadOnly && followsMembers(task)),
     },
     async run(work) {
@@ -51,7 +52,7 @@ export async function trainImageStudent(context: TrainerContext): Promise<Prepar
       });
       const { members: heads, ...student } = trained;
       if (!keepsFolds(task) || heads.length === 0) return student;
-      const files = new Map([[membersFile, writeOnnx(memberHeads(heads, network.features))]]);
+      const files = new Map([...student.files, [membersFile, writeOnnx(memberHeads(heads, network.features))]]);
       return { ...student, files, members: heads.length };
     },
   };

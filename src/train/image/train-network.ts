@@ -17,10 +17,12 @@ import { cutAt } from "../../onnx/surgery.ts";
 import { floats } from "../../onnx/tensor.ts";
 import type { BlobStore } from "../../store/contract.ts";
 import { meanLogLoss } from "../mean-log-loss.ts";
+import { neighboursFile } from "../neighbours-file.ts";
 import type { EpochRecord } from "../network/checkpoint.ts";
 import type { TrainingRow, TrainingSet } from "../training-rows.ts";
 import { fit } from "./fit.ts";
 import { chooseHead, type Head, type HeadData, outOfFoldOnly, startingHead } from "./head.ts";
+import { collectNeighbours, photosToKeep, writeNeighbours } from "./neighbours.ts";
 import { writePhotoFile } from "./photo-file.ts";
 import type { Recipe } from "./recipe.ts";
 import { runOverPhotos } from "./run-over-photos.ts";
@@ -52,6 +54,8 @@ export type TrainedNetwork = {
   readonly outOfFold: Float32Array;
   /** Heads on the same frozen features, by fold; none where the backbone is trained. */
   readonly members: readonly Head[];
+  /** Training photos as the trained network sees them, for `Student.novelty`. */
+  readonly files: ReadonlyMap<string, Uint8Array>;
 };
 
 export async function trainNetwork(options: TrainNetworkOptions): Promise<TrainedNetwork> {
@@ -67,27 +71,58 @@ async function fromPretrained(options: TrainNetworkOptions): Promise<TrainedNetw
   const data = await featuresOf(network.model, options);
   if (!trainsBackbone) {
     const { head, outOfFold, members } = chooseHead(data, seed);
-    return { model: withHead(network, head), history: [], outOfFold, members };
+    return { model: withHead(network, head), history: [], outOfFold, members, files: neighboursAmong(data) };
   }
   const start = network.isOurs ? network.model : withHead(network, startingHead(data));
   const { model, history } = await fitOn(start, options);
-  return { model, history, outOfFold: outOfFoldOnly(data, seed), members: [] };
+  const files = await neighboursUnder(model, data, options);
+  return { model, history, outOfFold: outOfFoldOnly(data, seed), members: [], files };
 }
 
 async function fromScratch(options: TrainNetworkOptions): Promise<TrainedNetwork> {
   const { model: trained, history } = await fitOn(options.network.model, options);
   const model = foldBatchNormalisation(trained);
-  const outOfFold = outOfFoldOnly(await featuresOf(model, options), options.seed);
-  return { model, history, outOfFold, members: [] };
+  const data = await featuresOf(model, options);
+  return { model, history, outOfFold: outOfFoldOnly(data, options.seed), members: [], files: neighboursAmong(data) };
 }
+
+/** Of features that the trained network itself has made of every training row. */
+function neighboursAmong(data: HeadData): TrainedNetwork["files"] {
+  const { rows, classStarts } = kept(data);
+  const { features, width } = data;
+  const own = new Float32Array(rows.length * width);
+  for (const [at, row] of rows.entries()) own.set(features.subarray(row * width, (row + 1) * width), at * width);
+  return neighbourFiles(own, classStarts);
+}
+
+/** Training has moved the features: the photos to keep are shown to the network once more. */
+async function neighboursUnder(
+  model: Model,
+  data: HeadData,
+  options: TrainNetworkOptions,
+): Promise<TrainedNetwork["files"]> {
+  const { rows: indices, classStarts } = kept(data);
+  const backbone = cutAt(model, options.network.features);
+  const features = await runOver(backbone, options, { photos: trainPhotos, indices, stage: "neighbours" });
+  return neighbourFiles(features, classStarts);
+}
+
+const kept = ({ rows, classes, width }: HeadData) =>
+  photosToKeep({ classIndices: Int32Array.from(rows, ({ classIndex }) => classIndex), classes }, width);
+
+const neighbourFiles = (features: Float32Array, classStarts: Int32Array): TrainedNetwork["files"] =>
+  new Map([[neighboursFile, writeNeighbours(collectNeighbours(features, classStarts))]]);
 
 /** What the backbone makes of every training row. */
 async function featuresOf(model: Model, options: TrainNetworkOptions): Promise<HeadData> {
   const { network, set } = options;
   const backbone = cutAt(model, network.features);
-  const count = set.rows.length;
-  const features = await runOver(backbone, options, { photos: trainPhotos, count, stage: "features" });
-  return { features, width: features.length / count, classes: set.classes.length, rows: set.rows };
+  const features = await runOver(backbone, options, {
+    photos: trainPhotos,
+    indices: places(set.rows),
+    stage: "features",
+  });
+  return { features, width: features.length / set.rows.length, classes: set.classes.length, rows: set.rows };
 }
 
 function withHead({ model, head }: StartingNetwork, { weights, bias }: Head): Model {
@@ -121,19 +156,22 @@ const isBorrowed = ({ isPretrained, isOurs }: StartingNetwork): boolean => isPre
 async function validationLoss(model: Model, options: TrainNetworkOptions): Promise<number> {
   const { validation: rows, set } = options;
   const served = foldBatchNormalisation(model);
-  const logits = await runOver(served, options, { photos: validationPhotos, count: rows.length, stage: "validate" });
+  const indices = places(rows);
+  const logits = await runOver(served, options, { photos: validationPhotos, indices, stage: "validate" });
   return meanLogLoss({ rows, classes: set.classes.length }, logits);
 }
 
-type Run = { readonly photos: string; readonly count: number; readonly stage: string };
+const places = (rows: readonly TrainingRow[]): readonly number[] => [...rows.keys()];
 
-function runOver(model: Model, options: TrainNetworkOptions, { photos, count, stage }: Run): Promise<Float32Array> {
+type Run = { readonly photos: string; readonly indices: readonly number[]; readonly stage: string };
+
+function runOver(model: Model, options: TrainNetworkOptions, { photos, indices, stage }: Run): Promise<Float32Array> {
   const { network, workFolder, threads, progress, signal } = options;
   const { preprocessing } = network;
   return runOverPhotos({
     model,
     photosPath: join(workFolder, photos),
-    count,
+    indices,
     preprocessing,
     threads,
     stage,

@@ -3,6 +3,7 @@
 import { z } from "zod";
 import type { Explanation, Student, StudentInput } from "../../contracts.ts";
 import { messageOf } from "../../errors.ts";
+import { argmaxRows } from "../../math/softmax.ts";
 import { readOnnx } from "../../onnx/proto.ts";
 import { type LabelValue, modelId, type RecordInput } from "../../records.ts";
 import { type Booster, createBooster } from "../../xgboost/booster.ts";
@@ -11,9 +12,11 @@ import { createMatrix } from "../../xgboost/matrix.ts";
 import { readCard, readModelFolder } from "../load-student.ts";
 import { committeeOf, memberFilesIn } from "../members.ts";
 import { modelCorrupt, modelFile } from "../model-folder.ts";
+import { neighboursFile } from "../neighbours-file.ts";
 import type { LoadOptions, ModelFiles } from "../trainer.ts";
 import { createEncoder } from "./encode-record.ts";
-import { FeatureSchema, namesOf } from "./feature-schema.ts";
+import { FeatureSchema, namesOf, widthOf } from "./feature-schema.ts";
+import { RecordSearch, readNeighbours } from "./neighbours.ts";
 import { boosterFile, featuresFile } from "./record-files.ts";
 import { described } from "./training-table.ts";
 import { fieldsOf, TreeInputKind } from "./tree-input.ts";
@@ -27,6 +30,8 @@ export type RecordStudent = Student & {
    * @throws FlywheelError `feature_type_changed`, `feature_not_finite`
    */
   predictRecord(fields: Fields): Float32Array;
+  /** The same for its novelty; undefined where the model has no neighbours. */
+  noveltyOf?(fields: Fields): number;
   /** Why, by SHAP values from XGBoost itself, which has to be on the machine. @throws FlywheelError `xgboost_missing` */
   explainRecord(fields: Fields): readonly Explanation[];
   /** What records held that the student cannot read, so far. */
@@ -61,6 +66,10 @@ export async function openRecordStudent(model: ModelFiles, { threads }: LoadOpti
   const shape = { classes: classes.length, features: encoder.width };
   const forest = readForest(model, modelFile, shape);
   const members = memberFilesIn(model.files).map(([name]) => readForest(model, name, shape));
+  const search = readSearch(model, { schema, classes: classes.length });
+  const unseen: number[] = [];
+  // What it cannot read has been counted when the record was decided on.
+  const silent = createEncoder(schema, { onUnknownCategory: (name) => unseen.push(placeOf(schema, name)) });
   const vector = new Float32Array(encoder.width);
   const explainer = createExplainer({ model, schema, classes, threads });
   const predictRecord = (fields: Fields, row = "1"): Float32Array => {
@@ -74,6 +83,13 @@ export async function openRecordStudent(model: ModelFiles, { threads }: LoadOpti
   const explainRecord = (fields: Fields): readonly Explanation[] => {
     encoder.encodeInto(vector, 0, fields, "1");
     return explainer.explain(vector);
+  };
+  const noveltyOf = (fields: Fields, row = "1"): number => {
+    unseen.length = 0;
+    silent.encodeInto(vector, 0, fields, row);
+    const [classIndex] = argmaxRows(logitsOf([forest], vector), forest.classes);
+    for (const place of unseen) vector[place] = UNSEEN;
+    return search!.novelty(vector, classIndex!);
   };
   return {
     modelId: modelId(id),
@@ -92,6 +108,17 @@ export async function openRecordStudent(model: ModelFiles, { threads }: LoadOpti
       return logits;
     },
     ...(members.length > 0 && { committee: committeeOf({ size: members.length, hear }) }),
+    ...(search && {
+      noveltyOf: (fields: Fields) => noveltyOf(fields),
+      async novelty(batch: readonly StudentInput[], signal?: AbortSignal) {
+        const novelty = new Float32Array(batch.length);
+        for (const [index, input] of batch.entries()) {
+          signal?.throwIfAborted();
+          novelty[index] = noveltyOf(fieldsOf(input, inputKind), String(index + 1));
+        }
+        return novelty;
+      },
+    }),
     async [Symbol.asyncDispose]() {
       explainer[Symbol.dispose]();
     },
@@ -124,6 +151,30 @@ function readForest({ folder, files }: ModelFiles, name: string, wanted: Pick<Fo
     throw new RangeError(`it has ${forest.features} features and ${forest.classes} classes`);
   } catch (cause) {
     throw modelCorrupt(folder, `${name} cannot be opened: ${messageOf(cause)}`, cause);
+  }
+}
+
+/** No category's number: to trees a word that training had not is missing, but it is stranger than that. */
+const UNSEEN = -1;
+
+function placeOf({ features }: FeatureSchema, name: string): number {
+  const before = features.slice(
+    0,
+    features.findIndex((feature) => feature.name === name),
+  );
+  return before.reduce((sum, feature) => sum + widthOf(feature), 0);
+}
+
+function readSearch(
+  { folder, files }: ModelFiles,
+  { schema, classes }: { readonly schema: FeatureSchema; readonly classes: number },
+): RecordSearch | undefined {
+  const bytes = files.get(neighboursFile);
+  if (!bytes) return undefined;
+  try {
+    return new RecordSearch(readNeighbours(bytes, classes), schema);
+  } catch (cause) {
+    throw modelCorrupt(folder, `${neighboursFile} cannot be read: ${messageOf(cause)}`, cause);
   }
 }
 

@@ -12,8 +12,11 @@ import type { Task } from "../../task.ts";
 import { createBooster } from "../../xgboost/booster.ts";
 import { createMatrix } from "../../xgboost/matrix.ts";
 import { library, needsLibrary } from "../../xgboost/testing.ts";
+import { readModelFolder } from "../load-student.ts";
+import { neighboursFile } from "../neighbours-file.ts";
 import { trainStudent } from "../train-student.ts";
-import { loadRecordStudent } from "./load-record-student.ts";
+import { loadRecordStudent, openRecordStudent } from "./load-record-student.ts";
+import { readNeighbours, writeNeighbours } from "./neighbours.ts";
 import { addRecords, customer, openWorld, plans, planTask, type World } from "./testing.ts";
 import { described } from "./training-table.ts";
 import { encodeDense, encodeRecords } from "./vectors.ts";
@@ -88,9 +91,11 @@ describe.skipIf(!library)(`training on records${needsLibrary}`, () => {
       "card.json",
       "features.json",
       "model.onnx",
+      "neighbours.safetensors",
     ]);
     const heldOut = await predictionsOf(store, card, "held-out");
     expect(heldOut).toHaveLength(300);
+    expect(heldOut.every(({ novelty }) => novelty! >= 0 && novelty! < 0.5)).toBe(true);
     expect(await accuracyOf(store, heldOut)).toBeGreaterThan(0.75);
     const outOfFold = await predictionsOf(store, card, "out-of-fold");
     expect(outOfFold).toHaveLength(500);
@@ -124,6 +129,57 @@ describe.skipIf(!library)(`training on records${needsLibrary}`, () => {
       contributions.reduce((sum, each) => sum + each.contribution, bias),
     );
     expectClose(sums, student.predictRecord(fields), { rtol: 1e-4, atol: 1e-4 });
+  });
+
+  test("finds records strange that are unlike those of their class", async () => {
+    await using world = await openWorld({ train: 300, calibrate: 0, certify: 0 });
+    const card = await trainStudent(given(world, small()));
+    const folder = world.store.models.folder(card.id);
+    await using student = await loadRecordStudent(folder, { threads: 1 });
+    const inputs = Array.from({ length: 60 }, (_, index) => ({
+      kind: "record" as const,
+      fields: customer(`new-${index}`).fields,
+    }));
+    const novelty = await student.novelty!(inputs);
+    expect(await student.novelty!(inputs.toReversed())).toEqual(novelty.toReversed());
+    expect(novelty).toEqual(Float32Array.from(inputs, ({ fields }) => student.noveltyOf!(fields)));
+    const usual = novelty.toSorted();
+    const { fields } = customer("new-1");
+    const strange = [
+      { ...fields, spending: 1e6 },
+      { ...fields, contract: "for ever" },
+      { ...fields, age: -400, spending: null },
+    ];
+    for (const one of strange) expect(student.noveltyOf!(one)).toBeGreaterThan(usual[57]!);
+    expect(student.noveltyOf!({ ...fields, spending: 1e9 })).toBeGreaterThan(student.noveltyOf!(strange[0]!));
+    // What no tree looks at makes nobody strange, and what cannot be read is counted once.
+    expect(student.noveltyOf!({ ...fields, customerId: "?" })).toBe(student.noveltyOf!(fields));
+    expect(student.unread.categories.size).toBe(0);
+    await expect(student.novelty!([{ kind: "record", fields: { ...fields, age: "old" } }])).rejects.toMatchObject({
+      code: "feature_type_changed",
+    });
+  });
+
+  test("is refused where its neighbours are not those of its schema; without them every record is familiar", async () => {
+    await using world = await openWorld({ train: 100, calibrate: 0, certify: 0 });
+    const card = await trainStudent(given(world, small()));
+    const model = await readModelFolder(world.store.models.folder(card.id));
+    const own = readNeighbours(model.files.get(neighboursFile)!, plans.length);
+    expect(readNeighbours(writeNeighbours(own), plans.length)).toEqual(own);
+    const columns = own.columns.map((column) => column + 3);
+    for (const bytes of [
+      new Uint8Array(9),
+      writeNeighbours({ ...own, columns }),
+      writeNeighbours({ ...own, classStarts: own.classStarts.subarray(1) }),
+      writeNeighbours({ ...own, classStarts: own.classStarts.toReversed() }),
+      writeNeighbours({ ...own, values: own.values.map(() => Number.POSITIVE_INFINITY) }),
+    ]) {
+      const damaged = { ...model, files: new Map([...model.files, [neighboursFile, bytes]]) };
+      await expect(openRecordStudent(damaged, { threads: 1 })).rejects.toMatchObject({ code: "model_corrupt" });
+    }
+    const earlier = { ...model, files: new Map([...model.files].filter(([name]) => name !== neighboursFile)) };
+    await using student = await openRecordStudent(earlier, { threads: 1 });
+    expect([student.novelty, student.noveltyOf]).toEqual([undefined, undefined]);
   });
 
   test("of two classes gives the logit of the second", async () => {

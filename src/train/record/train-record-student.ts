@@ -6,10 +6,12 @@ import { loadXgboost } from "../../xgboost/native.ts";
 import { parseTreeModel } from "../../xgboost/tree-model.ts";
 import { treesToOnnx } from "../../xgboost/trees-to-onnx.ts";
 import { followsMembers, keepsFolds, memberFileOf } from "../members.ts";
+import { neighboursFile } from "../neighbours-file.ts";
 import type { PreparedTraining, TrainedStudent, TrainerContext, TrainingWork } from "../trainer.ts";
 import { readValidationRows, type TrainingRow, type TrainingSet } from "../training-rows.ts";
 import { type FeatureSchema, inferFeatures } from "./feature-schema.ts";
 import { type FittedTrees, fitTrees, type Importances } from "./fit-trees.ts";
+import { collectNeighbours, writeNeighbours } from "./neighbours.ts";
 import { boosterFile, featuresFile } from "./record-files.ts";
 import { recordsOf } from "./training-table.ts";
 import { columnsFor, type TreeInputKind, treeInputKindOf } from "./tree-input.ts";
@@ -48,6 +50,7 @@ export async function trainRecordStudent(context: TrainerContext): Promise<Prepa
       schema,
       validation: validation.map(({ id, classIndex }) => [id, classIndex]),
       ...followsMembers(task),
+      neighbours: 1,
     },
     run: (work) => run({ work, set, validation, schema, xgboost, kind, keepsFolds: keepsFolds(task) }),
   };
@@ -107,19 +110,24 @@ async function run({ work, set, validation, schema, xgboost, kind, keepsFolds }:
     xgboost,
     keepsFolds,
   });
-  return trainedStudent(fitted, schema);
+  return trainedStudent(fitted, { schema, train });
 }
 
-function trainedStudent(fitted: FittedTrees, schema: FeatureSchema): TrainedStudent {
+function trainedStudent(
+  fitted: FittedTrees,
+  { schema, train }: { readonly schema: FeatureSchema; readonly train: TreeData },
+): TrainedStudent {
   const { ubj, rounds, gain, shap, outOfFold, members, history } = fitted;
   const trees = parseTreeModel(ubj);
   const model = treesToOnnx(trees);
+  const neighbours = collectNeighbours(train, schema, gain);
   return {
     model: { ...model, metadata: { ...model.metadata, "flywheel.features": JSON.stringify(schema.features) } },
-    files: new Map([
+    files: new Map<string, Uint8Array>([
       [featuresFile, new TextEncoder().encode(`${JSON.stringify(schema, undefined, 2)}\n`)],
       [boosterFile, ubj],
       ...members.map((own, fold) => [memberFileOf(fold), writeOnnx(treesToOnnx(parseTreeModel(own)))] as const),
+      ...(neighbours ? [[neighboursFile, writeNeighbours(neighbours)] as const] : []),
     ]),
     // A threshold or a value in each node.
     parameters: trees.trees.reduce((sum, { nodes }) => sum + nodes.length, 0),

@@ -58,6 +58,14 @@ function joined(starts: Int32Array, parts: Parts): Pick<SparseMatrix, "indices" 
   return { indices, values };
 }
 
+/** One number of the table; NaN where it is missing. */
+export function valueAt({ data, columns }: Vectors, row: number, column: number): number {
+  if (data instanceof Float32Array) return data[row * columns + column]!;
+  const [start, end] = [data.starts[row]!, data.starts[row + 1]!];
+  const at = data.indices.subarray(start, end).indexOf(column);
+  return at < 0 ? Number.NaN : data.values[start + at]!;
+}
+
 /** Rows of the table, each as often as it is named. */
 export function rowsOf({ data, columns, rows }: Vectors, among: readonly number[]): Vectors["data"] {
   if (among.length === rows && among.every((row, at) => row === at)) return data;

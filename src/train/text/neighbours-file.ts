@@ -3,6 +3,7 @@
  * Little-endian, as every processor that Node runs on.
  */
 
+import { checkClassStarts } from "../../math/nearest.ts";
 import { checkSparse } from "../../math/sparse.ts";
 import type { Neighbours } from "./neighbours.ts";
 
@@ -46,8 +47,6 @@ export function readNeighbours(bytes: Uint8Array): Neighbours {
   };
   checkSparse({ rows, ...matrix });
   const classStarts = new Int32Array(buffer, offsets[0], classes + 1);
-  const isRising = classStarts.every((start, c) => (c === 0 ? start === 0 : start >= classStarts[c - 1]!));
-  if (!isRising || classStarts[classes] !== rows)
-    throw new RangeError("neighbours whose classes do not hold their rows");
+  checkClassStarts(classStarts, rows);
   return { ...matrix, classStarts };
 }

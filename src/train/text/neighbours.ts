@@ -4,6 +4,7 @@
  * seldom with those of the class that it is taken for (docs/decisions/2026-11-24-out-of-scope.md).
  */
 
+import { keepNearest } from "../../math/nearest.ts";
 import type { SparseMatrix } from "../../math/sparse.ts";
 import type { TextEncoder } from "../../text/text-encoder.ts";
 
@@ -92,32 +93,24 @@ export class NeighbourSearch {
     for (let entry = 0; entry < count; entry++) text[columns[entry]!] = values[entry]!;
     const nearest = this.#nearestOf(classIndex);
     for (let entry = 0; entry < count; entry++) text[columns[entry]!] = 0;
-    const mean = nearest.reduce((sum, product) => sum + product, 0) / nearest.length;
+    const mean = nearest.reduce((sum, distance) => sum + distance, 0) / nearest.length;
     const length = lengthOf(values.subarray(0, count));
     if (nearest.length === 0 || length === 0) return 1;
-    return Math.min(1, Math.max(0, 1 - mean / length)); // rounding
+    return Math.min(1, Math.max(0, 1 + mean / length)); // rounding
   }
 
-  /** The largest inner products with rows of a class. */
+  /** The largest inner products with rows of a class, negated. */
   #nearestOf(classIndex: number): readonly number[] {
     const { classStarts, starts, indices, values } = this.#neighbours;
     const text = this.#text;
-    const largest: number[] = [];
+    const nearest: number[] = [];
     for (let row = classStarts[classIndex]!; row < classStarts[classIndex + 1]!; row++) {
       let product = 0;
       for (let entry = starts[row]!, end = starts[row + 1]!; entry < end; entry++) {
         product += values[entry]! * text[indices[entry]!]!;
       }
-      insert(largest, product);
+      keepNearest(nearest, -product, NEAREST);
     }
-    return largest;
+    return nearest;
   }
-}
-
-/** Keeps `largest` falling, and no longer than `NEAREST`. */
-function insert(largest: number[], product: number): void {
-  if (largest.length === NEAREST && product <= largest[NEAREST - 1]!) return;
-  const place = largest.findIndex((other) => other < product);
-  largest.splice(place < 0 ? largest.length : place, 0, product);
-  if (largest.length > NEAREST) largest.pop();
 }
