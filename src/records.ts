@@ -97,6 +97,8 @@ type AnnotationBase = {
   readonly id: string;
   readonly rowId: RowId;
   readonly at: number;
+  /** Of a task with several fields, the one that is judged. */
+  readonly field?: string;
 };
 
 /** One teacher pass. `value` is absent where the teacher never gave an answer inside the schema (`failure` says why). */

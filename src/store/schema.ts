@@ -60,9 +60,11 @@ type FileTable = {
   readonly modified_ms: number;
 };
 
-type GoldTable = { readonly row_id: string; readonly value: string };
+/** `field`: which of a task's fields, here and below; empty where the task has one output. */
+type GoldTable = { readonly field: string; readonly row_id: string; readonly value: string };
 
 type AnnotationTable = {
+  readonly field: string;
   readonly id: string;
   readonly row_id: string;
   readonly at: number;
@@ -92,6 +94,7 @@ type SpendTotalsTable = {
 };
 
 type LabelTable = {
+  readonly field: string;
   readonly row_id: string;
   readonly value: string;
   readonly weight: number;
@@ -101,7 +104,7 @@ type LabelTable = {
 };
 export type LabelRecord = Selectable<LabelTable>;
 
-type ModelTable = { readonly id: string; readonly created_at: number; readonly card: string };
+type ModelTable = { readonly field: string; readonly id: string; readonly created_at: number; readonly card: string };
 
 type PredictionTable = {
   readonly model_id: string;
@@ -116,6 +119,7 @@ type PredictionTable = {
 };
 
 type PolicyTable = {
+  readonly field: string;
   readonly id: string;
   readonly model_id: string;
   readonly certified: number;
@@ -123,9 +127,15 @@ type PolicyTable = {
   readonly body: string;
 };
 
-type PolicyVoidTable = { readonly policy_id: string; readonly why: string; readonly at: number };
+type PolicyVoidTable = {
+  readonly field: string;
+  readonly policy_id: string;
+  readonly why: string;
+  readonly at: number;
+};
 
 type ChampionTable = {
+  readonly field: string;
   readonly version: number;
   readonly model_id: string;
   readonly policy_id: string;
@@ -134,6 +144,7 @@ type ChampionTable = {
 };
 
 type DecisionTable = {
+  readonly field: string;
   readonly id: string;
   readonly row_id: string;
   readonly at: number;
@@ -143,4 +154,4 @@ type DecisionTable = {
   readonly body: string;
 };
 
-type RoundTable = { readonly round: number; readonly body: string };
+type RoundTable = { readonly field: string; readonly round: number; readonly body: string };
