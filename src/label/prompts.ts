@@ -9,7 +9,7 @@
 
 import { createRng, fork, shuffle } from "../math/random.ts";
 import type { LabelValue } from "../records.ts";
-import type { Choice, Task } from "../task.ts";
+import { type Choice, choicesOf, type Task } from "../task.ts";
 
 /** How one pass asks. Live traffic (pass 0) is asked exactly as pass 1, so that its labels mean the same. */
 export type Question = {
@@ -26,7 +26,7 @@ export const VARIED_TEMPERATURE = 0.7;
 
 /** @param seed shuffles the labels of pass 2 and 3; the request's idempotency key, so that a repeat asks the same */
 export function questionOf(task: Task, pass: number, seed: string): Question {
-  const offered = offeredChoices(task);
+  const offered = choicesOf(task);
   const choices = pass <= 1 ? offered : shuffle(offered, createRng(fork(seed, "label-order", pass)));
   const wording = pass <= 1 ? firstWording : pass === 2 ? secondWording : thirdWording;
   const { system, user } = wording(task.instructions, choices.map(describe));
@@ -68,14 +68,6 @@ export function modelOfPass(task: Task, pass: number): string {
 
 function asksSecondModel(task: Task, pass: number): boolean {
   return pass >= 2 && task.teacher.secondModel !== undefined;
-}
-
-function offeredChoices(task: Task): readonly Choice[] {
-  if (task.output.kind === "choice") return task.output.choices;
-  return [
-    { value: "true", description: "yes, it holds", synonyms: [] },
-    { value: "false", description: "no, it does not hold", synonyms: [] },
-  ];
 }
 
 const describe = ({ value, description }: Choice): string =>
