@@ -3,6 +3,8 @@
  * own. A task of one output is the case of one field without a name, so whoever composes stages need not ask which it is.
  */
 
+import type { GivenLabel, TeacherAnswer, TeacherFieldsAnswer } from "./contracts.ts";
+import type { TeacherAnnotation, Usage } from "./records.ts";
 import type { Store } from "./store/contract.ts";
 import { type AnyTask, type FieldsTask, promptVersion, type Task } from "./task.ts";
 
@@ -39,11 +41,55 @@ export function scopesOf(store: Store, task: AnyTask): readonly FieldScope[] {
   return fieldsOf(task).map((field) => ({ ...field, store: store.field(field.name) }));
 }
 
+/** What a teacher's answer, or its last failure, says of each field that was asked. */
+export type Judged = {
+  readonly given: Readonly<Record<string, GivenLabel>>;
+  /** What is recorded of fields without a valid answer. */
+  readonly failure?: { readonly code: string; readonly message: string };
+  readonly usage: Usage;
+  readonly costUsd: number;
+  readonly latencyMs: number;
+};
+
+type JudgedBase = Omit<
+  TeacherAnnotation,
+  "field" | "value" | "failure" | "probabilities" | "usage" | "costUsd" | "latencyMs"
+>;
+
 /**
- * One amount shared out among `count`, whole units each, adding up to it exactly. What one call costs stands in equal parts
- * with the fields that it answers, so that what the fields say adds up to what was paid.
- * @returns the part of number `index`
+ * One answer as annotations, one for each field, all under the id of the request. Tokens and cost stand with them in equal
+ * parts, so that what the fields say adds up to what was paid.
  */
+export function annotationsOf(
+  base: JudgedBase,
+  fields: readonly string[],
+  { given, failure, usage, costUsd, latencyMs }: Judged,
+): readonly TeacherAnnotation[] {
+  return fields.map((field, index) => {
+    const said = given[field];
+    const part = (amount: number) => partOf(amount, index, fields.length);
+    return {
+      ...base,
+      ...(field !== "" && { field }),
+      ...(said ? { value: said.value } : { failure: failure ?? unanswered }),
+      ...(said?.probabilities && { probabilities: said.probabilities }),
+      usage: { inputTokens: part(usage.inputTokens), outputTokens: part(usage.outputTokens) },
+      costUsd: fields.length === 1 ? costUsd : part(costUsd * NANO_PER_USD) / NANO_PER_USD,
+      latencyMs,
+    };
+  });
+}
+
+const unanswered = { code: "teacher_off_schema", message: "the teacher left this question out" };
+
+/** As the store counts money: parts of whole nano-dollars add up to the last one. */
+const NANO_PER_USD = 1e9;
+
+/** What an answer gives each field, by name. */
+export const givenIn = (answer: TeacherAnswer | TeacherFieldsAnswer): Judged["given"] =>
+  "fields" in answer ? answer.fields : { "": answer };
+
+/** The part of number `index` of `amount`, shared out among `count` in whole units that add up to it. */
 export function partOf(amount: number, index: number, count: number): number {
   return Math.round((amount * (index + 1)) / count) - Math.round((amount * index) / count);
 }
