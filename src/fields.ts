@@ -5,7 +5,7 @@
 
 import type { GivenLabel, TeacherAnswer, TeacherFieldsAnswer } from "./contracts.ts";
 import type { TeacherAnnotation, Usage } from "./records.ts";
-import type { Store } from "./store/contract.ts";
+import type { SpendStore, Store } from "./store/contract.ts";
 import { type AnyTask, type FieldsTask, promptVersion, type Task } from "./task.ts";
 
 export type FieldView = {
@@ -27,18 +27,35 @@ export function fieldNames(task: AnyTask): readonly string[] {
   return hasFields(task) ? Object.keys(task.fields) : [""];
 }
 
-/** `mail/topic` in messages; its own question and target, everything else as the task has it. */
+/** `mail/topic` in messages; its own question and target, its part of the budget, everything else as the task has it. */
 function fieldTask({ fields, answer: _, ...shared }: FieldsTask, field: string, version: string): Task {
   const { instructions, output, target = shared.target } = fields[field]!;
   const name = `${shared.name}/${field}`;
-  return Object.freeze({ ...shared, name, instructions, output, target, part: { field, promptVersion: version } });
+  const part = { field, promptVersion: version };
+  const budget = shared.budgetUsd === undefined ? {} : { budgetUsd: shared.budgetUsd / Object.keys(fields).length };
+  return Object.freeze({ ...shared, ...budget, name, instructions, output, target, part });
 }
 
 /** What the stages run on. */
 export type FieldScope = FieldView & { readonly store: Store };
 
 export function scopesOf(store: Store, task: AnyTask): readonly FieldScope[] {
-  return fieldsOf(task).map((field) => ({ ...field, store: store.field(field.name) }));
+  const fields = fieldsOf(task);
+  return fields.map((field) => {
+    const own = store.field(field.name);
+    return { ...field, store: fields.length === 1 ? own : { ...own, spend: partOfSpend(own.spend, fields.length) } };
+  });
+}
+
+/** Every request asks all fields: of what was spent, an equal part is each one's. */
+function partOfSpend(spend: SpendStore, count: number): SpendStore {
+  return {
+    ...spend,
+    async totals() {
+      const { spentUsd, reservedUsd, inFlight } = await spend.totals();
+      return { spentUsd: spentUsd / count, reservedUsd: reservedUsd / count, inFlight };
+    },
+  };
 }
 
 /** What a teacher's answer, or its last failure, says of each field that was asked. */
