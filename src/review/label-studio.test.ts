@@ -60,7 +60,7 @@ describe("toLabelStudioTasks", () => {
         { model_version: "student abababababab", score: 0.97, result: result("sad") },
       ],
     });
-    const ids = exported!.predictions.map((one) => one.result[0].id);
+    const ids = exported!.predictions.map((one) => one.result[0]!.id);
     expect(new Set(ids).size).toBe(2);
   });
 
