@@ -113,10 +113,10 @@ function toFieldsFlywheel(workspace: Workspace<FieldsTask>): FieldsFlywheel {
       }),
     improve: ({ force = false, ...work } = {}) =>
       inTurn(scopes, (scope) => runRound({ ...own(scope), ...inField(scope, work), force })),
-    rollback: ({ field } = {}) => rollBack(named(scopes, field), field, clock.now()),
+    rollback: async ({ field } = {}) => await rollBack(named(scopes, field), field, clock.now()),
     status: () => readFieldsStatus(workspace, scopes),
-    exportModel: ({ directory: out, field, modelId }) =>
-      inTurn(named(scopes, field), (scope) =>
+    exportModel: async ({ directory: out, field, modelId }) =>
+      await inTurn(named(scopes, field), (scope) =>
         exportModel({ ...own(scope), directory: join(out, scope.name), modelId }),
       ),
     [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
