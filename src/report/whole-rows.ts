@@ -29,7 +29,7 @@ async function answeredRows({ store, task }: FieldScope): Promise<ReadonlyMap<Ro
   const { threshold } = policy ?? {};
   const isInForce = policy?.certificate && voided === undefined && policy.promptVersion === promptVersion(task);
   if (!subject || !isInForce || threshold === undefined) return undefined;
-  const heldOut = await collectHeldOut(store, subject.card.id);
+  const heldOut = await collectHeldOut(store, { ...policy, modelId: subject.card.id });
   const { score } = answersOf(heldOut, subject.card.classes, policy);
   return new Map(heldOut.rowIds.map((id, row) => [id, score[row]! >= threshold]));
 }
