@@ -83,6 +83,7 @@ const MOST_SWEEPS = 3;
  */
 export async function labelRows(options: LabelRowsOptions<Task>): Promise<LabelSummary>;
 export async function labelRows(options: LabelRowsOptions<FieldsTask>): Promise<FieldsLabelSummary>;
+export async function labelRows(options: LabelRowsOptions): Promise<LabelSummary | FieldsLabelSummary>;
 export async function labelRows(options: LabelRowsOptions): Promise<LabelSummary | FieldsLabelSummary> {
   const { store, task, clock, signal } = options;
   const startedAt = clock.now();
