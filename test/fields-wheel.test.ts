@@ -177,6 +177,11 @@ describe("the wheel on three fields", () => {
     expect(page).toContain("3 of 3 fields are certified");
     const ids = [...page.matchAll(/\bid="([^"]+)"/g)].map(([, id]) => id);
     expect(new Set(ids).size).toBe(ids.length);
+    const referred = [...page.matchAll(/\b(?:aria-labelledby|aria-describedby|href)="(#?[^"]+)"/g)].flatMap(([, to]) =>
+      to!.split(" "),
+    );
+    const inside = referred.filter((to) => !to.includes(":")).map((to) => to.replace("#", ""));
+    expect(inside.filter((id) => !ids.includes(id))).toEqual([]);
 
     const exported = await flywheel.exportModel({ directory: join(root, "out") });
     for (const name of ["topic", "urgent", "mood"]) {

@@ -30,7 +30,10 @@ export default {
   // columns: { text: "sentence", gold: "label", id: "nr" },
   // columns: { features: { age: "number", plan: "category", vip: "boolean" }, gold: "churned" },
 
-  // One of K labels ("choice"), or yes / no ("predicate").
+  // One of K labels ("choice"), yes / no ("predicate"), or ordered levels ("score", levels: ["calm", "cross", "furious"]).
+  // Several at once, in one call to the teacher, each certified for itself: instead of output, fields: { NAME: {
+  // instructions, output, target? }, … } and answer: "each" (field by field) or "together" (the whole row or none of it),
+  // in a FieldsTaskDefinition. Gold then has a column a field.
   output: {
     kind: "choice",
     choices: [

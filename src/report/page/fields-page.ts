@@ -107,7 +107,10 @@ function fieldPart({ name, data }: FieldsData["fields"][number]): Html {
  */
 function withAnchors(markup: string, name: string): string {
   return markup
-    .replace(/\b(id|for|aria-labelledby|aria-describedby)="([^"]+)"/g, `$1="${name}-$2"`)
+    .replace(/\b(id|for|aria-labelledby|aria-describedby)="([^"]+)"/g, (_, attribute: string, ids: string) => {
+      const prefixed = ids.split(" ").map((id) => `${name}-${id}`);
+      return `${attribute}="${prefixed.join(" ")}"`;
+    })
     .replace(/\bhref="#([^"]+)"/g, `href="#${name}-$1"`)
     .replace(/url\((&#34;|&quot;|"|')?#([^)"'&]+)(&#34;|&quot;|"|')?\)/g, `url($1#${name}-$2$3)`);
 }
