@@ -1,9 +1,9 @@
 /** @file Gold labels that stand in a column of the data: which label a cell means, and the cells that mean none. */
 
-import type { GoldColumn } from "../columns.ts";
 import { fieldsOf } from "../fields.ts";
 import type { LabelValue } from "../records.ts";
 import { type AnyTask, normaliseLabel } from "../task.ts";
+import { inField } from "./gold-labels.ts";
 import { createProblems } from "./line-problems.ts";
 import type { GoldSummary } from "./read-gold.ts";
 
@@ -30,18 +30,6 @@ export function createGoldReader(task: AnyTask): GoldReader {
     summary: () =>
       read === 0 ? undefined : { matched, unmatched: { count: 0, first: [] }, unknownLabels: unknownLabels.summary() },
   };
-}
-
-/** What is said of a cell of one of several fields: `topic: biling`. */
-export const inField = (field: string, text: string): string => (field === "" ? text : `${field}: ${text}`);
-
-/** An empty cell of one of several fields says nothing of it. */
-export function labelsIn(
-  gold: readonly GoldColumn[],
-  fields: Readonly<Record<string, unknown>>,
-): Readonly<Record<string, string>> {
-  const cells = gold.map(({ field, column }) => [field, String(fields[column] ?? "").trim()] as const);
-  return Object.fromEntries(cells.filter(([field, label]) => field === "" || label !== ""));
 }
 
 /** `data.csv:12` → 12. */

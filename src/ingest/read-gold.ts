@@ -10,7 +10,7 @@ import { fieldsOf, hasFields } from "../fields.ts";
 import type { RowId } from "../records.ts";
 import type { SeenFile, Store } from "../store/contract.ts";
 import { type AnyTask, normaliseLabel } from "../task.ts";
-import { inField, labelsIn } from "./gold-cell.ts";
+import { inField, labelsIn } from "./gold-labels.ts";
 import { inGroups } from "./in-order.ts";
 import { createProblems, type LineProblems } from "./line-problems.ts";
 import { columnOf, FILE_COLUMNS, readTable, type TableRecord } from "./read-table.ts";
