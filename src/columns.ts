@@ -26,8 +26,8 @@ export const Columns = z.strictObject({
         .refine((features) => Object.keys(features).length > 0, "must name a feature"),
     ])
     .default("auto"),
-  /** Gold labels: they measure and are never a feature. */
-  gold: z.string().min(1).optional(),
+  /** Gold labels: they measure and are never a feature. Of a task of several fields, a column for each that has one. */
+  gold: z.union([z.string().min(1), z.record(z.string(), z.string().min(1))]).optional(),
   /** What users call the row: shown beside its source, never a feature. */
   id: z.string().min(1).optional(),
   /** Columns that are left out. */
@@ -93,7 +93,22 @@ export function readFields(
 
 /** Where the task leaves the choice to the data. */
 export const isFeature = ({ gold, id, ignore }: Columns, name: string): boolean =>
-  name !== gold && name !== id && !ignore.includes(name);
+  !isGold(gold, name) && name !== id && !ignore.includes(name);
+
+export type GoldColumn = {
+  /** Empty where the task has one output. */
+  readonly field: string;
+  readonly column: string;
+};
+
+export function goldColumns({ gold }: Columns): readonly GoldColumn[] {
+  if (gold === undefined) return [];
+  if (typeof gold === "string") return [{ field: "", column: gold }];
+  return Object.entries(gold).map(([field, column]) => ({ field, column }));
+}
+
+const isGold = (gold: Columns["gold"], name: string): boolean =>
+  typeof gold === "object" ? Object.values(gold).includes(name) : name === gold;
 
 function refuseUnknown(columns: Columns, given: Readonly<Record<string, unknown>>, names: readonly string[]): void {
   const unknown = Object.keys(given).find((name) => !names.includes(name) && isFeature(columns, name));

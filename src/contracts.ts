@@ -47,6 +47,8 @@ export class TeacherError extends FlywheelError {
   readonly costUsd: number;
   /** The request left and no answer came: the provider may have charged for it all the same. */
   readonly inDoubt: boolean;
+  /** Of an answer about several fields: those of them that were inside the schema, by name. */
+  readonly valid: Readonly<Record<string, GivenLabel>>;
 
   constructor(
     code: string,
@@ -56,6 +58,7 @@ export class TeacherError extends FlywheelError {
       readonly usage?: Usage;
       readonly costUsd?: number;
       readonly inDoubt?: boolean;
+      readonly valid?: Readonly<Record<string, GivenLabel>>;
     } = {},
   ) {
     super(code, message, options);
@@ -64,13 +67,23 @@ export class TeacherError extends FlywheelError {
     this.usage = options.usage ?? { inputTokens: 0, outputTokens: 0 };
     this.costUsd = options.costUsd ?? 0;
     this.inDoubt = options.inDoubt ?? false;
+    this.valid = options.valid ?? {};
   }
 }
 
-/** A teacher's answer, valid under the task's schema. Failures are thrown as `TeacherError`. */
-export type TeacherAnswer = {
+/** What was said to one question. */
+export type GivenLabel = {
   readonly value: LabelValue;
   readonly probabilities?: Readonly<Record<LabelValue, number>>;
+};
+
+/** A teacher's answer, valid under the task's schema. Failures are thrown as `TeacherError`. */
+export type TeacherAnswer = GivenLabel & AnswerCharge;
+
+/** Of a task of several fields: one answer to all of them. */
+export type TeacherFieldsAnswer = AnswerCharge & { readonly fields: Readonly<Record<string, GivenLabel>> };
+
+type AnswerCharge = {
   readonly usage: Usage;
   readonly costUsd: number;
   readonly latencyMs: number;
@@ -89,10 +102,10 @@ export type Teacher = {
   maxCostUsd(request: TeacherRequest): number;
   /**
    * @throws TeacherError `teacher_rate_limited`, `teacher_unavailable`, `teacher_timeout`, `teacher_off_schema`:
-   *   retryable; `teacher_refused`, `teacher_bad_request`: final for this row; `teacher_unauthorised`,
+   *   retryable (`valid` then holds the fields that were on schema); `teacher_refused`, `teacher_bad_request`: final for this row; `teacher_unauthorised`,
    *   `teacher_misconfigured`: any row would meet the same
    */
-  ask(request: TeacherRequest, signal?: AbortSignal): Promise<TeacherAnswer>;
+  ask(request: TeacherRequest, signal?: AbortSignal): Promise<TeacherAnswer | TeacherFieldsAnswer>;
 };
 
 // ── student ─────────────────────────────────────────────────────────────────────────────────────────────────────────

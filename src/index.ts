@@ -3,7 +3,15 @@
  */
 
 // The contracts, for those who bring their own teacher, student, store or clock.
-export type { Clock, Progress, Student, Teacher, TeacherAnswer, TeacherRequest } from "./contracts.ts";
+export type {
+  Clock,
+  Progress,
+  Student,
+  Teacher,
+  TeacherAnswer,
+  TeacherFieldsAnswer,
+  TeacherRequest,
+} from "./contracts.ts";
 export { TeacherError } from "./contracts.ts";
 // What goes wrong.
 export { FlywheelError } from "./errors.ts";
@@ -18,12 +26,13 @@ export {
   type TrainOutcome,
   type Work,
 } from "./flywheel/open.ts";
+export { type FieldsFlywheel, type FieldsStatus, openFieldsFlywheel, type PerField } from "./flywheel/open-fields.ts";
 export type { ReviewExport, ReviewFormat } from "./flywheel/review-files.ts";
 export type { Status } from "./flywheel/status.ts";
 export type { Challenger, FinishedRound, RoundOutcome } from "./improve/run-round.ts";
 // What the methods return.
 export type { IngestSummary } from "./ingest/ingest.ts";
-export type { LabelSummary } from "./label/label-rows.ts";
+export type { FieldsLabelSummary, LabelSummary } from "./label/label-rows.ts";
 export type { LabellingPlan } from "./label/plan-labelling.ts";
 // The nouns.
 export type {
@@ -42,7 +51,8 @@ export type {
   RowId,
   Target,
 } from "./records.ts";
-export { Summary } from "./report/summary.ts";
+export { FieldsSummary, Summary } from "./report/summary.ts";
+export type { FieldsReportFiles } from "./report/write-fields-report.ts";
 export type { ReportFiles } from "./report/write-report.ts";
 export type { ReviewImport } from "./review/import-problem.ts";
 // A first look at a log, before there is a workspace.
@@ -58,6 +68,13 @@ export {
 export type { Store } from "./store/contract.ts";
 export { openSqliteStore } from "./store/sqlite.ts";
 // The task: what is decided, by whom, how well and for how much.
-export { defineTask, type Task, type TaskDefinition } from "./task.ts";
+export {
+  defineFieldsTask,
+  defineTask,
+  type FieldsTask,
+  type FieldsTaskDefinition,
+  type Task,
+  type TaskDefinition,
+} from "./task.ts";
 export { loadStudent } from "./train/load-student.ts";
 export { version } from "./version.ts";

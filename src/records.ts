@@ -97,6 +97,8 @@ type AnnotationBase = {
   readonly id: string;
   readonly rowId: RowId;
   readonly at: number;
+  /** Of a task with several fields, the one that is judged. */
+  readonly field?: string;
 };
 
 /** One teacher pass. `value` is absent where the teacher never gave an answer inside the schema (`failure` says why). */
@@ -366,12 +368,14 @@ export type Champion = {
 // ── decisions and rounds ────────────────────────────────────────────────────────────────────────────────────────────
 
 /**
- * `unfamiliar`: sure enough, but of an input unlike any that it was trained on; `no-champion`, `no-certificate`: nothing may
- * be answered yet; `voided`: the monitor alarmed or the prompt changed.
+ * `unfamiliar`: sure enough, but of an input unlike any that it was trained on; `together`: sure enough, but another field of
+ * a row that is only answered whole was not; `no-champion`, `no-certificate`: nothing may be answered yet; `voided`: the
+ * monitor alarmed or the prompt changed.
  */
 export const EscalationReason = [
   "unsure",
   "unfamiliar",
+  "together",
   "no-champion",
   "no-certificate",
   "voided",
@@ -409,7 +413,7 @@ export type Decision = {
   readonly modelId?: ModelId;
   readonly policyId?: PolicyId;
   readonly latencyMs: number;
-  /** What the teacher cost for this request. */
+  /** What the teacher cost for this request; of one about several fields, this one's equal part. */
   readonly costUsd: number;
 };
 

@@ -2,11 +2,15 @@ import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { FlywheelError } from "./errors.ts";
+import { fieldsOf } from "./fields.ts";
 import { rowId } from "./records.ts";
 import {
   classesOf,
+  defineFieldsTask,
   defineTask,
+  type FieldsTaskDefinition,
   normaliseLabel,
+  parseAnyTask,
   parseTask,
   promptVersion,
   splitOf,
@@ -125,5 +129,50 @@ describe("splitOf", () => {
     for (let index = 0; index < 500; index++) {
       if (splitOf(id(index), shares) === "certify") expect(splitOf(id(index), larger)).toBe("certify");
     }
+  });
+});
+
+describe("a task of several fields", () => {
+  const letter: FieldsTaskDefinition = {
+    name: "letter",
+    input: "text",
+    fields: {
+      topic: { instructions: "About what?", output: { kind: "choice", choices: ["bill", "parcel"] } },
+      mood: { instructions: "How angry?", output: { kind: "score", levels: ["calm", { label: "furious" }] } },
+    },
+    teacher: { model: "google/gemini-2.5-flash" },
+    budgetUsd: 8,
+  };
+
+  test("is a task of one output for each field, with a part of the budget and one question's version", () => {
+    const task = defineFieldsTask({ ...letter, target: { kind: "regret", risk: 0.05 } });
+    const [topic, mood] = fieldsOf(task);
+    expect([topic!.name, mood!.name]).toEqual(["topic", "mood"]);
+    expect(topic!.task).toMatchObject({ name: "letter/topic", instructions: "About what?", budgetUsd: 4 });
+    expect(topic!.task.target.risk).toBe(0.05);
+    expect(classesOf(mood!.task)).toEqual(["calm", "furious"]);
+    expect(normaliseLabel(mood!.task, "Furious!")).toBe("furious");
+    expect(fieldsOf(defineTask(fruit))).toEqual([{ name: "", task: defineTask(fruit) }]);
+  });
+
+  test.each([
+    ["an output beside the fields", { output: { kind: "predicate" } }],
+    ["no field", { fields: {} }],
+    ["a name that is none", { fields: { "2nd": letter.fields["topic"] } }],
+    [
+      "labels that look alike",
+      { fields: { mood: { instructions: "x", output: { kind: "score", levels: ["Calm", "calm!"] } } } },
+    ],
+    ["one level", { fields: { mood: { instructions: "x", output: { kind: "score", levels: ["calm"] } } } }],
+    ["gold in one column", { columns: { gold: "label" } }],
+    ["gold of a field that there is not", { columns: { gold: { colour: "label" } } }],
+    ["a selective target answered together", { answer: "together", target: { kind: "selective", risk: 0.05 } }],
+  ])("rejects %s", (_, changes) => {
+    expect(codeOf(() => parseAnyTask({ ...letter, ...changes }))).toBe("invalid_task");
+  });
+
+  test("may have a selective target where each field is answered for itself", () => {
+    expect(codeOf(() => parseAnyTask({ ...letter, target: { kind: "selective", risk: 0.05 } }))).toBe("no error");
+    expect(codeOf(() => parseTask({ ...fruit, columns: { gold: { topic: "label" } } }))).toBe("invalid_task");
   });
 });

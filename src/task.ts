@@ -20,9 +20,13 @@ const Choice = z.strictObject({
 });
 export type Choice = z.output<typeof Choice>;
 
+const Level = z.strictObject({ label: z.string().min(1), description: z.string().optional() });
+
 const Output = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("choice"), choices: z.array(Choice).min(2).max(255) }),
   z.strictObject({ kind: z.literal("predicate") }),
+  /** Levels from the lowest to the highest: a level's value is its place, from 0. */
+  z.strictObject({ kind: z.literal("score"), levels: z.array(Level).min(2).max(10) }),
 ]);
 export type Output = z.output<typeof Output>;
 
@@ -156,75 +160,125 @@ const StudentOptions = z.strictObject({
 });
 export type StudentOptions = z.output<typeof StudentOptions>;
 
-const TaskSchema = z
-  .strictObject({
-    name: z.string().regex(/^[a-z0-9][a-z0-9_-]*$/, "must be lower case letters, digits, - and _"),
-    input: z.enum(["image", "text", "record"]),
-    output: Output,
-    instructions: z.string().min(1),
-    /** Text and records: which columns of the data are what. */
-    columns: Columns.prefault({}),
-    teacher: TeacherOptions,
-    student: StudentOptions.prefault({}),
-    target: z
-      .strictObject({
-        kind: z.enum(["regret", "selective"]),
-        risk: z.number().gt(0).lt(1),
-        delta: z.number().gt(0).lt(1).default(0.1),
-      })
-      .default({ kind: "regret", risk: 0.03, delta: 0.1 }),
-    /** Whose labels errors are counted against when certifying. */
-    reference: z.enum(["teacher", "person"]).default("teacher"),
-    splits: z
-      .strictObject({ train: share, calibrate: share, certify: share })
-      .default({ train: 0.6, calibrate: 0.15, certify: 0.25 })
-      .refine((s) => Math.abs(s.train + s.calibrate + s.certify - 1) < 1e-9, "shares must sum to 1"),
-    /** Hard stop over the life of the workspace, counting requests in flight; absent: no limit. */
-    budgetUsd: z.number().min(0).optional(),
-    audit: z
-      .strictObject({
-        /** Share of all traffic drawn before routing and labelled whatever the student says: certifies and monitors. */
-        uniformRate: share.default(0.01),
-        /** Mean share of the remaining confident traffic that is audited, more often where confidence is lower. */
-        rate: share.default(0.02),
-      })
-      .prefault({}),
-    /** What a challenger may lose in accuracy and still be promoted (paired, one-sided 95 %; SCIENCE D9: one point). */
-    promotion: z.strictObject({ margin: share.default(0.01) }).prefault({}),
-    whenTeacherDown: z.enum(TeacherDownPolicy).default("answer-flagged"),
-    outOfScope: z
-      .strictObject({
-        /**
-         * Share of traffic of the usual kind that may be escalated for being unlike the training data, so that what is of
-         * another kind is, however sure the student is. 0: never.
-         */
-        share: z.number().min(0).max(0.5).default(0.02),
-      })
-      .prefault({}),
-    /** For the cost worksheet. */
-    costs: z
-      .strictObject({
-        hostingPerMonthUsd: z.number().min(0).default(30),
-        reviewPerRulingUsd: z.number().min(0).default(0.05),
-      })
-      .prefault({}),
+const Target = z.strictObject({
+  kind: z.enum(["regret", "selective"]),
+  risk: z.number().gt(0).lt(1),
+  delta: z.number().gt(0).lt(1).default(0.1),
+});
+
+/** What a task of one output and one of several have in common. */
+const common = z.strictObject({
+  name: z.string().regex(/^[a-z0-9][a-z0-9_-]*$/, "must be lower case letters, digits, - and _"),
+  input: z.enum(["image", "text", "record"]),
+  /** Text and records: which columns of the data are what. */
+  columns: Columns.prefault({}),
+  teacher: TeacherOptions,
+  student: StudentOptions.prefault({}),
+  target: Target.default({ kind: "regret", risk: 0.03, delta: 0.1 }),
+  /** Whose labels errors are counted against when certifying. */
+  reference: z.enum(["teacher", "person"]).default("teacher"),
+  splits: z
+    .strictObject({ train: share, calibrate: share, certify: share })
+    .default({ train: 0.6, calibrate: 0.15, certify: 0.25 })
+    .refine((s) => Math.abs(s.train + s.calibrate + s.certify - 1) < 1e-9, "shares must sum to 1"),
+  /** Hard stop over the life of the workspace, counting requests in flight; absent: no limit. */
+  budgetUsd: z.number().min(0).optional(),
+  audit: z
+    .strictObject({
+      /** Share of all traffic drawn before routing and labelled whatever the student says: certifies and monitors. */
+      uniformRate: share.default(0.01),
+      /** Mean share of the remaining confident traffic that is audited, more often where confidence is lower. */
+      rate: share.default(0.02),
+    })
+    .prefault({}),
+  /** What a challenger may lose in accuracy and still be promoted (paired, one-sided 95 %; SCIENCE D9: one point). */
+  promotion: z.strictObject({ margin: share.default(0.01) }).prefault({}),
+  whenTeacherDown: z.enum(TeacherDownPolicy).default("answer-flagged"),
+  outOfScope: z
+    .strictObject({
+      /**
+       * Share of traffic of the usual kind that may be escalated for being unlike the training data, so that what is of
+       * another kind is, however sure the student is. 0: never.
+       */
+      share: z.number().min(0).max(0.5).default(0.02),
+    })
+    .prefault({}),
+  /** For the cost worksheet. */
+  costs: z
+    .strictObject({
+      hostingPerMonthUsd: z.number().min(0).default(30),
+      reviewPerRulingUsd: z.number().min(0).default(0.05),
+    })
+    .prefault({}),
+});
+
+const TaskSchema = common.extend({ output: Output, instructions: z.string().min(1) }).readonly();
+
+/** A task with every default filled in. */
+export type Task = z.output<typeof TaskSchema> & {
+  /** Of one field of a `FieldsTask`: which, and the version of the question in which all of them are asked together. */
+  readonly part?: { readonly field: string; readonly promptVersion: string };
+};
+
+const Field = z.strictObject({
+  instructions: z.string().min(1),
+  output: Output,
+  /** The task's where absent. */
+  target: Target.optional(),
+});
+
+/** Names stand on the wire, in columns and in folders; they begin with a letter, or JavaScript would put them into another order. */
+const FieldName = z
+  .string()
+  .regex(/^[a-z][a-z0-9_-]{0,63}$/, "must be lower case letters, digits, - and _, a letter first");
+const MAX_FIELDS = 64;
+
+const FieldsSchema = common
+  .extend({
+    /** What the inputs are, told to the teacher before the questions. */
+    instructions: z.string().default(""),
+    /** Several outputs over one input, asked in one call, each certified for itself. */
+    fields: z
+      .record(FieldName, Field)
+      .refine((fields) => Object.keys(fields).length > 0, "must have a field")
+      .refine((fields) => Object.keys(fields).length <= MAX_FIELDS, `must have at most ${MAX_FIELDS} fields`),
+    /**
+     * `each`: the fields that the student is sure of are answered locally, the others by the teacher. `together`: a row is
+     * answered locally only if every field of it is that was asked for.
+     */
+    answer: z.enum(["each", "together"]).default("each"),
   })
   .readonly();
 
-/** A task with every default filled in. */
-export type Task = z.output<typeof TaskSchema>;
+/** A task of several outputs; each field is an ordinary task to the stages (`fields.ts`). */
+export type FieldsTask = z.output<typeof FieldsSchema>;
+export type AnyTask = Task | FieldsTask;
 
-/** What a user writes: choices may be plain strings. */
-export type TaskDefinition = Omit<z.input<typeof TaskSchema>, "output"> & {
-  readonly output:
-    | {
-        readonly kind: "choice";
-        readonly choices: readonly (
-          | string
-          | { readonly value: string; readonly description?: string; readonly synonyms?: readonly string[] }
-        )[];
-      }
-    | { readonly kind: "predicate" };
+type OutputDefinition =
+  | {
+      readonly kind: "choice";
+      readonly choices: readonly (
+        | string
+        | { readonly value: string; readonly description?: string; readonly synonyms?: readonly string[] }
+      )[];
+    }
+  | { readonly kind: "predicate" }
+  | {
+      readonly kind: "score";
+      readonly levels: readonly (string | { readonly label: string; readonly description?: string })[];
+    };
+
+/** What a user writes: choices and levels may be plain strings. */
+export type TaskDefinition = Omit<z.input<typeof TaskSchema>, "output"> & { readonly output: OutputDefinition };
+
+/** As `TaskDefinition`, of several outputs. */
+export type FieldsTaskDefinition = Omit<z.input<typeof FieldsSchema>, "fields"> & {
+  readonly fields: Readonly<
+    Record<
+      string,
+      { readonly instructions: string; readonly output: OutputDefinition; readonly target?: z.input<typeof Target> }
+    >
+  >;
 };
 
 /**
@@ -237,61 +291,143 @@ export function defineTask(definition: TaskDefinition): Task {
   return parseTask(definition);
 }
 
-/** As `defineTask`, for a value of unknown shape (a JSON config file). */
+/** As `defineTask`, for several outputs over one input. */
+export function defineFieldsTask(definition: FieldsTaskDefinition): FieldsTask {
+  return parseFieldsTask(definition);
+}
+
+/** As either, for a value of unknown shape (a JSON config file). */
+export function parseAnyTask(value: unknown): AnyTask {
+  return isObject(value) && "fields" in value ? parseFieldsTask(value) : parseTask(value);
+}
+
+/** As `defineTask`, for a value of unknown shape. */
 export function parseTask(value: unknown): Task {
-  const parsed = TaskSchema.safeParse(withChoiceObjects(value));
-  if (!parsed.success) throw new FlywheelError("invalid_task", z.prettifyError(parsed.error), { hint: taskHint });
-  rejectAmbiguousChoices(parsed.data);
-  return Object.freeze(parsed.data);
+  const task = parseAs(TaskSchema, withOutputObjects(value));
+  if (task.columns.gold !== undefined && typeof task.columns.gold !== "string") {
+    throw invalidTask("columns.gold names a column for each field, but the task has one output");
+  }
+  rejectAmbiguous(task);
+  return Object.freeze(task);
+}
+
+function parseFieldsTask(value: unknown): FieldsTask {
+  const task = parseAs(FieldsSchema, withFieldObjects(value));
+  for (const [name, { output, target = task.target }] of Object.entries(task.fields)) {
+    rejectAmbiguous({ output });
+    if (task.answer === "together" && target.kind === "selective") throw selectiveTogether(name);
+  }
+  rejectGold(task);
+  return Object.freeze(task);
+}
+
+/**
+ * Of all rows, those answered and wrong can only become fewer where other fields take rows away; of the rows answered, the
+ * wrong ones may become a larger share. So a joint risk survives answering together, a selective risk does not.
+ */
+const selectiveTogether = (field: string): FlywheelError =>
+  invalidTask(
+    `field "${field}" has a selective target, and answer is "together": its certificate would be about other rows than those answered`,
+    'set its target to { kind: "regret", … }, or answer to "each"',
+  );
+
+function rejectGold({ columns: { gold }, fields }: FieldsTask): void {
+  if (typeof gold === "string")
+    throw invalidTask('columns.gold names one column; of several fields it says { field: "column", … }');
+  const unknown = Object.keys(gold ?? {}).find((name) => !(name in fields));
+  if (unknown !== undefined) throw invalidTask(`columns.gold names "${unknown}", which is no field`);
+}
+
+function parseAs<T extends z.ZodType>(schema: T, value: unknown): z.output<T> {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw invalidTask(z.prettifyError(parsed.error));
+}
+
+function invalidTask(message: string, hint: string = taskHint): FlywheelError {
+  return new FlywheelError("invalid_task", message, { hint });
 }
 
 const taskHint = "mend the fields named above in flywheel.config.ts; `flywheel init` writes a commented example";
 
-function withChoiceObjects(value: unknown): unknown {
-  if (!isObject(value) || !isObject(value["output"]) || !Array.isArray(value["output"]["choices"])) return value;
-  const choices = value["output"]["choices"].map((choice: unknown) =>
-    typeof choice === "string" ? { value: choice } : choice,
-  );
-  return { ...value, output: { ...value["output"], choices } };
+function withFieldObjects(value: unknown): unknown {
+  if (!isObject(value) || !isObject(value["fields"])) return value;
+  const fields = Object.entries(value["fields"]).map(([name, field]) => [name, withOutputObjects(field)]);
+  return { ...value, fields: Object.fromEntries(fields) };
 }
+
+function withOutputObjects(value: unknown): unknown {
+  if (!isObject(value) || !isObject(value["output"])) return value;
+  const { choices, levels } = value["output"];
+  const output = {
+    ...value["output"],
+    ...(Array.isArray(choices) && { choices: choices.map((choice) => spelledOut(choice, "value")) }),
+    ...(Array.isArray(levels) && { levels: levels.map((level) => spelledOut(level, "label")) }),
+  };
+  return { ...value, output };
+}
+
+const spelledOut = (given: unknown, key: string): unknown => (typeof given === "string" ? { [key]: given } : given);
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null;
 }
 
-function rejectAmbiguousChoices(task: Task): void {
+function rejectAmbiguous(task: WithOutput): void {
   const seen = new Map<string, LabelValue>();
   for (const [spelling, value] of spellings(task)) {
     const other = seen.get(spelling);
     if (other !== undefined && other !== value) {
-      throw new FlywheelError("invalid_task", `choices "${other}" and "${value}" share the spelling "${spelling}"`, {
-        hint: "rename one choice or drop the synonym; case, accents and punctuation do not tell labels apart",
-      });
+      throw invalidTask(
+        `choices "${other}" and "${value}" share the spelling "${spelling}"`,
+        "rename one choice or drop the synonym; case, accents and punctuation do not tell labels apart",
+      );
     }
     seen.set(spelling, value);
   }
 }
 
-/** The labels in their fixed order; a predicate's are "true" and "false". */
-export function classesOf(task: Task): readonly LabelValue[] {
-  return task.output.kind === "choice" ? task.output.choices.map((choice) => choice.value) : ["true", "false"];
+type WithOutput = { readonly output: Output };
+
+/** The labels in their fixed order; a predicate's are "true" and "false", a score's its levels from the lowest. */
+export function classesOf(task: WithOutput): readonly LabelValue[] {
+  return choicesOf(task).map(({ value }) => value);
 }
 
+/** The labels with what is said of them to whoever is to choose. */
+export function choicesOf({ output }: WithOutput): readonly Choice[] {
+  switch (output.kind) {
+    case "choice":
+      return output.choices;
+    case "predicate":
+      return yesAndNo;
+    case "score":
+      return output.levels.map(({ label, ...more }) => ({ value: label, ...more, synonyms: [] }));
+    default:
+      return output satisfies never;
+  }
+}
+
+const yesAndNo: readonly Choice[] = [
+  { value: "true", description: "yes, it holds", synonyms: [] },
+  { value: "false", description: "no, it does not hold", synonyms: [] },
+];
+
 /** The label that a teacher or reviewer meant, or undefined: exact, else by folded spelling or synonym. */
-export function normaliseLabel(task: Task, given: string): LabelValue | undefined {
+export function normaliseLabel(task: WithOutput, given: string): LabelValue | undefined {
   if (classesOf(task).includes(given)) return given;
   const folded = foldLabel(given);
   return spellings(task).find(([spelling]) => spelling === folded)?.[1];
 }
 
-function spellings(task: Task): readonly (readonly [string, LabelValue])[] {
+function spellings(task: WithOutput): readonly (readonly [string, LabelValue])[] {
   if (task.output.kind === "predicate") {
     return [
       ...["true", "yes", "y", "1"].map((spelling) => [spelling, "true"] as const),
       ...["false", "no", "n", "0"].map((spelling) => [spelling, "false"] as const),
     ];
   }
-  return task.output.choices.flatMap((choice) =>
+  return choicesOf(task).flatMap((choice) =>
     [choice.value, ...choice.synonyms].map((spelling) => [foldLabel(spelling), choice.value] as const),
   );
 }
@@ -311,10 +447,17 @@ export function foldLabel(text: string): string {
  * Version of the question that the teacher is asked. A certificate is void under any other: changing the instructions,
  * the choices or the model changes what "right" means. 16 hex digits.
  */
-export function promptVersion(task: Task): string {
-  const { instructions, output, teacher } = task;
-  const question = { format: 1, instructions, output, model: teacher.model, secondModel: teacher.secondModel };
+export function promptVersion(task: AnyTask): string {
+  if ("part" in task && task.part) return task.part.promptVersion;
+  const { instructions, teacher } = task;
+  const asked = "fields" in task ? { fields: questionsOf(task) } : { output: task.output };
+  const question = { format: 1, instructions, ...asked, model: teacher.model, secondModel: teacher.secondModel };
   return createHash("sha256").update(JSON.stringify(question)).digest("hex").slice(0, 16);
+}
+
+/** In order: they are asked together, so a change to one changes what is asked of all. */
+function questionsOf({ fields }: FieldsTask) {
+  return Object.entries(fields).map(([name, { instructions, output }]) => ({ name, instructions, output }));
 }
 
 /**

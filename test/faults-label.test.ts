@@ -11,7 +11,8 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { systemClock } from "../src/clock.ts";
-import { type LabelSummary, labelRows } from "../src/label/label-rows.ts";
+import { scopesOf } from "../src/fields.ts";
+import { type FieldsLabelSummary, type LabelSummary, labelRows } from "../src/label/label-rows.ts";
 import { openTeacher } from "../src/label/teacher.ts";
 import { fruitTask, textRows } from "../src/label/testing/fixtures.ts";
 import { contentHash } from "../src/simulate/gold-file.ts";
@@ -22,7 +23,7 @@ import {
 } from "../src/simulate/teacher-server.ts";
 import type { Store } from "../src/store/contract.ts";
 import { openSqliteStore } from "../src/store/sqlite.ts";
-import { promptVersion, type Task } from "../src/task.ts";
+import { type AnyTask, defineFieldsTask, promptVersion, type Task } from "../src/task.ts";
 import { startHalfOpenProxy } from "./support/half-open-proxy.ts";
 
 const classes = ["apple", "pear", "orange"];
@@ -65,7 +66,7 @@ async function finished({ store, taskFor }: World): Promise<number> {
   return [...answers.values()].filter((count) => count === 2).length;
 }
 
-function startWorker({ directory }: World, task: Task) {
+function startWorker({ directory }: Pick<World, "directory">, task: AnyTask) {
   const program = join(import.meta.dirname, "support/label-worker.ts");
   const child = spawn(process.execPath, [program, directory, JSON.stringify(task)], {
     stdio: ["ignore", "pipe", "inherit"],
@@ -100,6 +101,53 @@ describe("labelling under faults", () => {
     expect(stats.replayed).toBeGreaterThan(0);
     let annotated = 0;
     for await (const { costUsd } of world.store.annotations.teacher()) annotated += costUsd;
+    expect(summary.spentUsd).toBeCloseTo(annotated, 9);
+    expect(await world.store.spend.totals()).toMatchObject({ reservedUsd: 0, inFlight: 0 });
+  });
+
+  test("killed three times with -9, three fields a request: every row has each of them once, and is paid for once", async () => {
+    const fields = { kind: ["apple", "pear", "orange"], ripe: ["true", "false"], size: ["small", "middling", "large"] };
+    const golds = Object.entries(fields).map(([name, labels], shift) => {
+      const gold = textRows(120).map(({ input }, index) => {
+        const text = input.kind === "text" ? input.text : "";
+        return [contentHash(text), labels[(index + shift) % labels.length]!] as const;
+      });
+      return [name, { gold: new Map(gold), classes: labels }] as const;
+    });
+    const world = await openWorld(120, { latency: { medianMs: 30, sigma: 0.3 }, fields: Object.fromEntries(golds) });
+    const { output: _, instructions, ...shared } = world.taskFor();
+    const task = defineFieldsTask({
+      ...shared,
+      fields: {
+        kind: { instructions, output: { kind: "choice", choices: fields.kind } },
+        ripe: { instructions: "Is it ripe?", output: { kind: "predicate" } },
+        size: { instructions: "How large is it?", output: { kind: "score", levels: fields.size } },
+      },
+    });
+    for (const enough of [40, 110, 190]) {
+      const { child, exit } = startWorker(world, task);
+      await until(() => world.teacher.stats().answered >= enough);
+      child.kill("SIGKILL");
+      await exit;
+    }
+    const { exit, output } = startWorker(world, task);
+    const [said] = await Promise.all([output(), exit]);
+    const summary: FieldsLabelSummary = JSON.parse(said);
+    const stats = world.teacher.stats();
+    expect(stats.paidTwice).toBe(0);
+    expect(stats.charged).toBe(stats.answered);
+    expect(summary.inDoubt.requests).toBeGreaterThan(0);
+    let annotated = 0;
+    for (const { name, store } of scopesOf(world.store, task)) {
+      const all = await Array.fromAsync(store.annotations.teacher());
+      expect(
+        all.filter(({ pass }) => pass <= 2),
+        name,
+      ).toHaveLength(240);
+      // Every request answered every field, the third passes too.
+      expect(all).toHaveLength(stats.charged);
+      for (const { costUsd } of all) annotated += costUsd;
+    }
     expect(summary.spentUsd).toBeCloseTo(annotated, 9);
     expect(await world.store.spend.totals()).toMatchObject({ reservedUsd: 0, inFlight: 0 });
   });

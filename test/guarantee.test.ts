@@ -93,6 +93,46 @@ describe("a threshold", () => {
     expect(broken).toBeLessThan(0.75);
   });
 
+  describe("of a field whose rows are answered only where another field's student is sure as well", () => {
+    /** The other student is sure, of all rows, where this one is wrong: the worst company that a field can be in. */
+    function drawPair<R extends Role>(role: R, n: number, rng: Rng): readonly [Scores<R>, Scores<R>] {
+      const own = draw(role, n, rng);
+      const score = Float64Array.from(own.correct, (right) => (right ? rng.next() : 0.7 + 0.3 * rng.next()));
+      const correct = Uint8Array.from(score, (s) => Number(rng.next() >= (b + 1) * w * (1 - s) ** b));
+      return [own, { role, score, correct }];
+    }
+
+    const pool = drawPair("certify", 20_000, createRng("together/pool"));
+
+    /** How often the first field's true risk exceeds its target where both must be sure. */
+    function brokenShare(target: Target, runs: number): number {
+      const run = (rng: Rng): Outcome => {
+        const grids = drawPair("calibrate", 600, rng).map(thresholdGrid);
+        const verdicts = drawPair("certify", 1000, rng).map((certify, field) =>
+          chooseThreshold({ certify, grid: grids[field]!, target }),
+        );
+        const thresholds = verdicts.map((verdict) => (verdict.kind === "certified" ? verdict.threshold : Infinity));
+        let [accepted, errors] = [0, 0];
+        for (const [row, score] of pool[0].score.entries()) {
+          if (score < thresholds[0]! || pool[1].score[row]! < thresholds[1]!) continue;
+          accepted++;
+          errors += 1 - pool[0].correct[row]!;
+        }
+        const risk = errors / (target.kind === "regret" ? 20_000 : Math.max(1, accepted));
+        return { coverage: accepted / 20_000, broken: risk > target.risk };
+      };
+      return simulate(runs, run, `together/${target.kind}`).broken;
+    }
+
+    test("keeps its joint risk: of all rows, those answered and wrong can only become fewer", () => {
+      expect(brokenShare(regret, 200)).toBeLessThanOrEqual(regret.delta + slack(regret.delta, 200));
+    });
+
+    test("does not keep its selective risk, which is why the task refuses it", () => {
+      expect(brokenShare(selective, 200)).toBeGreaterThan(0.5);
+    });
+  });
+
   test("keeps its promise through the whole pipeline, however ill the confidence is calibrated", () => {
     const [pool, runs] = [makePool(3000), 150];
     const run = (rng: Rng): Outcome => {

@@ -206,7 +206,7 @@ describe("a wrong request is a 400 that names the field", () => {
     ],
     [
       "a score",
-      { questions: [{ type: "score", instructions: "", levels: [] }] },
+      { questions: [{ type: "score", instructions: "", levels: [{ label: "low" }, { label: "high" }] }] },
       "questions[0].type",
       "question_mismatch",
     ],

@@ -8,7 +8,7 @@ import { resolve } from "node:path";
 import { systemClock } from "../clock.ts";
 import type { Clock, Progress } from "../contracts.ts";
 import { FlywheelError } from "../errors.ts";
-import type { Flywheel } from "../flywheel/open.ts";
+import type { AnyFlywheel } from "../flywheel/open-fields.ts";
 import { showProgress } from "./progress-bar.ts";
 
 /** 0 done, 1 failed, 2 wrong usage. */
@@ -67,11 +67,11 @@ export async function runCommand(
 /** As `runCommand`, with the workspace open. */
 export async function runInWorkspace(
   options: GlobalOptions,
-  command: (flywheel: Flywheel, context: CommandContext) => Promise<CommandResult>,
+  command: (flywheel: AnyFlywheel, context: CommandContext) => Promise<CommandResult>,
 ): Promise<void> {
   await runCommand(options, async (context) => {
-    const { openFlywheel } = await import("../flywheel/open.ts");
-    await using flywheel = await openFlywheel({ directory: context.dir, seed: context.seed, env: context.env });
+    const { openWorkspace } = await import("../flywheel/open-fields.ts");
+    await using flywheel = await openWorkspace({ directory: context.dir, seed: context.seed, env: context.env });
     return await command(flywheel, context);
   });
 }

@@ -5,7 +5,7 @@
  */
 
 import { Command, CommanderError, Option } from "commander";
-import type { Flywheel } from "../flywheel/open.ts";
+import type { AnyFlywheel } from "../flywheel/open-fields.ts";
 import { version } from "../version.ts";
 import {
   type CommandContext,
@@ -33,7 +33,7 @@ const logFormats = ["openai-chat", "openai-decisions", "openai-batch", "otel", "
 const ingestFormats = ["csv", "jsonl", "json", "parquet", ...logFormats] as const;
 
 type Alone<O> = (context: CommandContext, options: O) => Promise<CommandResult>;
-type InWorkspace<O> = (flywheel: Flywheel, context: CommandContext, options: O) => Promise<CommandResult>;
+type InWorkspace<O> = (flywheel: AnyFlywheel, context: CommandContext, options: O) => Promise<CommandResult>;
 
 const alone =
   <O>(load: () => Promise<Alone<O>>) =>
@@ -55,7 +55,10 @@ program
 program
   .command("ingest <path>")
   .description("rows in: a folder or list of images, a table of texts or records (file, https://, s3://), an LLM log")
-  .option("--gold <file>", "CSV of file,label, or of the data's columns and label; only ever measures")
+  .option(
+    "--gold <file>",
+    "CSV of file,label, or of the data's columns and label (a column for each field); only ever measures",
+  )
   .addOption(new Option("--format <format>", "of a table or a log, where it is not recognised").choices(ingestFormats))
   .option("--delimiter <character>", "of a CSV, where its header misleads")
   .option("--requests <file>", "of a batch's output: the file that the batch was made from")
@@ -135,6 +138,7 @@ program
 program
   .command("rollback")
   .description("serve the champion before this one again")
+  .option("--field <name>", "of a task of several fields, this one only")
   .action(inWorkspace(async () => (await import("./commands/improve.ts")).runRollback));
 
 program
@@ -149,7 +153,8 @@ program
   .command("export <folder>")
   .description("the champion (or --model ID): ONNX, card, policy, labels")
   .option("--model <id>", "a model id or its first digits")
-  .action((folder: string, options: { model?: string }) =>
+  .option("--field <name>", "of a task of several fields, this one only; all into folders of their names where absent")
+  .action((folder: string, options: { model?: string; field?: string }) =>
     inWorkspace(async () => (await import("./commands/export.ts")).runExport)({ ...options, folder }),
   );
 

@@ -26,6 +26,14 @@ export function describeCandidates(candidates: readonly CandidateResult[]): read
   });
 }
 
+/** What is found of each field under its name, a little to the right. */
+export function describeFields<T>(
+  fields: Readonly<Record<string, T>>,
+  describe: (found: T) => readonly string[],
+): readonly string[] {
+  return Object.entries(fields).flatMap(([name, found]) => [`${name}:`, ...describe(found).map((line) => `  ${line}`)]);
+}
+
 /** The certificate in plain words, or why there is none and what would change that. */
 export function describePolicy(policy: Policy): readonly string[] {
   const { certificate, noCertificate, threshold, target, coverage, selectiveRisk, committee, committeeTrial } = policy;

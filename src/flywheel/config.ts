@@ -8,7 +8,7 @@ import { registerHooks } from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { FlywheelError, messageOf } from "../errors.ts";
-import { parseTask, type Task } from "../task.ts";
+import { type AnyTask, parseAnyTask } from "../task.ts";
 
 const configNames = ["flywheel.config.ts", "flywheel.config.mts", "flywheel.config.js", "flywheel.config.mjs"] as const;
 const jsonName = "flywheel.config.json";
@@ -16,9 +16,9 @@ const jsonName = "flywheel.config.json";
 /**
  * @throws FlywheelError `config_missing`, `config_ambiguous` (more than one), `config_unreadable`, `invalid_task`
  */
-export async function loadTask(directory: string): Promise<Task> {
+export async function loadTask(directory: string): Promise<AnyTask> {
   const path = await findConfig(directory);
-  return parseTask(path.endsWith(".json") ? await readJson(path) : await importDefault(path));
+  return parseAnyTask(path.endsWith(".json") ? await readJson(path) : await importDefault(path));
 }
 
 async function findConfig(directory: string): Promise<string> {

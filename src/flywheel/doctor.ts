@@ -7,7 +7,7 @@ import { decodeImage } from "../image/decode.ts";
 import { openTeacher } from "../label/teacher.ts";
 import { createGraphBuilder } from "../onnx/builder.ts";
 import { openSession } from "../onnx/session.ts";
-import type { Task } from "../task.ts";
+import type { AnyTask } from "../task.ts";
 import { loadXgboost } from "../xgboost/native.ts";
 import { loadTask } from "./config.ts";
 
@@ -77,7 +77,7 @@ async function freeSpace(directory: string): Promise<string> {
 }
 
 async function examineConfig(directory: string, env: NodeJS.ProcessEnv): Promise<readonly Check[]> {
-  let task: Task | undefined;
+  let task: AnyTask | undefined;
   const config = await check("config", async () => {
     task = await loadTask(directory);
     return `task "${task.name}", teacher ${task.teacher.model}`;
@@ -94,6 +94,6 @@ async function xgboost(): Promise<string> {
 }
 
 /** Opening a teacher reads its key; nothing is sent. */
-function teacherKey(task: Task, env: NodeJS.ProcessEnv): string {
+function teacherKey(task: AnyTask, env: NodeJS.ProcessEnv): string {
   return `${openTeacher({ task, env }).id} can be asked`;
 }

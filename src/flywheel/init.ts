@@ -32,7 +32,10 @@ export default {
   // Texts with further columns are records: how often words and pairs of words occur, beside the other features.
   // columns: { features: { subject: "text", body: "text", sender: "category", attachments: "number" } },
 
-  // One of K labels ("choice"), or yes / no ("predicate").
+  // One of K labels ("choice"), yes / no ("predicate"), or ordered levels ("score", levels: ["calm", "cross", "furious"]).
+  // Several at once, in one call to the teacher, each certified for itself: instead of output, fields: { NAME: {
+  // instructions, output, target? }, … } and answer: "each" (field by field) or "together" (the whole row or none of it),
+  // in a FieldsTaskDefinition. Gold then has a column a field.
   output: {
     kind: "choice",
     choices: [

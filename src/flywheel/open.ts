@@ -7,7 +7,9 @@ import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { FastifyBaseLogger } from "fastify";
 import { systemClock } from "../clock.ts";
-import type { Clock, Progress, Teacher } from "../contracts.ts";
+import type { Clock, Progress, Student, Teacher } from "../contracts.ts";
+import { FlywheelError } from "../errors.ts";
+import { hasFields } from "../fields.ts";
 import { rollback } from "../improve/promotion.ts";
 import type { Challenger, RoundOutcome } from "../improve/run-round.ts";
 import { finishRound, runRound, servingCandidate, trainChallenger } from "../improve/run-round.ts";
@@ -27,18 +29,18 @@ import { imageHostsFrom } from "../serve/image-input.ts";
 import { type Server, startServer } from "../serve/server.ts";
 import type { Store } from "../store/contract.ts";
 import { openSqliteStore } from "../store/sqlite.ts";
-import type { Task } from "../task.ts";
+import type { AnyTask, Task } from "../task.ts";
 import { loadStudent } from "../train/load-student.ts";
 import { loadTask } from "./config.ts";
 import { type ExportedModel, exportModel } from "./export-model.ts";
 import { exportReview, importReview, type ReviewExport, type ReviewFormat } from "./review-files.ts";
 import { readStatus, type Status } from "./status.ts";
 
-export type FlywheelOptions = {
+export type FlywheelOptions<T extends AnyTask = Task> = {
   /** The workspace: holds `flywheel.config.ts` or `.json`, and `.flywheel/` with everything that is remembered. */
   readonly directory: string;
   /** Instead of the config file. */
-  readonly task?: Task;
+  readonly task?: T;
   /** One seed gives one result. "0" by default. */
   readonly seed?: Seed;
   readonly clock?: Clock;
@@ -102,18 +104,47 @@ export type TrainOutcome = Challenger & {
 
 /**
  * Opens a workspace. Several processes may have it open at once.
- * @throws FlywheelError from reading the config (`config_missing`, `invalid_task`, …) or opening the store (`store_…`)
+ * @throws FlywheelError `task_has_fields`, what reading the config throws (`config_missing`, `invalid_task`, …) or opening the
+ *   store (`store_…`)
  */
 export async function openFlywheel(options: FlywheelOptions): Promise<Flywheel> {
+  const task = options.task ?? (await loadTask(resolve(options.directory)));
+  if (!hasFields(task)) return toFlywheel(await openBase(options, task));
+  throw new FlywheelError("task_has_fields", `"${task.name}" has several fields`, { hint: "use openFieldsFlywheel()" });
+}
+
+/** An open workspace, as every command finds it. */
+export type Workspace<T extends AnyTask> = {
+  readonly directory: string;
+  readonly task: T;
+  readonly store: Store;
+  readonly seed: Seed;
+  readonly clock: Clock;
+  readonly env: NodeJS.ProcessEnv;
+  readonly teacher: () => Teacher;
+  readonly loadServing: (folder: string) => Promise<Student>;
+};
+
+export async function openBase<T extends AnyTask>(options: FlywheelOptions<AnyTask>, task: T): Promise<Workspace<T>> {
   const directory = resolve(options.directory);
-  const task = options.task ?? (await loadTask(directory));
   const { seed = "0", clock = systemClock, env = process.env } = options;
   const hidden = join(directory, ".flywheel");
   await mkdir(hidden, { recursive: true });
-  const store = await openSqliteStore({ directory: hidden });
+  return {
+    directory,
+    task,
+    store: await openSqliteStore({ directory: hidden }),
+    seed,
+    clock,
+    env,
+    teacher: () => openTeacher({ task, env, clock, ...(options.fetch && { fetch: options.fetch }) }),
+    loadServing: (folder) => loadStudent(folder, { threads: task.student.threads ?? 1 }),
+  };
+}
+
+export function toFlywheel(workspace: Workspace<Task>): Flywheel {
+  const { directory, task, store, seed, clock, env, teacher, loadServing } = workspace;
   const base = { store, task, seed, clock };
-  const loadServing = (folder: string) => loadStudent(folder, { threads: task.student.threads ?? 1 });
-  const teacher = (): Teacher => openTeacher({ task, env, clock, ...(options.fetch && { fetch: options.fetch }) });
 
   return {
     directory,
@@ -161,7 +192,7 @@ export async function openFlywheel(options: FlywheelOptions): Promise<Flywheel> 
   };
 }
 
-async function train(options: Parameters<typeof trainChallenger>[0]): Promise<TrainOutcome> {
+export async function train(options: Parameters<typeof trainChallenger>[0]): Promise<TrainOutcome> {
   const startedAt = options.clock.now();
   const champion = await servingCandidate(options.store);
   const challenger = await trainChallenger(options);

@@ -3,15 +3,16 @@
 import { writeFile } from "node:fs/promises";
 import { calibrateRow } from "../calibrate/calibrator.ts";
 import type { Clock } from "../contracts.ts";
+import { scopesOf } from "../fields.ts";
 import { exportReviewCsv, importReviewCsv } from "../review/csv.ts";
 import type { ReviewImport } from "../review/import-problem.ts";
 import { toLabelStudioTasks } from "../review/label-studio.ts";
 import { labelStudioConfig } from "../review/label-studio-config.ts";
 import { importLabelStudio } from "../review/label-studio-import.ts";
-import { buildReviewQueue } from "../review/queue.ts";
+import { buildReviewQueue, mergeQueues } from "../review/queue.ts";
 import type { ReviewItem } from "../review/review-item.ts";
 import type { Store } from "../store/contract.ts";
-import type { Task } from "../task.ts";
+import type { AnyTask, Task } from "../task.ts";
 import { readChampion } from "./status.ts";
 
 export type ReviewFormat = "csv" | "label-studio";
@@ -23,10 +24,13 @@ export type ReviewExport = {
   readonly files: readonly string[];
 };
 
-type Files = { readonly store: Store; readonly task: Task; readonly path: string; readonly format: ReviewFormat };
+type Files = { readonly store: Store; readonly task: AnyTask; readonly path: string; readonly format: ReviewFormat };
 
 export async function exportReview(options: Files & { readonly limit: number }): Promise<ReviewExport> {
-  const items = await reviewQueue(options);
+  const { store, task, limit } = options;
+  const queues = new Map<string, readonly ReviewItem[]>();
+  for (const scope of scopesOf(store, task)) queues.set(scope.name, await reviewQueue({ ...scope, limit }));
+  const items = mergeQueues(queues, limit);
   const files = await write({ ...options, items });
   return { items: items.length, audits: items.filter(({ kind }) => kind === "audit").length, files };
 }

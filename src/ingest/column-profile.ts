@@ -2,7 +2,7 @@
 
 import { readValue } from "../columns.ts";
 import { FlywheelError } from "../errors.ts";
-import type { Task } from "../task.ts";
+import type { AnyTask } from "../task.ts";
 import type { ColumnSummary, ColumnsSeen } from "./outcome.ts";
 import type { ColumnPlan } from "./plan-columns.ts";
 
@@ -29,13 +29,13 @@ type Column = {
   example?: string;
 };
 
-export function createColumnProfile(task: Task): ColumnProfile {
+export function createColumnProfile(task: AnyTask): ColumnProfile {
   const columns = new Map<string, Column>();
-  let plan: ColumnPlan = {};
+  let plan: ColumnPlan = { gold: [] };
   let rows = 0;
   const roleOf = (name: string): ColumnSummary["role"] => {
     if (name === plan.text) return "text";
-    if (name === plan.gold) return "gold";
+    if (plan.gold.some(({ column }) => column === name)) return "gold";
     if (name === plan.id) return "id";
     if (task.input !== "record" || task.columns.ignore.includes(name)) return "unread";
     return task.columns.features === "auto" || name in task.columns.features ? "feature" : "unread";

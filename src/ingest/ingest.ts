@@ -62,7 +62,7 @@ export async function ingest(options: IngestOptions): Promise<IngestSummary> {
   const { store, task, goldPath, signal } = options;
   const place = await locate(options.path, task);
   const isImage = task.input === "image";
-  if (goldPath !== undefined) await (isImage ? checkGold(goldPath) : checkGoldTable(goldPath));
+  if (goldPath !== undefined) await (isImage ? checkGold(goldPath, task) : checkGoldTable(goldPath));
   const source = isImage ? await openImages(place, options) : openTexts(place, options);
   const tally = createTally(options, source);
   for await (const outcomes of inGroups(tally.watch(source.outcomes()), GROUP[task.input], MAX_GROUP)) {
@@ -129,12 +129,15 @@ async function write(outcomes: readonly Outcome[], { store, clock }: IngestOptio
   const at = clock.now();
   const rejections = outcomes.flatMap((outcome) => (outcome.kind === "refused" ? [toRejection(outcome, at)] : []));
   tally.wrote(await store.rows.put(rows.map(({ row }) => row)), rejections);
-  const gold = rows.flatMap(({ row, gold: value }) => (value === undefined ? [] : [{ rowId: row.id, value }]));
+  const gold = Map.groupBy(
+    rows.flatMap(({ row, gold: given = [] }) => given.map((one) => ({ rowId: row.id, ...one }))),
+    ({ field }) => field,
+  );
   const annotations = rows.flatMap(({ annotation }) => annotation ?? []);
   await Promise.all([
     store.files.put(rows.flatMap(({ file }) => file ?? [])),
     store.rows.reject(rejections),
-    store.gold.put(gold),
+    ...[...gold].map(([field, given]) => store.field(field).gold.put(given)),
     store.annotations.put(annotations),
   ]);
 }

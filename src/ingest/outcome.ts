@@ -12,7 +12,8 @@ export type Outcome =
       readonly row: Row;
       /** A file that need not be read again while it stays as it is. */
       readonly file?: SeenFile;
-      readonly gold?: LabelValue;
+      /** By field; of a task of one output, of the field without a name. */
+      readonly gold?: readonly { readonly field: string; readonly value: LabelValue }[];
       /** An answer that came with the row, from a log. */
       readonly annotation?: TeacherAnnotation;
     }

@@ -3,7 +3,7 @@
 import { stat } from "node:fs/promises";
 import { dirname, extname, normalize, resolve } from "node:path";
 import { FlywheelError } from "../errors.ts";
-import type { Task } from "../task.ts";
+import type { AnyTask } from "../task.ts";
 import { TABLE_EXTENSION } from "./read-table.ts";
 import { isRemote, withoutSecrets } from "./tables/duckdb.ts";
 import { formatOf } from "./tables/open-table.ts";
@@ -17,7 +17,7 @@ export type Place = {
 };
 
 /** @throws FlywheelError `ingest_path_missing`, `ingest_unsupported` */
-export async function locate(given: string, { input }: Task): Promise<Place> {
+export async function locate(given: string, { input }: AnyTask): Promise<Place> {
   if (input !== "image" && isRemote(given)) {
     return { kind: "address", path: given, source: withoutSecrets(given), root: resolve(".") };
   }

@@ -3,16 +3,17 @@
  * is written, because rows cannot be unwritten: an answer among the features, and an identifier among them.
  */
 
-import { isFeature } from "../columns.ts";
+import { type GoldColumn, goldColumns, isFeature } from "../columns.ts";
 import { FlywheelError } from "../errors.ts";
-import { normaliseLabel, type Task } from "../task.ts";
+import { fieldsOf } from "../fields.ts";
+import { type AnyTask, normaliseLabel, type Task } from "../task.ts";
 import { columnMissing } from "./read-table.ts";
 import type { TableRecord } from "./tables/table.ts";
 
 export type ColumnPlan = {
   /** Of a text task. */
   readonly text?: string;
-  readonly gold?: string;
+  readonly gold: readonly GoldColumn[];
   readonly id?: string;
 };
 
@@ -26,11 +27,12 @@ export type Sample = {
 const TEXT_COLUMNS = ["text", "input", "sentence", "content", "message"];
 
 /** @throws FlywheelError `table_column_missing`, `column_looks_like_answer`, `column_looks_like_id` */
-export function planColumns(task: Task, sample: Sample): ColumnPlan {
-  const { gold, id } = task.columns;
-  if (gold !== undefined) requireColumn(sample, gold, "gold");
+export function planColumns(task: AnyTask, sample: Sample): ColumnPlan {
+  const { id } = task.columns;
+  const gold = goldColumns(task.columns);
+  for (const { field, column } of gold) requireColumn(sample, column, field === "" ? "gold" : `gold.${field}`);
   if (id !== undefined) requireColumn(sample, id, "id");
-  const named = { ...(gold !== undefined && { gold }), ...(id !== undefined && { id }) };
+  const named = { gold, ...(id !== undefined && { id }) };
   if (task.input === "text") return { ...named, text: textColumn(task, sample) };
   checkFeatures(task, sample);
   return named;
@@ -42,7 +44,7 @@ function requireColumn({ source, columns }: Sample, name: string, role: string):
     throw columnMissing(source, columns, [name], `columns.${role} in flywheel.config.ts names it`);
 }
 
-function textColumn({ columns: { text } }: Task, { source, columns }: Sample): string {
+function textColumn({ columns: { text } }: AnyTask, { source, columns }: Sample): string {
   if (text !== undefined) {
     if (columns.includes(text)) return text;
     throw columnMissing(source, columns, [text], "columns.text in flywheel.config.ts names it");
@@ -58,7 +60,8 @@ function textColumn({ columns: { text } }: Task, { source, columns }: Sample): s
   );
 }
 
-function checkFeatures({ columns, ...task }: Task, sample: Sample): void {
+function checkFeatures(task: AnyTask, sample: Sample): void {
+  const { columns } = task;
   const { features } = columns;
   if (features !== "auto") {
     const absent = Object.keys(features).find((name) => !sample.columns.includes(name));
@@ -72,7 +75,7 @@ function checkFeatures({ columns, ...task }: Task, sample: Sample): void {
       .map(({ fields }) => fields[name])
       .filter(isPresent)
       .map(String);
-    if (columns.gold === undefined && looksLikeAnswer({ columns, ...task }, name, values)) throw answerAmong(name);
+    if (mayHoldAnswer(task, name, values)) throw answerAmong(name);
     if (looksLikeId(name, values)) throw idAmong(name);
   }
 }
@@ -83,11 +86,22 @@ const ANSWER_NAME = /^(?:labels?|gold|class|target|answer|outcome|y)$/i;
 /** Values that must be seen before they say anything. */
 const ENOUGH = 50;
 
-function looksLikeAnswer(task: Task, name: string, values: readonly string[]): boolean {
-  if (ANSWER_NAME.test(name) || name.toLowerCase() === task.name) return true;
+/** Where the task names its gold it is taken to know which columns are answers; of several fields, each for itself. */
+function mayHoldAnswer(task: AnyTask, name: string, values: readonly string[]): boolean {
+  const isKnown = new Set(goldColumns(task.columns).map(({ field }) => field));
+  const open = fieldsOf(task).filter((field) => !isKnown.has(field.name));
+  return open.some((field) => looksLikeAnswer(field.task, { name, of: field.name || task.name }, values));
+}
+
+function looksLikeAnswer(
+  task: Task,
+  { name, of }: { readonly name: string; readonly of: string },
+  values: readonly string[],
+): boolean {
+  if (ANSWER_NAME.test(name) || name.toLowerCase() === of) return true;
   const different = [...new Set(values)];
   return (
-    task.output.kind === "choice" &&
+    task.output.kind !== "predicate" &&
     values.length >= ENOUGH &&
     different.length > 1 &&
     different.every((value) => normaliseLabel(task, value) !== undefined)

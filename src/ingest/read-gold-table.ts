@@ -1,11 +1,14 @@
 /** @file Gold labels of texts and records, from a table: a line means the row that says the same. Nothing here but measures. */
 
 import { normalize } from "node:path";
+import { type GoldColumn, goldColumns } from "../columns.ts";
 import { FlywheelError } from "../errors.ts";
+import { fieldsOf, hasFields } from "../fields.ts";
 import type { LabelValue, RowId } from "../records.ts";
 import type { Store } from "../store/contract.ts";
-import { normaliseLabel, type Task } from "../task.ts";
+import { type AnyTask, normaliseLabel } from "../task.ts";
 import { lineOf } from "./gold-cell.ts";
+import { inField, labelsIn } from "./gold-labels.ts";
 import { inGroups } from "./in-order.ts";
 import { createProblems } from "./line-problems.ts";
 import { planColumns } from "./plan-columns.ts";
@@ -21,7 +24,7 @@ const GROUP = 500;
 
 export type GoldTableOptions = {
   readonly store: Store;
-  readonly task: Task;
+  readonly task: AnyTask;
   readonly goldPath: string;
   readonly signal?: AbortSignal | undefined;
 };
@@ -39,26 +42,36 @@ export async function readGoldTable({ store, task, goldPath, signal }: GoldTable
   for await (const lines of inGroups(goldLines(task, table), GROUP)) {
     signal?.throwIfAborted();
     const known = new Set((await store.rows.getMany(lines.flatMap(({ id }) => id ?? []))).map(({ id }) => id));
-    const gold: { rowId: RowId; value: LabelValue }[] = [];
-    for (const { id, label, source } of lines) {
-      const value = normaliseLabel(task, label);
-      if (value === undefined) unknownLabels.add(lineOf(source), label);
-      else if (id === undefined || !known.has(id)) unmatched.add(lineOf(source), source);
-      else gold.push({ rowId: id, value });
+    for (const { name, task: own } of fieldsOf(task)) {
+      const gold: { rowId: RowId; value: LabelValue }[] = [];
+      for (const { id, labels, source } of lines) {
+        const label = labels[name];
+        if (label === undefined) continue;
+        const value = normaliseLabel(own, label);
+        if (value === undefined) unknownLabels.add(lineOf(source), inField(name, label));
+        else if (id === undefined || !known.has(id)) unmatched.add(lineOf(source), source);
+        else gold.push({ rowId: id, value });
+      }
+      await store.field(name).gold.put(gold);
+      matched += gold.length;
     }
-    await store.gold.put(gold);
-    matched += gold.length;
   }
   return { matched, unmatched: unmatched.summary(), unknownLabels: unknownLabels.summary() };
 }
 
-export type GoldLine = { readonly id: RowId | undefined; readonly label: string; readonly source: string };
+export type GoldLine = {
+  /** Absent where the line is no row. */
+  readonly id: RowId | undefined;
+  /** By field; of a task of one output, of the field without a name, and empty where the cell is. */
+  readonly labels: Readonly<Record<string, string>>;
+  readonly source: string;
+};
 
-/** Where a line is no row its `id` is absent, where it has no label `label` is empty. */
-export async function* goldLines(task: Task, table: Table): AsyncGenerator<GoldLine> {
+export async function* goldLines(task: AnyTask, table: Table): AsyncGenerator<GoldLine> {
   let read: ((record: TableRecord) => GoldLine) | undefined;
   for await (const item of table.items()) {
-    if (item.kind === "refused") yield { id: undefined, label: "", source: item.source };
+    if (item.kind === "refused")
+      yield { id: undefined, labels: hasFields(task) ? {} : { "": "" }, source: item.source };
     else {
       read ??= lineReader(task, table, item);
       yield read(item);
@@ -66,17 +79,32 @@ export async function* goldLines(task: Task, table: Table): AsyncGenerator<GoldL
   }
 }
 
-function lineReader(task: Task, table: Table, first: TableRecord): (record: TableRecord) => GoldLine {
+function lineReader(task: AnyTask, table: Table, first: TableRecord): (record: TableRecord) => GoldLine {
   const columns = table.columns ?? Object.keys(first.fields);
-  const gold = [task.columns.gold, ...LABEL_COLUMNS].find((name) => name !== undefined && columns.includes(name));
-  if (gold === undefined) throw columnMissing(table.source, columns, LABEL_COLUMNS, "name the column label");
+  const gold = goldIn(task, table.source, columns);
   const { id, ...others } = task.columns;
-  const own = { ...task, columns: { ...others, gold, ...(id !== undefined && columns.includes(id) && { id }) } };
+  const named = hasFields(task)
+    ? Object.fromEntries(gold.map(({ field, column }) => [field, column]))
+    : gold.map(({ column }) => column).join();
+  const own = { ...task, columns: { ...others, gold: named, ...(id !== undefined && columns.includes(id) && { id }) } };
   const plan = planColumns(own, { source: table.source, columns, records: [] });
-  return ({ source, fields }) => ({ id: idOf(own, plan, fields), label: String(fields[gold] ?? "").trim(), source });
+  return ({ source, fields }) => ({ id: idOf(own, plan, fields), labels: labelsIn(gold, fields), source });
 }
 
-function idOf(task: Task, plan: ReturnType<typeof planColumns>, fields: TableRecord["fields"]): RowId | undefined {
+/** @throws FlywheelError `table_column_missing` where no column holds gold of any field */
+function goldIn(task: AnyTask, source: string, columns: readonly string[]): readonly GoldColumn[] {
+  const named = new Map(goldColumns(task.columns).map(({ field, column }) => [field, column]));
+  const gold = fieldsOf(task).flatMap(({ name: field }) => {
+    const names = [named.get(field), ...(field === "" ? LABEL_COLUMNS : [field])];
+    const column = names.find((name) => name !== undefined && columns.includes(name));
+    return column === undefined ? [] : [{ field, column }];
+  });
+  if (gold.length > 0) return gold;
+  if (!hasFields(task)) throw columnMissing(source, columns, LABEL_COLUMNS, "name the column label");
+  throw columnMissing(source, columns, Object.keys(task.fields), "name a column for each field that has gold");
+}
+
+function idOf(task: AnyTask, plan: ReturnType<typeof planColumns>, fields: TableRecord["fields"]): RowId | undefined {
   try {
     return readContent(task, plan, fields).id;
   } catch (thrown) {

@@ -4,10 +4,13 @@
  */
 
 import { basename, dirname, resolve, sep } from "node:path";
+import { type GoldColumn, goldColumns } from "../columns.ts";
 import { FlywheelError } from "../errors.ts";
+import { fieldsOf, hasFields } from "../fields.ts";
 import type { RowId } from "../records.ts";
 import type { SeenFile, Store } from "../store/contract.ts";
-import { normaliseLabel, type Task } from "../task.ts";
+import { type AnyTask, normaliseLabel } from "../task.ts";
+import { inField, labelsIn } from "./gold-labels.ts";
 import { inGroups } from "./in-order.ts";
 import { createProblems, type LineProblems } from "./line-problems.ts";
 import { columnOf, FILE_COLUMNS, readTable, type TableRecord } from "./read-table.ts";
@@ -26,51 +29,68 @@ export type GoldSummary = {
 
 export type GoldOptions = {
   readonly store: Store;
-  readonly task: Task;
+  readonly task: AnyTask;
   readonly goldPath: string;
   /** The folder that was ingested, or that of the list. */
   readonly root: string;
   readonly signal?: AbortSignal | undefined;
 };
 
-type GoldLine = { readonly line: number; readonly file: string; readonly label: string };
+/** `labels` by field; of a task of one output, of the field without a name. */
+type GoldLine = { readonly line: number; readonly file: string; readonly labels: Readonly<Record<string, string>> };
 
 /**
  * Refuses a gold file that cannot be read, before the long work of ingesting begins.
  * @throws FlywheelError `gold_missing`, `table_malformed`, `table_column_missing`
  */
-export async function checkGold(goldPath: string): Promise<void> {
-  for await (const _ of goldLines(goldPath)) return;
+export async function checkGold(goldPath: string, task: AnyTask): Promise<void> {
+  for await (const _ of goldLines(goldPath, task)) return;
 }
 
 /** Writes the gold labels of rows that are in the store. */
 export async function readGold({ store, task, goldPath, root, signal }: GoldOptions): Promise<GoldSummary> {
   const [unmatched, unknownLabels] = [createProblems(), createProblems()];
   let matched = 0;
-  for await (const lines of inGroups(goldLines(goldPath), GROUP)) {
+  for await (const lines of inGroups(goldLines(goldPath, task), GROUP)) {
     signal?.throwIfAborted();
     const rowOf = await createLookup(store, lines, { goldFolder: dirname(resolve(goldPath)), root });
-    const gold = [];
-    for (const { line, file, label } of lines) {
-      const value = normaliseLabel(task, label);
-      const rowId = rowOf(file);
-      if (value === undefined) unknownLabels.add(line, label);
-      else if (rowId === undefined) unmatched.add(line, file);
-      else gold.push({ rowId, value });
+    for (const { name, task: own } of fieldsOf(task)) {
+      const gold = [];
+      for (const { line, file, labels } of lines) {
+        const label = labels[name];
+        if (label === undefined) continue;
+        const value = normaliseLabel(own, label);
+        const rowId = rowOf(file);
+        if (value === undefined) unknownLabels.add(line, inField(name, label));
+        else if (rowId === undefined) unmatched.add(line, file);
+        else gold.push({ rowId, value });
+      }
+      await store.field(name).gold.put(gold);
+      matched += gold.length;
     }
-    await store.gold.put(gold);
-    matched += gold.length;
   }
   return { matched, unmatched: unmatched.summary(), unknownLabels: unknownLabels.summary() };
 }
 
-async function* goldLines(goldPath: string): AsyncGenerator<GoldLine> {
-  let columns: readonly [file: string, label: string] | undefined;
+async function* goldLines(goldPath: string, task: AnyTask): AsyncGenerator<GoldLine> {
+  let [fileColumn, gold]: [string?, (readonly GoldColumn[])?] = [];
   for await (const record of openGold(goldPath)) {
-    columns ??= [columnOf(goldPath, record, FILE_COLUMNS), columnOf(goldPath, record, LABEL_COLUMNS)];
-    const [file, label] = columns.map((column) => String(record.fields[column] ?? ""));
-    yield { line: record.line, file: file!, label: label! };
+    fileColumn ??= columnOf(goldPath, record, FILE_COLUMNS);
+    gold ??= goldIn(task, goldPath, record);
+    const { fields, line } = record;
+    yield { line, file: String(fields[fileColumn] ?? ""), labels: labelsIn(gold, fields) };
   }
+}
+
+/** Column names of such a list have lost their case. */
+function goldIn(task: AnyTask, goldPath: string, record: TableRecord): readonly GoldColumn[] {
+  if (!hasFields(task)) return [{ field: "", column: columnOf(goldPath, record, LABEL_COLUMNS) }];
+  const named = new Map(goldColumns(task.columns).map(({ field, column }) => [field, column.trim().toLowerCase()]));
+  const fields = Object.keys(task.fields);
+  const gold = fields.map((field) => ({ field, column: named.get(field) ?? field }));
+  const there = gold.filter(({ column }) => column in record.fields);
+  // None at all: the error names the first.
+  return there.length > 0 ? there : [{ field: fields[0]!, column: columnOf(goldPath, record, fields) }];
 }
 
 async function* openGold(goldPath: string): AsyncGenerator<TableRecord> {

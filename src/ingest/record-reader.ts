@@ -27,9 +27,12 @@ export function createColumnReader(sample: Sample, { gold, profile }: Counters, 
     read({ source, fields }) {
       profile.see(fields);
       const content = readContent(task, plan, fields);
-      const label = plan.gold === undefined ? undefined : gold.read(fields[plan.gold], source);
+      const labels = plan.gold.flatMap(({ field, column }) => {
+        const value = gold.read(fields[column], source, field);
+        return value === undefined ? [] : [{ field, value }];
+      });
       const shown = plan.id === undefined ? source : `${source} ${idOf(fields[plan.id])}`;
-      return [{ kind: "row", row: toRow(content, shown, options), ...(label !== undefined && { gold: label }) }];
+      return [{ kind: "row", row: toRow(content, shown, options), gold: labels }];
     },
     seen: profile.summary,
   };

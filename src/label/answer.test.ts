@@ -22,7 +22,8 @@ describe("reading an answer", () => {
       fc.property(fc.uniqueArray(fc.string({ minLength: 1 }), { minLength: 2, maxLength: 5 }), (labels) => {
         const unambiguous = labels.map((label, index) => `${index} ${label}`);
         const any = fruitTask({ output: { kind: "choice", choices: unambiguous } });
-        for (const label of answerSchema(unambiguous).properties.label.enum) {
+        for (const label of answerSchema([{ field: "", property: "label", labels: unambiguous }]).properties["label"]!
+          .enum) {
           expect(readAnswer(any, JSON.stringify({ label }))).toBe(label);
         }
       }),

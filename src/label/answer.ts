@@ -4,17 +4,20 @@
  */
 
 import { z } from "zod";
+import { fieldsOf } from "../fields.ts";
 import type { LabelValue } from "../records.ts";
-import { normaliseLabel, type Task } from "../task.ts";
+import { type FieldsTask, normaliseLabel, type Task } from "../task.ts";
+import type { Asked } from "./prompts.ts";
 
 const Answer = z.object({ label: z.union([z.string(), z.boolean()]) });
 
 /** JSON schema of the answer, for constrained decoding. Labels in the order in which the prompt offers them. */
-export function answerSchema(labels: readonly LabelValue[]) {
+export function answerSchema(asked: readonly Asked[]) {
+  const properties = asked.map(({ property, labels }) => [property, { type: "string" as const, enum: [...labels] }]);
   return {
     type: "object" as const,
-    properties: { label: { type: "string" as const, enum: [...labels] } },
-    required: ["label"],
+    properties: Object.fromEntries(properties),
+    required: asked.map(({ property }) => property),
     additionalProperties: false,
   };
 }
@@ -24,6 +27,20 @@ export function readAnswer(task: Task, text: string): LabelValue | undefined {
   const bare = withoutFence(text);
   const parsed = Answer.safeParse(parseJson(bare));
   return normaliseLabel(task, parsed.success ? String(parsed.data.label) : bare);
+}
+
+const Answers = z.record(z.string(), z.unknown());
+
+/** The labels that `text` gives, by field; those that it leaves out or answers with no label are absent. */
+export function readFieldAnswers(task: FieldsTask, text: string): Readonly<Record<string, LabelValue>> {
+  const parsed = Answers.safeParse(parseJson(withoutFence(text)));
+  if (!parsed.success) return {};
+  const given = fieldsOf(task).map(({ name, task: own }) => [name, labelIn(own, parsed.data[name])] as const);
+  return Object.fromEntries(given.flatMap(([name, label]) => (label === undefined ? [] : [[name, label]])));
+}
+
+function labelIn(task: Task, value: unknown): LabelValue | undefined {
+  return typeof value === "string" || typeof value === "boolean" ? normaliseLabel(task, String(value)) : undefined;
 }
 
 function withoutFence(text: string): string {

@@ -32,7 +32,7 @@ describe("asking the teacher", () => {
   test("an answer is recorded and its reservation settled", async () => {
     const { ask, store } = await openDesk({ reply: () => "apple" });
     const outcome = await ask();
-    expect(outcome).toMatchObject({ kind: "answered", annotation: { value: "apple", pass: 1, simulated: true } });
+    expect(outcome).toMatchObject({ kind: "answered", annotations: [{ value: "apple", pass: 1, simulated: true }] });
     expect(await store.annotations.ofRow(row.id)).toHaveLength(1);
     expect(await store.spend.totals()).toEqual({ spentUsd: 0.001, reservedUsd: 0, inFlight: 0 });
   });
@@ -72,10 +72,10 @@ describe("asking the teacher", () => {
     const outcome = await ask();
     expect(outcome).toMatchObject({
       kind: "failed",
-      annotation: { failure: { code: "teacher_off_schema" }, costUsd: 0.001 },
+      annotations: [{ failure: { code: "teacher_off_schema" }, costUsd: 0.001 }],
     });
     expect(teacher.requests).toHaveLength(3);
-    if (outcome.kind === "failed") await store.annotations.put([outcome.annotation]);
+    if (outcome.kind === "failed") await store.annotations.put(outcome.annotations);
     expect(await store.spend.totals()).toEqual({ spentUsd: 0.003, reservedUsd: 0, inFlight: 0 });
   });
 

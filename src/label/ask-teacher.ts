@@ -12,14 +12,16 @@ import {
   type Teacher,
   type TeacherAnswer,
   TeacherError,
+  type TeacherFieldsAnswer,
   type TeacherInput,
   type TeacherRequest,
 } from "../contracts.ts";
 import { FlywheelError } from "../errors.ts";
+import { annotationsOf, fieldNames, givenIn } from "../fields.ts";
 import { fork, type Seed } from "../math/random.ts";
 import type { RowId, TeacherAnnotation } from "../records.ts";
 import type { Store } from "../store/contract.ts";
-import type { Task } from "../task.ts";
+import type { AnyTask } from "../task.ts";
 import { teacherAnnotationId } from "../verdict.ts";
 import { idempotencyKeyOf } from "./idempotency-key.ts";
 import type { Pace, Turn } from "./pace.ts";
@@ -28,7 +30,7 @@ import { LONGEST_WAIT_MS, outcomeOf, retryDelayMs } from "./retry.ts";
 
 export type AskContext = {
   readonly store: Store;
-  readonly task: Task;
+  readonly task: AnyTask;
   readonly teacher: Teacher;
   /** One for everybody in this process who asks this teacher. */
   readonly pace: Pace;
@@ -51,13 +53,13 @@ export type Ask = {
 };
 
 export type AskOutcome =
-  /** Recorded and settled. */
-  | { readonly kind: "answered"; readonly annotation: TeacherAnnotation }
+  /** Recorded and settled. One annotation, or one for each of the task's fields. */
+  | { readonly kind: "answered"; readonly annotations: readonly TeacherAnnotation[] }
   /**
-   * This row will not get an answer. Its last charge is neither recorded nor settled yet: put the annotation, or settle
-   * the reservation of its id with its cost.
+   * This row will not get an answer, or not to every field. Its last charge is neither recorded nor settled yet: put the
+   * annotations, or settle the reservation of their id with their cost.
    */
-  | { readonly kind: "failed"; readonly annotation: TeacherAnnotation; readonly error: TeacherError }
+  | { readonly kind: "failed"; readonly annotations: readonly TeacherAnnotation[]; readonly error: TeacherError }
   /** Every attempt failed for reasons that pass. Worth asking later, under the same key. */
   | { readonly kind: "unavailable"; readonly error: TeacherError }
   /** The teacher would refuse every row: wrong key, wrong model. */
@@ -143,9 +145,9 @@ async function send(question: OpenQuestion, request: TeacherRequest, turn: Turn)
   try {
     const answer = await context.teacher.ask(request, ask.signal);
     turn.end({ kind: "answered", exhaustedForMs: answer.exhaustedForMs });
-    const annotation = toAnnotation(question, answer);
-    await context.store.annotations.put([annotation]);
-    return { kind: "answered", annotation };
+    const annotations = toAnnotations(question, answer);
+    await context.store.annotations.put(annotations);
+    return { kind: "answered", annotations };
   } catch (thrown) {
     // The reservation stays, in doubt.
     if (ask.signal?.aborted) throw ask.signal.reason;
@@ -167,7 +169,7 @@ async function failed(question: OpenQuestion, error: TeacherError): Promise<Step
       return { kind: "retry", error };
     case "teacher_refused":
     case "teacher_bad_request":
-      return { kind: "failed", error, annotation: toFailure(question, error) };
+      return { kind: "failed", error, annotations: toFailures(question, error) };
     default:
       question.isInDoubt ||= error.inDoubt;
       return { kind: "retry", error };
@@ -199,7 +201,7 @@ async function waitForRetry(question: OpenQuestion, error: TeacherError, attempt
 }
 
 async function giveUp(question: OpenQuestion, error: TeacherError): Promise<AskOutcome> {
-  if (error.code === "teacher_off_schema") return { kind: "failed", error, annotation: toFailure(question, error) };
+  if (error.code === "teacher_off_schema") return { kind: "failed", error, annotations: toFailures(question, error) };
   await closeReservation(question);
   return { kind: "unavailable", error };
 }
@@ -214,13 +216,19 @@ async function closeReservation({ context, id, isInDoubt }: OpenQuestion): Promi
   if (!isInDoubt) await context.store.spend.settle(id, 0, context.clock.now());
 }
 
-function toAnnotation(question: OpenQuestion, answer: TeacherAnswer): TeacherAnnotation {
-  const { value, probabilities, usage, costUsd, latencyMs } = answer;
-  return { ...annotationBase(question), value, ...(probabilities && { probabilities }), usage, costUsd, latencyMs };
+type Answer = TeacherAnswer | TeacherFieldsAnswer;
+
+function toAnnotations(question: OpenQuestion, answer: Answer): readonly TeacherAnnotation[] {
+  const { usage, costUsd, latencyMs } = answer;
+  const judged = { given: givenIn(answer), usage, costUsd, latencyMs };
+  return annotationsOf(annotationBase(question), fieldNames(question.context.task), judged);
 }
 
-function toFailure(question: OpenQuestion, { code, message, usage, costUsd }: TeacherError): TeacherAnnotation {
-  return { ...annotationBase(question), failure: { code, message }, usage, costUsd, latencyMs: 0 };
+/** Of the fields whose answer was no label; what was said to the others counts. */
+function toFailures(question: OpenQuestion, error: TeacherError): readonly TeacherAnnotation[] {
+  const { code, message, usage, costUsd, valid } = error;
+  const judged = { given: valid, failure: { code, message }, usage, costUsd, latencyMs: 0 };
+  return annotationsOf(annotationBase(question), fieldNames(question.context.task), judged);
 }
 
 function annotationBase({ context: { task, teacher, clock }, ask: { rowId, pass }, id }: OpenQuestion) {

@@ -4,10 +4,11 @@
  */
 
 import type { Clock, Progress, Teacher, TeacherError } from "../contracts.ts";
+import { type FieldScope, hasFields, scopesOf } from "../fields.ts";
 import type { Seed } from "../math/random.ts";
 import type { Row, RowId } from "../records.ts";
 import type { Store } from "../store/contract.ts";
-import type { Task } from "../task.ts";
+import type { AnyTask, FieldsTask, Task } from "../task.ts";
 import { type LabelAgreement, labelAgreement } from "./agreement.ts";
 import { type AskContext, askTeacher } from "./ask-teacher.ts";
 import { concurrently } from "./concurrently.ts";
@@ -19,9 +20,9 @@ import { createRunProgress, type RunProgress } from "./run-progress.ts";
 import { estimateTeacherAccuracy, type TeacherAccuracy } from "./teacher-accuracy.ts";
 import { loadTeacherInput } from "./teacher-input.ts";
 
-export type LabelRowsOptions = {
+export type LabelRowsOptions<T extends AnyTask = AnyTask> = {
   readonly store: Store;
-  readonly task: Task;
+  readonly task: T;
   readonly teacher: Teacher;
   readonly clock: Clock;
   readonly seed: Seed;
@@ -36,7 +37,8 @@ export type LabelRowsOptions = {
   readonly signal?: AbortSignal | undefined;
 };
 
-export type LabelSummary = {
+/** What one run did. */
+type RunSummary = {
   /** Absent where everything was asked. */
   readonly stopped?: "interrupted" | "budget";
   /** Answers by pass of this run; index 0 is pass 1. */
@@ -52,13 +54,22 @@ export type LabelSummary = {
   /** Of this run's answers; and of everything that the teacher was ever asked here. */
   readonly costUsd: number;
   readonly spentUsd: number;
+  readonly durationMs: number;
+};
+
+/** What is known of the labels since. */
+export type LabelQuality = {
   readonly labels: LabelCounts;
   /** Absent until some row has two passes; never to be called accuracy. */
   readonly agreement?: LabelAgreement;
   /** Absent without gold labels and rulings. */
   readonly teacherAccuracy?: TeacherAccuracy;
-  readonly durationMs: number;
 };
+
+export type LabelSummary = RunSummary & LabelQuality;
+
+/** Of a task of several fields: one run asks them all. */
+export type FieldsLabelSummary = RunSummary & { readonly fields: Readonly<Record<string, LabelQuality>> };
 
 const GRACE_MS = 10_000;
 /** Rows that step aside between attempts keep no turn: some more than turns keep the teacher busy. */
@@ -70,7 +81,10 @@ const MOST_SWEEPS = 3;
  * @throws TeacherError `teacher_unauthorised`, `teacher_misconfigured`, or whatever keeps every row from an answer; what
  *   was labelled until then is kept, and labels are derived
  */
-export async function labelRows(options: LabelRowsOptions): Promise<LabelSummary> {
+export async function labelRows(options: LabelRowsOptions<Task>): Promise<LabelSummary>;
+export async function labelRows(options: LabelRowsOptions<FieldsTask>): Promise<FieldsLabelSummary>;
+export async function labelRows(options: LabelRowsOptions): Promise<LabelSummary | FieldsLabelSummary>;
+export async function labelRows(options: LabelRowsOptions): Promise<LabelSummary | FieldsLabelSummary> {
   const { store, task, clock, signal } = options;
   const startedAt = clock.now();
   const inDoubt = await store.spend.open();
@@ -78,12 +92,14 @@ export async function labelRows(options: LabelRowsOptions): Promise<LabelSummary
   using interruption = interruptible(run, { clock, signal });
   const answers = await runPasses({ options, run, pace: paceOf(options), hardStop: interruption.signal });
   await run.finish();
-  const labels = await deriveLabels({ store, task });
+  const scopes = scopesOf(store, task);
+  const labels = new Map<string, LabelCounts>();
+  for (const scope of scopes) labels.set(scope.name, await deriveLabels(scope));
   if (run.stopReason?.kind === "error") throw run.stopReason.error;
   const { failed, failures, deferred, costUsd } = run.tally;
-  const agreement = await labelAgreement(store, task);
-  const teacherAccuracy = await estimateTeacherAccuracy(store, task);
-  return {
+  const qualities: [string, LabelQuality][] = [];
+  for (const scope of scopes) qualities.push([scope.name, await qualityOf(scope, labels.get(scope.name)!)]);
+  const summary = {
     ...(run.stopReason && { stopped: run.stopReason.kind }),
     answers,
     failed,
@@ -93,11 +109,15 @@ export async function labelRows(options: LabelRowsOptions): Promise<LabelSummary
     simulated: options.teacher.simulated,
     costUsd,
     spentUsd: (await store.spend.totals()).spentUsd,
-    labels,
-    ...(agreement && { agreement }),
-    ...(teacherAccuracy && { teacherAccuracy }),
     durationMs: clock.now() - startedAt,
   };
+  return hasFields(task) ? { ...summary, fields: Object.fromEntries(qualities) } : { ...summary, ...qualities[0]![1] };
+}
+
+async function qualityOf({ store, task }: FieldScope, labels: LabelCounts): Promise<LabelQuality> {
+  const agreement = await labelAgreement(store, task);
+  const teacherAccuracy = await estimateTeacherAccuracy(store, task);
+  return { labels, ...(agreement && { agreement }), ...(teacherAccuracy && { teacherAccuracy }) };
 }
 
 function paceOf({ pace, clock, task }: LabelRowsOptions): Pace {

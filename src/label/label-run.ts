@@ -60,8 +60,8 @@ type State = Books & {
   readonly gate: BudgetGate;
   stopReason: StopReason | undefined;
   tally: RunTally;
-  /** Failures that are not yet recorded. */
-  held: readonly TeacherAnnotation[];
+  /** Failures that are not yet recorded, row by row. */
+  held: readonly (readonly TeacherAnnotation[])[];
   /** Rows in a row that the teacher was not there for. */
   silences: number;
 };
@@ -105,7 +105,7 @@ type Asked = { readonly rowId: RowId; readonly pass: number };
 async function record(state: State, asked: Asked, outcome: AskOutcome): Promise<void> {
   switch (outcome.kind) {
     case "answered":
-      return await addAnswer(state, outcome.annotation);
+      return await addAnswer(state, outcome.annotations);
     case "failed":
       addFailure(state, asked, outcome.error);
       return await holdFailure(state, outcome);
@@ -123,10 +123,10 @@ async function record(state: State, asked: Asked, outcome: AskOutcome): Promise<
   }
 }
 
-async function addAnswer(state: State, { costUsd }: TeacherAnnotation): Promise<void> {
+async function addAnswer(state: State, annotations: readonly TeacherAnnotation[]): Promise<void> {
   const { tally } = state;
   state.silences = 0;
-  state.tally = { ...tally, answered: tally.answered + 1, costUsd: tally.costUsd + costUsd };
+  state.tally = { ...tally, answered: tally.answered + 1, costUsd: tally.costUsd + costOf(annotations) };
   await releaseHeld(state);
 }
 
@@ -136,11 +136,14 @@ function addFailure(state: State, { rowId, pass }: Asked, { code, message }: Fly
   state.tally = { ...state.tally, failed: failed + 1, failures: named };
 }
 
-type Failed = { readonly annotation: TeacherAnnotation; readonly error: TeacherError };
+const costOf = (annotations: readonly TeacherAnnotation[]): number =>
+  annotations.reduce((sum, { costUsd }) => sum + costUsd, 0);
 
-async function holdFailure(state: State, { annotation, error }: Failed): Promise<void> {
-  state.tally = { ...state.tally, costUsd: state.tally.costUsd + annotation.costUsd };
-  state.held = [...state.held, annotation];
+type Failed = { readonly annotations: readonly TeacherAnnotation[]; readonly error: TeacherError };
+
+async function holdFailure(state: State, { annotations, error }: Failed): Promise<void> {
+  state.tally = { ...state.tally, costUsd: state.tally.costUsd + costOf(annotations) };
+  state.held = [...state.held, annotations];
   if (state.tally.answered > 0) return await releaseHeld(state);
   if (state.held.length < HOPELESS_FAILURES) return;
   stopFor(state, { kind: "error", error });
@@ -160,12 +163,12 @@ const isHopeless = ({ stopReason, tally }: State): boolean => stopReason?.kind =
 async function releaseHeld(state: State): Promise<void> {
   const { held } = state;
   state.held = [];
-  if (held.length > 0) await state.store.annotations.put(held);
+  if (held.length > 0) await state.store.annotations.put(held.flat());
 }
 
 /** None of them got through: the question is at fault, so the rows stay to be asked under a better one. */
 async function dropHeld(state: State): Promise<void> {
   const { held } = state;
   state.held = [];
-  for (const { id, costUsd } of held) await state.store.spend.settle(id, costUsd, state.clock.now());
+  for (const { id, costUsd } of held.flat()) await state.store.spend.settle(id, costUsd, state.clock.now());
 }

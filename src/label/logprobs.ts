@@ -19,41 +19,54 @@ type Token = z.output<typeof Token>;
 export function labelProbabilities(
   tokens: unknown,
   labels: readonly LabelValue[],
+  property?: string,
 ): Readonly<Record<LabelValue, number>> | undefined {
   const parsed = Tokens.safeParse(tokens);
   if (!parsed.success) return undefined;
-  const start = startOfLabel(parsed.data);
+  const opening = openingOf(property);
+  const start = startOfLabel(parsed.data, opening);
   if (start === undefined) return undefined;
   const spellings = labels.map((label) => ({ label, quoted: JSON.stringify(label).slice(1) }));
-  return normalised(walk(parsed.data.slice(start.token), start.spelled, spellings));
+  return normalised(walk(parsed.data.slice(start.token), { spelled: start.spelled, opening }, spellings));
 }
 
 /** `quoted` is the label as it stands in JSON after the opening quote, the closing one included: `pear"`, not `pearl"`. */
 type Spelling = { readonly label: LabelValue; readonly quoted: string };
 type Mass = Map<LabelValue, number>;
 
-const OPENING = /^\s*\{\s*"label"\s*:\s*"/;
+/** What comes before a label: the whole beginning of the answer, or, of several fields, everything up to this one. */
+function openingOf(property: string | undefined): RegExp {
+  if (property === undefined) return /^\s*\{\s*"label"\s*:\s*"/;
+  // Within a string a quote is escaped, so that no label can look like a property. Names are letters, digits, - and _.
+  return new RegExp(`^[^]*?[{,]\\s*"${property}"\\s*:\\s*"`);
+}
 
 /** The token in which the label's first letter stands, and what that token spells of it before (`":"` may be one token). */
-function startOfLabel(tokens: readonly Token[]): { readonly token: number; readonly spelled: string } | undefined {
+function startOfLabel(
+  tokens: readonly Token[],
+  opening: RegExp,
+): { readonly token: number; readonly spelled: string } | undefined {
   let text = "";
   for (const [index, { token }] of tokens.entries()) {
-    const opening = OPENING.exec(text + token);
-    if (opening && opening[0].length < (text + token).length) return { token: index, spelled: text };
+    const begun = opening.exec(text + token);
+    if (begun && begun[0].length < (text + token).length) return { token: index, spelled: text };
     text += token;
-    if (OPENING.exec(text)?.[0].length === text.length) return { token: index + 1, spelled: text };
+    if (opening.exec(text)?.[0].length === text.length) return { token: index + 1, spelled: text };
   }
   return undefined;
 }
 
-/** @param spelled everything before the first of `tokens`, in which the label begins */
-function walk(tokens: readonly Token[], spelled: string, spellings: readonly Spelling[]): Mass {
+/** `spelled`: everything before the first of the tokens, in which the label begins. */
+type Before = { readonly spelled: string; readonly opening: RegExp };
+
+function walk(tokens: readonly Token[], { spelled, opening }: Before, spellings: readonly Spelling[]): Mass {
   const mass: Mass = new Map();
   let begun = "";
   let remaining = 1;
   for (const [index, { token, logprob, top_logprobs }] of tokens.entries()) {
     // Only the first token may hold some of what comes before the label.
-    const ofLabel = index === 0 ? (text: string) => withoutOpening(spelled + text) : (text: string) => begun + text;
+    const ofLabel =
+      index === 0 ? (text: string) => withoutOpening(spelled + text, opening) : (text: string) => begun + text;
     for (const other of top_logprobs) {
       if (other.token === token) continue;
       share(mass, labelsSpelled(ofLabel(other.token), spellings), remaining * Math.exp(other.logprob));
@@ -66,9 +79,9 @@ function walk(tokens: readonly Token[], spelled: string, spellings: readonly Spe
   return mass;
 }
 
-function withoutOpening(text: string): string | undefined {
-  const opening = OPENING.exec(text)?.[0];
-  return opening === undefined ? undefined : text.slice(opening.length);
+function withoutOpening(text: string, opening: RegExp): string | undefined {
+  const before = opening.exec(text)?.[0];
+  return before === undefined ? undefined : text.slice(before.length);
 }
 
 /** The labels that this beginning of an answer can still become, or has become. */

@@ -1,12 +1,13 @@
 /** @file `flywheel plan`: what labelling will ask, take and cost, before a cent is spent. Nothing is sent. */
 
+import { fieldNames } from "../fields.ts";
 import type { Row } from "../records.ts";
 import type { Store } from "../store/contract.ts";
-import type { Task } from "../task.ts";
+import type { AnyTask } from "../task.ts";
 import { countPasses, type PassCounts } from "./passes.ts";
 import { costOf, PRICES_AS_OF, type Price, priceOf } from "./prices.ts";
 import { modelOfPass, questionOf } from "./prompts.ts";
-import { EXPECTED_OUTPUT_TOKENS, expectedTextTokens, imageTokens, textOf } from "./tokens.ts";
+import { expectedOutputTokens, expectedTextTokens, imageTokens, textOf } from "./tokens.ts";
 
 export type Range = { readonly low: number; readonly high: number };
 
@@ -40,7 +41,11 @@ export type LabellingPlan = {
   readonly notes: readonly string[];
 };
 
-export type PlanOptions = { readonly store: Store; readonly task: Task; readonly origin?: Row["origin"] | undefined };
+export type PlanOptions = {
+  readonly store: Store;
+  readonly task: AnyTask;
+  readonly origin?: Row["origin"] | undefined;
+};
 
 /** Rows whose size stands for all. */
 const SAMPLE = 500;
@@ -84,7 +89,7 @@ async function sampleRows(store: Store, origin: Row["origin"] = "ingest"): Promi
 }
 
 type PassOptions = {
-  readonly task: Task;
+  readonly task: AnyTask;
   readonly pass: number;
   readonly counts: PassCounts;
   readonly sample: readonly Row[];
@@ -95,7 +100,7 @@ function planPass({ task, pass, counts, sample }: PassOptions): PassPlan {
   const rows = rowsOf(pass, counts);
   const inputTokens = meanInputTokens(task, pass, sample);
   const input = scaled(rows, inputTokens, INPUT_SPREAD);
-  const output = scaled(rows, EXPECTED_OUTPUT_TOKENS, OUTPUT_SPREAD);
+  const output = scaled(rows, expectedOutputTokens(fieldNames(task).length), OUTPUT_SPREAD);
   const price = priceOf(task, model);
   return { pass, model, rows, tokens: { input, output }, ...(price && { costUsd: costRange(input, output, price) }) };
 }
@@ -112,7 +117,7 @@ function rowsOf(pass: number, counts: PassCounts): Range {
 
 const around = (share: number): Range => ({ low: share * 0.7, high: Math.min(1, share * 1.3 + 0.01) });
 
-function meanInputTokens(task: Task, pass: number, sample: readonly Row[]): number {
+function meanInputTokens(task: AnyTask, pass: number, sample: readonly Row[]): number {
   const model = modelOfPass(task, pass);
   const { system, user } = questionOf(task, pass, "plan");
   const prompt = expectedTextTokens(`${system}\n${user}`);
@@ -138,7 +143,7 @@ const sumOf = (ranges: readonly Range[]): Range => ({
   high: ranges.reduce((sum, { high }) => sum + high, 0),
 });
 
-function durationOf(requests: Range, { teacher }: Task): Range {
+function durationOf(requests: Range, { teacher }: AnyTask): Range {
   const fastest = LATENCY_MS.low / (teacher.maxConcurrency * SHARE_OF_CONCURRENCY.high);
   const slowest = LATENCY_MS.high / Math.max(1, teacher.maxConcurrency * SHARE_OF_CONCURRENCY.low);
   return { low: Math.round(requests.low * fastest), high: Math.round(requests.high * slowest) };
@@ -151,7 +156,7 @@ function budgetOf(budgetUsd: number, spentUsd: number, cost: Range | undefined):
   return { budgetUsd, leftUsd, covers };
 }
 
-function notesOf(task: Task, passes: readonly PassPlan[], sample: readonly Row[]): readonly string[] {
+function notesOf(task: AnyTask, passes: readonly PassPlan[], sample: readonly Row[]): readonly string[] {
   const unpriced = [...new Set(passes.filter(({ costUsd }) => !costUsd).map(({ model }) => model))];
   return [
     ...(sample.length === 0 ? ["no rows yet: flywheel ingest"] : []),

@@ -6,7 +6,7 @@
 
 import { FlywheelError } from "../errors.ts";
 import type { Usage } from "../records.ts";
-import type { Task } from "../task.ts";
+import type { AnyTask } from "../task.ts";
 
 export const PRICES_AS_OF = "2026-06";
 
@@ -49,7 +49,7 @@ const SNAPSHOT = /-(?:\d{8}|\d{4}-\d{2}-\d{2}|\d{3}|latest|preview)$/;
  * task says otherwise. Undefined where nobody knows. `teacher.price` speaks for the first model only, as it must: the
  * second is usually another one.
  */
-export function priceOf(task: Task, model: string): Price | undefined {
+export function priceOf(task: AnyTask, model: string): Price | undefined {
   const { teacher } = task;
   if (teacher.price && model === teacher.model) return teacher.price;
   if (model.startsWith("compatible/")) return isLoopback(teacher.baseUrl) ? free : undefined;
@@ -66,7 +66,7 @@ function isLoopback(url: string | undefined): boolean {
 }
 
 /** As `priceOf`. Without a price a budget cannot be kept, so a task that sets one needs it. */
-export function requirePrice(task: Task, model: string): Price | undefined {
+export function requirePrice(task: AnyTask, model: string): Price | undefined {
   const price = priceOf(task, model);
   if (price === undefined && task.budgetUsd !== undefined) {
     throw new FlywheelError(

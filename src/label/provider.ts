@@ -9,7 +9,7 @@ import { createOpenAI } from "@ai-sdk/openai";
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
 import type { LanguageModelV4, SharedV4ProviderOptions } from "@ai-sdk/provider";
 import { FlywheelError } from "../errors.ts";
-import type { Task } from "../task.ts";
+import type { AnyTask } from "../task.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 export type Fetch = typeof globalThis.fetch;
@@ -41,7 +41,7 @@ const usualKeyVariables: Readonly<Record<Provider, readonly string[]>> = {
 const TOP_LOGPROBS = 20;
 
 export type OpenModelOptions = {
-  readonly task: Task;
+  readonly task: AnyTask;
   /** `provider/model`: the task's first or second. */
   readonly id: string;
   readonly env: Environment;
@@ -68,7 +68,7 @@ function asProvider(text: string, id: string): Provider {
 
 /** `baseUrl` and `apiKeyEnv` belong to the provider of the first model; another provider's second model has its usual ones. */
 function settingsFor(
-  { teacher }: Task,
+  { teacher }: AnyTask,
   provider: Provider,
 ): { readonly baseUrl?: string; readonly apiKeyEnv?: string } {
   if (!teacher.model.startsWith(`${provider}/`)) return {};

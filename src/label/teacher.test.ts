@@ -1,5 +1,5 @@
 import { describe, expect, onTestFinished, test } from "vitest";
-import type { TeacherError, TeacherRequest } from "../contracts.ts";
+import type { TeacherAnswer, TeacherError, TeacherFieldsAnswer, TeacherRequest } from "../contracts.ts";
 import { contentHash } from "../simulate/gold-file.ts";
 import { type SimulatedTeacherOptions, startSimulatedTeacher } from "../simulate/teacher-server.ts";
 import type { Fetch } from "./provider.ts";
@@ -39,6 +39,9 @@ const completion = (content: string, more: object = {}) => ({
   usage: { prompt_tokens: 100, completion_tokens: 10, total_tokens: 110 },
 });
 
+const oneOf = (answer: TeacherAnswer | TeacherFieldsAnswer): TeacherAnswer =>
+  "value" in answer ? answer : expect.unreachable("the task has one output");
+
 const failureOf = async (asked: Promise<unknown>): Promise<TeacherError> =>
   await asked.then(
     () => expect.unreachable("it should have failed"),
@@ -48,7 +51,7 @@ const failureOf = async (asked: Promise<unknown>): Promise<TeacherError> =>
 describe("a teacher behind the OpenAI protocol", () => {
   test("answers with label, probabilities, usage and cost", async () => {
     const { teacher } = await openSimulated({ errorRate: 0.3, correlation: 1 });
-    const answer = await teacher.ask(request());
+    const answer = oneOf(await teacher.ask(request()));
     expect(classes).toContain(answer.value);
     expect(answer.probabilities?.[answer.value]).toBeCloseTo(0.7);
     expect(answer.costUsd).toBeCloseTo((answer.usage.inputTokens + answer.usage.outputTokens) / 1e6, 12);
@@ -66,7 +69,7 @@ describe("a teacher behind the OpenAI protocol", () => {
 
   test("a repeat under the same key is replayed, not charged", async () => {
     const { teacher, server } = await openSimulated();
-    const [first, again] = [await teacher.ask(request()), await teacher.ask(request())];
+    const [first, again] = [oneOf(await teacher.ask(request())), oneOf(await teacher.ask(request()))];
     expect(again.value).toBe(first.value);
     expect(server.stats()).toMatchObject({ charged: 1, replayed: 1, paidTwice: 0 });
   });

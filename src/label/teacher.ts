@@ -9,21 +9,30 @@
 import type { LanguageModelV4GenerateResult, LanguageModelV4Message } from "@ai-sdk/provider";
 import { z } from "zod";
 import { systemClock } from "../clock.ts";
-import { type Clock, type Teacher, type TeacherAnswer, TeacherError, type TeacherRequest } from "../contracts.ts";
+import {
+  type Clock,
+  type GivenLabel,
+  type Teacher,
+  type TeacherAnswer,
+  TeacherError,
+  type TeacherFieldsAnswer,
+  type TeacherRequest,
+} from "../contracts.ts";
+import { hasFields } from "../fields.ts";
 import type { LabelValue, Usage } from "../records.ts";
-import { promptVersion, type Task } from "../task.ts";
-import { answerSchema, readAnswer } from "./answer.ts";
+import { type AnyTask, promptVersion } from "../task.ts";
+import { answerSchema, readAnswer, readFieldAnswers } from "./answer.ts";
 import { createLeanFetch } from "./lean-fetch.ts";
 import { labelProbabilities } from "./logprobs.ts";
 import { costOf, type Price, requirePrice } from "./prices.ts";
-import { fenced, modelOfPass, type Question, questionOf } from "./prompts.ts";
+import { type Asked, fenced, modelOfPass, type Question, questionOf } from "./prompts.ts";
 import { type Environment, type Fetch, openModel, type ProviderModel } from "./provider.ts";
 import { exhaustedForMs, type ResponseHeaders } from "./retry-after.ts";
 import { type FailureContext, timedOut, toTeacherError } from "./teacher-errors.ts";
-import { MAX_OUTPUT_TOKENS, maxInputTokens, textOf } from "./tokens.ts";
+import { maxInputTokens, maxOutputTokens, textOf } from "./tokens.ts";
 
 export type OpenTeacherOptions = {
-  readonly task: Task;
+  readonly task: AnyTask;
   /** Holds the key; `process.env` at the doors. */
   readonly env: Environment;
   /** A lean one of our own by default. */
@@ -73,7 +82,7 @@ export function openTeacher({
 
 /** One model with what is needed to ask it. */
 type Desk = ProviderModel & {
-  readonly task: Task;
+  readonly task: AnyTask;
   readonly clock: Clock;
   /** Absent where nobody knows; costs are then counted as 0, and no budget can be set. */
   readonly price: Price | undefined;
@@ -83,14 +92,14 @@ type Desk = ProviderModel & {
 
 function maxCostUsd({ id, task, price }: Desk, request: TeacherRequest): number {
   if (!price) return 0;
-  const { system, user } = questionOf(task, request.pass, request.idempotencyKey);
+  const { system, user, asked } = questionOf(task, request.pass, request.idempotencyKey);
   const inputTokens = maxInputTokens(id, `${system}\n${user}`, request.input);
-  return costOf({ inputTokens, outputTokens: MAX_OUTPUT_TOKENS }, price);
+  return costOf({ inputTokens, outputTokens: maxOutputTokens(asked.length) }, price);
 }
 
-type Asked = { readonly answer: TeacherAnswer; readonly headers: ResponseHeaders };
+type Answered = { readonly answer: TeacherAnswer | TeacherFieldsAnswer; readonly headers: ResponseHeaders };
 
-async function ask(desk: Desk, request: TeacherRequest, signal: AbortSignal | undefined): Promise<Asked> {
+async function ask(desk: Desk, request: TeacherRequest, signal: AbortSignal | undefined): Promise<Answered> {
   const startedAt = desk.clock.now();
   const question = questionOf(desk.task, request.pass, request.idempotencyKey);
   const reply = await send(desk, { request, question }, signal);
@@ -141,8 +150,8 @@ async function generate(desk: Desk, { request, question }: Letter, signal: Abort
   const options = desk.offers.logprobs ? desk.logprobOptions : undefined;
   const result = await desk.model.doGenerate({
     prompt: [{ role: "system", content: question.system }, userMessage(question, request)],
-    responseFormat: { type: "json", schema: answerSchema(question.labels), name: "answer" },
-    maxOutputTokens: MAX_OUTPUT_TOKENS,
+    responseFormat: { type: "json", schema: answerSchema(question.asked), name: "answer" },
+    maxOutputTokens: maxOutputTokens(question.asked.length),
     temperature: question.temperature,
     headers: { "Idempotency-Key": request.idempotencyKey },
     abortSignal: signal,
@@ -198,29 +207,44 @@ function toAnswer({
   readonly question: Question;
   readonly reply: Reply;
   readonly startedAt: number;
-}): TeacherAnswer {
+}): TeacherAnswer | TeacherFieldsAnswer {
   const usage = usageOf(reply, question);
   const costUsd = desk.price ? costOf(usage, desk.price) : 0;
-  const value = readAnswer(desk.task, reply.text);
-  if (value === undefined || isCutShort(reply)) throw useless(desk, reply, { usage, costUsd });
-  const probabilities = probabilitiesOf(reply, question.labels);
+  const given = readGiven(desk.task, question, reply);
+  const unanswered = question.asked.filter(({ field }) => !given[field]).map(({ field }) => field);
+  if (unanswered.length > 0) throw useless(desk, reply, { usage, costUsd, valid: given, unanswered });
   const nowMs = desk.clock.now();
   const usedUpForMs = exhaustedForMs(reply.headers, nowMs);
-  return {
-    value,
+  const charge = {
     usage,
     costUsd,
     latencyMs: nowMs - startedAt,
-    ...(probabilities && { probabilities }),
     ...(usedUpForMs !== undefined && { exhaustedForMs: usedUpForMs }),
   };
+  return hasFields(desk.task) ? { fields: given, ...charge } : { ...given[""]!, ...charge };
 }
 
-/** Cut off at the token limit, a label may be the beginning of another. */
-const isCutShort = ({ finishReason }: Reply): boolean => finishReason === "length";
+type Given = Readonly<Record<string, GivenLabel>>;
 
-function probabilitiesOf(reply: Reply, labels: readonly LabelValue[]) {
-  return reply.logprobs === undefined ? undefined : labelProbabilities(reply.logprobs, labels);
+/** By field, what was answered with one of its labels. */
+function readGiven(task: AnyTask, { asked }: Question, reply: Reply): Given {
+  // Cut off at the token limit, a label may be the beginning of another.
+  if (reply.finishReason === "length") return {};
+  const labels: Readonly<Record<string, LabelValue | undefined>> = hasFields(task)
+    ? readFieldAnswers(task, reply.text)
+    : { "": readAnswer(task, reply.text) };
+  const given = asked.flatMap((one) => {
+    const value = labels[one.field];
+    if (value === undefined) return [];
+    const probabilities = probabilitiesOf(reply, one);
+    return [[one.field, { value, ...(probabilities && { probabilities }) }] as const];
+  });
+  return Object.fromEntries(given);
+}
+
+function probabilitiesOf({ logprobs }: Reply, { field, property, labels }: Asked) {
+  if (logprobs === undefined) return undefined;
+  return labelProbabilities(logprobs, labels, field === "" ? undefined : property);
 }
 
 /** Servers that count no tokens are local ones; an estimate keeps the report meaningful. */
@@ -234,8 +258,17 @@ function usageOf({ usage, text }: Reply, { system, user }: Question): Usage {
 function useless(
   { id }: Desk,
   { text, finishReason }: Reply,
-  charge: { readonly usage: Usage; readonly costUsd: number },
+  {
+    unanswered,
+    ...charge
+  }: {
+    readonly usage: Usage;
+    readonly costUsd: number;
+    readonly valid: Given;
+    readonly unanswered: readonly string[];
+  },
 ): TeacherError {
+  const of = unanswered.filter((field) => field !== "").join(", ");
   if (finishReason === "content-filter") {
     return new TeacherError("teacher_refused", `${id} withheld its answer (content filter)`, {
       ...charge,
@@ -245,7 +278,7 @@ function useless(
   const shown = text.length > 80 ? `${text.slice(0, 80)}…` : text;
   return new TeacherError(
     "teacher_off_schema",
-    `${id} answered ${JSON.stringify(shown)}, which is none of the labels`,
+    `${id} answered ${JSON.stringify(shown)}, which is none of the labels${of && ` of ${of}`}`,
     {
       ...charge,
       retryable: true,

@@ -6,9 +6,12 @@
 import type { TeacherInput } from "../contracts.ts";
 import { MAX_IMAGE_SIDE } from "./teacher-input.ts";
 
-/** Ceiling of an answer. A label takes about ten; the rest is room for models that cannot be told not to think. */
-export const MAX_OUTPUT_TOKENS = 1024;
-export const EXPECTED_OUTPUT_TOKENS = 12;
+/**
+ * Ceiling of an answer to so many questions. A label takes about ten; the rest is room for models that cannot be told not to
+ * think. A label and the name of its field may be long, hence the hundred for each further one.
+ */
+export const maxOutputTokens = (questions: number): number => 1024 + 100 * (questions - 1);
+export const expectedOutputTokens = (questions: number): number => 12 * questions;
 
 /** English runs at about four bytes a token; other scripts and code at fewer, hence the ceiling of two. */
 export const expectedTextTokens = (text: string): number => Math.ceil(Buffer.byteLength(text) / 4);

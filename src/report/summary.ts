@@ -105,6 +105,15 @@ export const Summary = z.strictObject({
 });
 export type Summary = z.output<typeof Summary>;
 
+/** Of a task of several fields: the same of each. */
+export const FieldsSummary = z.strictObject({
+  task: z.string(),
+  seed: z.union([z.string(), z.number()]),
+  simulatedTeacher: z.boolean(),
+  fields: z.record(z.string(), Summary),
+});
+export type FieldsSummary = z.output<typeof FieldsSummary>;
+
 /** Nothing seen: no value is likelier than another. */
 const unknown: Estimate = { value: 0.5, low: 0, high: 1, n: 0 };
 

@@ -41,20 +41,28 @@ export async function writeReport(options: WriteReportOptions): Promise<ReportFi
   const { directory, signal } = options;
   const data = await collectTimed(options);
   const summary = Summary.parse(summaryOf(data));
-  const chartsDirectory = join(directory, "charts");
-  await mkdir(chartsDirectory, { recursive: true });
-  const pngPaths: string[] = [];
-  for (const chart of chartsOf(data)) {
-    signal?.throwIfAborted();
-    pngPaths.push(await writePng(chart, chartsDirectory, data));
-  }
-  await removeOthers(chartsDirectory, pngPaths);
+  const pngPaths = await writeCharts(data, join(directory, "charts"), signal);
   const htmlPath = await writeWhole(join(directory, "report.html"), renderPage(data));
   const summaryPath = await writeWhole(join(directory, "summary.json"), `${JSON.stringify(summary, null, 2)}\n`);
   return { htmlPath, pngPaths, summaryPath, headline: headline(data), summary };
 }
 
-async function collectTimed({ directory: _, loadStudent, ...options }: WriteReportOptions) {
+export async function writeCharts(
+  data: ReportData,
+  directory: string,
+  signal: AbortSignal | undefined,
+): Promise<readonly string[]> {
+  await mkdir(directory, { recursive: true });
+  const pngPaths: string[] = [];
+  for (const chart of chartsOf(data)) {
+    signal?.throwIfAborted();
+    pngPaths.push(await writePng(chart, directory, data));
+  }
+  await removeOthers(directory, pngPaths);
+  return pngPaths;
+}
+
+export async function collectTimed({ directory: _, loadStudent, ...options }: WriteReportOptions) {
   const subject = loadStudent && (await chooseSubject(options.store, options.modelId));
   if (!subject || !loadStudent) return await collectReport(options);
   const threads = options.task.student.threads ?? availableParallelism();
@@ -72,7 +80,7 @@ async function collectTimed({ directory: _, loadStudent, ...options }: WriteRepo
 const writePng = async (chart: Chart, directory: string, data: ReportData): Promise<string> =>
   await writeWhole(join(directory, `${chart.name}.png`), await chartPng(chart, data));
 
-async function writeWhole(path: string, content: string | Uint8Array): Promise<string> {
+export async function writeWhole(path: string, content: string | Uint8Array): Promise<string> {
   const temporary = `${path}.${process.pid}.tmp`;
   await writeFile(temporary, content);
   await rename(temporary, path);

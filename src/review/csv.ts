@@ -1,6 +1,6 @@
 /**
  * @file The review queue as a spreadsheet, and back. A person fills in the column `label`; everything else may stay, be
- * sorted, or be deleted but for the column `row`.
+ * sorted, or be deleted but for the column `row` and, where a task has several, the column `field`.
  */
 
 import { readFile } from "node:fs/promises";
@@ -8,9 +8,10 @@ import { parse } from "csv-parse/sync";
 import { stringify } from "csv-stringify/sync";
 import type { Clock } from "../contracts.ts";
 import { messageOf } from "../errors.ts";
+import { fieldsOf, hasFields } from "../fields.ts";
 import { type Row, type RowId, rowId } from "../records.ts";
 import type { Store } from "../store/contract.ts";
-import type { Task } from "../task.ts";
+import type { AnyTask } from "../task.ts";
 import { describeRecord } from "../text/describe-record.ts";
 import {
   conflictsOf,
@@ -18,17 +19,19 @@ import {
   type Reading,
   type ReviewImport,
   readLabel,
+  unknownField,
   unknownLabel,
   unknownRow,
   unreadable,
 } from "./import-problem.ts";
 import type { ReviewItem } from "./review-item.ts";
-import { recordRulings } from "./rulings.ts";
+import { recordByField } from "./rulings.ts";
 import { writeWhole } from "./write-whole.ts";
 
-const columns = ["row", "file", "priority", "reasons", "suggested", "label", "reviewer", "note"] as const;
+const columns = ["row", "field", "file", "priority", "reasons", "suggested", "label", "reviewer", "note"] as const;
 type Column = (typeof columns)[number];
-type Line = Readonly<Record<Column, string>>;
+/** `field` is undefined where a file has no such column. */
+type Line = Readonly<Record<Exclude<Column, "field">, string>> & { readonly field: string | undefined };
 
 /**
  * Writes the queue to `path`. Column `file` is the picture's path, or the text or record itself. No suggestion stands
@@ -42,13 +45,16 @@ export async function exportReviewCsv(options: {
 }): Promise<void> {
   const { store, items, path } = options;
   const lines = items.map((item) => lineOf(store, item));
-  const content = stringify(lines, { header: true, columns: [...columns], bom: true, escape_formulas: true });
+  const hasFields = items.some(({ field }) => field !== undefined);
+  const shownColumns = columns.filter((column) => column !== "field" || hasFields);
+  const content = stringify(lines, { header: true, columns: shownColumns, bom: true, escape_formulas: true });
   await writeWhole(path, content);
 }
 
 function lineOf(store: Store, item: ReviewItem): Line {
   return {
     row: item.row.id,
+    field: item.field ?? "",
     file: shown(store, item.row),
     priority: item.priority.toFixed(4),
     reasons: item.reasons.join(" "),
@@ -79,35 +85,41 @@ function shown(store: Store, { input, origin, source }: Row): string {
  */
 export async function importReviewCsv(options: {
   readonly store: Store;
-  readonly task: Task;
+  readonly task: AnyTask;
   readonly path: string;
   /** Who ruled where the column `reviewer` is blank. */
   readonly person: string;
   readonly clock: Clock;
 }): Promise<ReviewImport> {
-  const { store, path, clock } = options;
+  const { store, task, path } = options;
   const lines = parseLines(await readText(path), path);
+  if (hasFields(task) && lines.some(({ cells }) => cells.field === undefined)) {
+    throw unreadable(path, `needs the column field: "${task.name}" has ${Object.keys(task.fields).join(", ")}`);
+  }
   const filled = lines.filter(({ cells }) => cells.label.trim() !== "");
   const outcomes = await Promise.all(filled.map((line) => readLine(line, options)));
   const readings = outcomes.filter((outcome) => "rowId" in outcome);
   const conflicts = conflictsOf(readings);
   const rulings = readings.filter((reading) => !conflicts.has(reading)).map(({ where, ...ruling }) => ruling);
   const problems = outcomes.flatMap((outcome) => ("rowId" in outcome ? (conflicts.get(outcome) ?? []) : outcome));
-  return { ...(await recordRulings(store, rulings, clock)), blank: lines.length - filled.length, problems };
+  return { ...(await recordByField(store, rulings, options.clock)), blank: lines.length - filled.length, problems };
 }
 
 type CsvReading = Reading & { readonly note?: string };
 
 async function readLine(
   { where, cells }: NumberedLine,
-  { store, task, person }: { readonly store: Store; readonly task: Task; readonly person: string },
+  { store, task, person }: { readonly store: Store; readonly task: AnyTask; readonly person: string },
 ): Promise<CsvReading | ImportProblem> {
   const id = await findRow(store, cells);
   if (!id) return unknownRow(where, cells.row || cells.file);
-  const value = readLabel(task, cells.label.trim());
-  if (value === undefined) return unknownLabel(where, cells.label, task);
+  const field = hasFields(task) ? (cells.field ?? "").trim().toLowerCase() : "";
+  const own = fieldsOf(task).find(({ name }) => name === field)?.task;
+  if (!own) return unknownField(where, field, task);
+  const value = readLabel(own, cells.label.trim());
+  if (value === undefined) return unknownLabel(where, cells.label, own);
   const note = cells.note.trim();
-  return { where, rowId: id, person: cells.reviewer.trim() || person, value, ...(note && { note }) };
+  return { where, field, rowId: id, person: cells.reviewer.trim() || person, value, ...(note && { note }) };
 }
 
 /** By id, or by the file where somebody has deleted the column of ids. */
@@ -145,6 +157,7 @@ function lineFrom(names: readonly string[], cells: readonly string[]): Line {
   const cell = (column: Column) => cells[names.indexOf(column)] ?? "";
   return {
     row: cell("row"),
+    field: names.includes("field") ? cell("field") : undefined,
     file: cell("file"),
     priority: cell("priority"),
     reasons: cell("reasons"),

@@ -1,14 +1,21 @@
 /** @file What could not be taken from a reviewer's file, and where it stands there. The rest is taken. */
 
 import { FlywheelError } from "../errors.ts";
+import { fieldNames } from "../fields.ts";
 import type { LabelValue, RowId } from "../records.ts";
-import { classesOf, normaliseLabel, type Task } from "../task.ts";
+import { type AnyTask, classesOf, normaliseLabel, type Task } from "../task.ts";
 import type { RecordedRulings } from "./rulings.ts";
 
 export type ImportProblem = {
   /** `line 12`, `task 3`. */
   readonly where: string;
-  readonly code: "unknown_row" | "unknown_label" | "conflicting_rulings" | "several_labels" | "malformed";
+  readonly code:
+    | "unknown_row"
+    | "unknown_field"
+    | "unknown_label"
+    | "conflicting_rulings"
+    | "several_labels"
+    | "malformed";
   readonly message: string;
 };
 
@@ -23,6 +30,14 @@ export function unknownLabel(where: string, given: string, task: Task): ImportPr
   return { where, code: "unknown_label", message };
 }
 
+export function unknownField(where: string, given: string, task: AnyTask): ImportProblem {
+  return {
+    where,
+    code: "unknown_field",
+    message: `"${given}" is no field of this task (${fieldNames(task).join(", ")})`,
+  };
+}
+
 export function unknownRow(where: string, given: string): ImportProblem {
   return { where, code: "unknown_row", message: `no row "${given}" in this workspace` };
 }
@@ -35,15 +50,17 @@ export function readLabel(task: Task, given: string): LabelValue | undefined {
 /** One reading of a file: a ruling on a row, with where it stands. */
 export type Reading = {
   readonly where: string;
+  /** Empty where the task has one output. */
+  readonly field: string;
   readonly rowId: RowId;
   readonly person: string;
   readonly value: LabelValue;
 };
 
-/** Where one person says two things about one row, neither is taken: which was meant is not ours to guess. */
+/** Where one person says two things about one row (and field), neither is taken: which was meant is not ours to guess. */
 export function conflictsOf(readings: readonly Reading[]): ReadonlyMap<Reading, ImportProblem> {
   const conflicts = new Map<Reading, ImportProblem>();
-  for (const group of Map.groupBy(readings, ({ rowId, person }) => `${rowId} ${person}`).values()) {
+  for (const group of Map.groupBy(readings, ({ rowId, field, person }) => `${rowId} ${field} ${person}`).values()) {
     const values = [...new Set(group.map(({ value }) => value))];
     if (values.length < 2) continue;
     const places = group.map(({ where }) => where).join(", ");

@@ -1,28 +1,46 @@
 /** @file The labelling configuration (XML) that goes with our Label Studio tasks. */
 
-import type { LabelValue } from "../records.ts";
-import { classesOf, type Task } from "../task.ts";
+import { fieldsOf, hasFields } from "../fields.ts";
+import { type AnyTask, type Choice, choicesOf, type FieldsTask, type Task } from "../task.ts";
 
 /** Names of the controls; every result refers to them. */
 export const controlName = "label";
 export const shownName = "input";
 
 /** To be pasted into the project's labelling interface. */
-export function labelStudioConfig(task: Task): string {
-  const choices = classesOf(task).map((label) => `    <Choice value="${escapeXml(label)}"${hintOf(task, label)}/>`);
-  return [
-    "<View>",
-    `  <Header value="${escapeXml(task.instructions)}"/>`,
-    `  ${shownTag(task)}`,
-    `  <Choices name="${controlName}" toName="${shownName}" choice="single" showInLine="true">`,
-    ...choices,
-    "  </Choices>",
-    "</View>",
-    "",
-  ].join("\n");
+export function labelStudioConfig(task: AnyTask): string {
+  return ["<View>", ...(hasFields(task) ? fieldsView(task) : oneView(task)), "</View>", ""].join("\n");
 }
 
-function shownTag(task: Task): string {
+const header = (text: string): string => `  <Header value="${escapeXml(text)}"/>`;
+
+const oneView = (task: Task): readonly string[] => [
+  header(task.instructions),
+  `  ${shownTag(task)}`,
+  ...choicesView(controlName, shownChoices(task)),
+];
+
+/** What is asked of each field right above its choices, which bear its name. */
+const fieldsView = (task: FieldsTask): readonly string[] => [
+  ...(task.instructions === "" ? [] : [header(task.instructions)]),
+  `  ${shownTag(task)}`,
+  ...fieldsOf(task).flatMap((field) => [
+    header(field.task.instructions),
+    ...choicesView(field.name, shownChoices(field.task)),
+  ]),
+];
+
+/** Yes and no need no explanation. */
+const shownChoices = (task: Task): readonly Pick<Choice, "value" | "description">[] =>
+  task.output.kind === "predicate" ? choicesOf(task).map(({ value }) => ({ value })) : choicesOf(task);
+
+const choicesView = (name: string, choices: ReturnType<typeof shownChoices>): readonly string[] => [
+  `  <Choices name="${name}" toName="${shownName}" choice="single" showInLine="true">`,
+  ...choices.map((choice) => `    <Choice value="${escapeXml(choice.value)}"${hintOf(choice)}/>`),
+  "  </Choices>",
+];
+
+function shownTag(task: AnyTask): string {
   switch (task.input) {
     case "image":
       return `<Image name="${shownName}" value="$image"/>`;
@@ -35,9 +53,8 @@ function shownTag(task: Task): string {
   }
 }
 
-function hintOf(task: Task, label: LabelValue): string {
-  const choice = task.output.kind === "choice" ? task.output.choices.find(({ value }) => value === label) : undefined;
-  return choice?.description ? ` hint="${escapeXml(choice.description)}"` : "";
+function hintOf({ description }: Pick<Choice, "description">): string {
+  return description ? ` hint="${escapeXml(description)}"` : "";
 }
 
 /** For attribute values. White space other than blanks is written as a reference: a parser would turn it into blanks. */

@@ -7,9 +7,10 @@ import { readFile } from "node:fs/promises";
 import { z } from "zod";
 import type { Clock } from "../contracts.ts";
 import { messageOf } from "../errors.ts";
+import { type FieldView, fieldsOf } from "../fields.ts";
 import { type LabelValue, type RowId, rowId } from "../records.ts";
 import type { Store } from "../store/contract.ts";
-import { classesOf, type Task } from "../task.ts";
+import { type AnyTask, classesOf, type Task } from "../task.ts";
 import {
   type ImportProblem,
   type ReviewImport,
@@ -19,7 +20,7 @@ import {
   unreadable,
 } from "./import-problem.ts";
 import { controlName, withoutControls } from "./label-studio-config.ts";
-import { type Ruling, recordRulings } from "./rulings.ts";
+import { type Ruling, recordByField } from "./rulings.ts";
 
 const Result = z.looseObject({
   from_name: z.string().optional(),
@@ -53,7 +54,7 @@ const AnnotatedTask = z.looseObject({
  */
 export async function importLabelStudio(options: {
   readonly store: Store;
-  readonly task: Task;
+  readonly task: AnyTask;
   readonly path: string;
   /** Who ruled where an annotation does not say. */
   readonly person: string;
@@ -65,7 +66,7 @@ export async function importLabelStudio(options: {
     outcomes.push(await readTask(`task ${index + 1}`, given, options));
   }
   return {
-    ...(await recordRulings(store, latestOfEach(outcomes.flatMap(({ rulings }) => rulings)), clock)),
+    ...(await recordByField(store, latestOfEach(outcomes.flatMap(({ rulings }) => rulings)), clock)),
     blank: outcomes.filter(({ rulings, problems }) => rulings.length + problems.length === 0).length,
     problems: outcomes.flatMap(({ problems }) => problems),
   };
@@ -79,8 +80,9 @@ async function readTasks(path: string): Promise<readonly unknown[]> {
   }
 }
 
-type TaskOutcome = { readonly rulings: readonly Ruling[]; readonly problems: readonly ImportProblem[] };
-type Context = { readonly store: Store; readonly task: Task; readonly person: string };
+type FieldRuling = Ruling & { readonly field: string };
+type TaskOutcome = { readonly rulings: readonly FieldRuling[]; readonly problems: readonly ImportProblem[] };
+type Context = { readonly store: Store; readonly task: AnyTask; readonly person: string };
 
 const failed = (problem: ImportProblem): TaskOutcome => ({ rulings: [], problems: [problem] });
 
@@ -91,7 +93,9 @@ async function readTask(where: string, given: unknown, context: Context): Promis
   const row = await context.store.rows.get(rowId(data.row));
   if (!row) return failed(unknownRow(where, data.row));
   const open = (annotations ?? completions ?? []).filter((one) => !one.was_cancelled && !one.skipped);
-  const outcomes = open.map((annotation) => readAnnotation(where, row.id, annotation, context));
+  const outcomes = open.flatMap((annotation) =>
+    fieldsOf(context.task).map((field) => readAnnotation({ where, row: row.id, field }, annotation, context)),
+  );
   const rulings = outcomes.filter((outcome) => outcome !== undefined).filter((outcome) => "value" in outcome);
   const problems = outcomes.filter((outcome) => outcome !== undefined).filter((outcome) => "code" in outcome);
   return { rulings, problems };
@@ -99,20 +103,23 @@ async function readTask(where: string, given: unknown, context: Context): Promis
 
 /** Nothing where the annotator has chosen nothing. */
 function readAnnotation(
-  where: string,
-  row: RowId,
+  { where, row, field: { name, task } }: { readonly where: string; readonly row: RowId; readonly field: FieldView },
   annotation: Annotation,
-  { task, person }: Context,
-): Ruling | ImportProblem | undefined {
-  const chosen = choicesOf(annotation);
+  { person }: Context,
+): FieldRuling | ImportProblem | undefined {
+  const chosen = name === "" ? choicesOf(annotation) : choicesNamed(annotation, name);
   if (chosen.length > 1)
     return { where, code: "several_labels", message: `chooses ${chosen.join(", ")}; one is asked for` };
   if (chosen[0] === undefined) return undefined;
   const value = labelNamed(task, chosen[0]);
   if (value === undefined) return unknownLabel(where, chosen[0], task);
   const at = timeOf(annotation);
-  return { rowId: row, value, person: personOf(annotation) ?? person, ...(at !== undefined && { at }) };
+  return { field: name, rowId: row, value, person: personOf(annotation) ?? person, ...(at !== undefined && { at }) };
 }
+
+const choicesNamed = ({ result }: Annotation, control: string): readonly string[] => [
+  ...new Set(result.flatMap((one) => (one.from_name === control ? (one.value?.choices ?? []) : []))),
+];
 
 /** Of our own control, else of the only choice control that there is: projects are renamed. */
 function choicesOf({ result }: Annotation): readonly string[] {
@@ -141,10 +148,10 @@ function timeOf({ updated_at: updated, created_at: created }: Annotation): numbe
 }
 
 /** One row may be in several tasks. Of annotations without a time the last in the file counts. */
-function latestOfEach(rulings: readonly Ruling[]): readonly Ruling[] {
-  const latest = new Map<string, Ruling>();
+function latestOfEach(rulings: readonly FieldRuling[]): readonly FieldRuling[] {
+  const latest = new Map<string, FieldRuling>();
   for (const ruling of rulings) {
-    const key = `${ruling.rowId} ${ruling.person}`;
+    const key = `${ruling.field} ${ruling.rowId} ${ruling.person}`;
     if ((ruling.at ?? Infinity) >= (latest.get(key)?.at ?? -Infinity)) latest.set(key, ruling);
   }
   return [...latest.values()];

@@ -6,7 +6,7 @@ import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { modelId, type Row } from "../records.ts";
 import type { Store } from "../store/contract.ts";
-import { defineTask, type Task } from "../task.ts";
+import { defineFieldsTask, defineTask, type Task } from "../task.ts";
 import { exportLabelStudio, type LabelStudioTask, toLabelStudioTasks } from "./label-studio.ts";
 import { escapeXml, labelStudioConfig } from "./label-studio-config.ts";
 import { importLabelStudio } from "./label-studio-import.ts";
@@ -60,7 +60,7 @@ describe("toLabelStudioTasks", () => {
         { model_version: "student abababababab", score: 0.97, result: result("sad") },
       ],
     });
-    const ids = exported!.predictions.map((one) => one.result[0].id);
+    const ids = exported!.predictions.map((one) => one.result[0]!.id);
     expect(new Set(ids).size).toBe(2);
   });
 
@@ -264,3 +264,53 @@ function unambiguous(choices: readonly string[]): Task | undefined {
     return undefined;
   }
 }
+
+describe("several fields", () => {
+  const letter = defineFieldsTask({
+    name: "letter",
+    input: "text",
+    fields: {
+      topic: { instructions: "About what?", output: { kind: "choice", choices: ["bill", "parcel"] } },
+      urgent: { instructions: "Does it hurry?", output: { kind: "predicate" } },
+    },
+    teacher: { model: "google/gemini" },
+  });
+
+  test("are one task a row with a control each, and come back as rulings on each", async () => {
+    await using store = await openTemporaryStore();
+    const [row] = await putRows(store, 1);
+    const items = [
+      { ...suspectItem(row!, "bill"), field: "topic" },
+      { kind: "audit" as const, row: row!, priority: 0.4, reasons: ["audit"] as const, field: "urgent" },
+    ];
+    const config = labelStudioConfig(letter);
+    expect(config).toContain('<Choices name="topic"');
+    expect(config).toContain('<Choices name="urgent"');
+    const tasks = await toLabelStudioTasks({ store, task: letter, items });
+    expect(tasks).toHaveLength(1);
+    expect(tasks[0]!.data).toMatchObject({ row: row!.id, fields: "topic urgent" });
+    // Nothing is shown beside the audit.
+    expect(tasks[0]!.predictions.flatMap(({ result }) => result.map((one) => one.from_name))).toEqual([
+      "topic",
+      "topic",
+    ]);
+
+    const chosen = (from_name: string, choice: string) => ({
+      from_name,
+      to_name: "input",
+      type: "choices",
+      value: { choices: [choice] },
+    });
+    const annotated = tasks.map((one) => ({
+      ...one,
+      annotations: [{ completed_by: 7, result: [chosen("topic", "parcel"), chosen("urgent", "true")] }],
+    }));
+    await writeFile(file, JSON.stringify(annotated));
+    const read = () => importLabelStudio({ store, task: letter, path: file, person: "ann", clock: stillClock });
+    expect(await read()).toMatchObject({ recorded: 2, problems: [] });
+    expect(await read()).toMatchObject({ recorded: 0, unchanged: 2 });
+    expect(await rulingsOf(store.field("topic"), row!)).toMatchObject([{ value: "parcel", person: "label-studio:7" }]);
+    expect(await rulingsOf(store.field("urgent"), row!)).toMatchObject([{ value: "true" }]);
+    expect(await rulingsOf(store, row!)).toEqual([]);
+  });
+});

@@ -7,7 +7,7 @@ import { createHash } from "node:crypto";
 import { thumbnail } from "../image/thumbnail.ts";
 import type { ImageInput, LabelValue, ModelId, Row } from "../records.ts";
 import type { Store } from "../store/contract.ts";
-import type { Task } from "../task.ts";
+import type { AnyTask } from "../task.ts";
 import { controlName, labelStudioConfig, shownName, withoutControls } from "./label-studio-config.ts";
 import type { ReviewItem, SuspectItem } from "./review-item.ts";
 import { writeWhole } from "./write-whole.ts";
@@ -17,15 +17,17 @@ export type LabelStudioPrediction = {
   readonly model_version: string;
   /** Confidence in [0, 1]; absent where the teacher gave none. */
   readonly score?: number;
-  readonly result: readonly [
-    {
-      readonly id: string;
-      readonly from_name: typeof controlName;
-      readonly to_name: typeof shownName;
-      readonly type: "choices";
-      readonly value: { readonly choices: readonly [string] };
-    },
-  ];
+  /** One; of a task of several fields, one for each that is to be ruled on. */
+  readonly result: readonly LabelStudioResult[];
+};
+
+type LabelStudioResult = {
+  readonly id: string;
+  /** The control: `label`, or the field's name. */
+  readonly from_name: string;
+  readonly to_name: typeof shownName;
+  readonly type: "choices";
+  readonly value: { readonly choices: readonly [string] };
 };
 
 export type LabelStudioTask = {
@@ -43,7 +45,7 @@ export type ImageLinks = "embedded" | { readonly prefix: string };
  */
 export async function exportLabelStudio(options: {
   readonly store: Store;
-  readonly task: Task;
+  readonly task: AnyTask;
   readonly items: readonly ReviewItem[];
   readonly images?: ImageLinks;
   readonly path: string;
@@ -58,20 +60,24 @@ export async function exportLabelStudio(options: {
 /** The queue as the tasks that Label Studio imports, as one JSON array. */
 export async function toLabelStudioTasks(options: {
   readonly store: Store;
-  readonly task: Task;
+  readonly task: AnyTask;
   readonly items: readonly ReviewItem[];
   readonly images?: ImageLinks;
 }): Promise<readonly LabelStudioTask[]> {
   const { store, task, items, images = "embedded" } = options;
   const tasks: LabelStudioTask[] = [];
-  for (const item of items) {
+  // A row of several fields is one task, however many of them are in the queue.
+  for (const [, ofRow] of Map.groupBy(items, ({ row }) => row.id)) {
+    const [first] = ofRow;
+    const fields = ofRow.flatMap(({ field }) => field ?? []);
     const data = {
-      ...(await shownData(store, item.row, images)),
-      row: item.row.id,
-      priority: item.priority,
-      reasons: item.reasons.join(" "),
+      ...(await shownData(store, first!.row, images)),
+      row: first!.row.id,
+      priority: Math.max(...ofRow.map(({ priority }) => priority)),
+      reasons: [...new Set(ofRow.flatMap(({ reasons }): readonly string[] => reasons))].join(" "),
+      ...(fields.length > 0 && { fields: fields.join(" ") }),
     };
-    tasks.push({ data, predictions: item.kind === "suspect" ? predictionsOf(item, task) : [] });
+    tasks.push({ data, predictions: predictionsOf(ofRow, task) });
   }
   return tasks;
 }
@@ -105,22 +111,46 @@ async function dataUri(store: Store, input: ImageInput): Promise<string> {
 const toDataUri = (bytes: Uint8Array, mediaType: string): string =>
   `data:${mediaType};base64,${Buffer.from(bytes).toString("base64")}`;
 
-/** The label in force as the teacher's, and the student's where there is one. */
-function predictionsOf(item: SuspectItem, task: Task): LabelStudioPrediction[] {
-  const { suggestion, suggestionShare, student } = item;
+type Opinion = {
+  readonly version: string;
+  readonly field: string | undefined;
+  readonly value: LabelValue;
+  readonly score: number | undefined;
+};
+
+/** The labels in force as the teacher's, and the student's where there are any; nothing of audits. */
+function predictionsOf(items: readonly ReviewItem[], task: AnyTask): readonly LabelStudioPrediction[] {
+  const suspects = items.filter((item) => item.kind === "suspect");
+  const opinions = Map.groupBy(
+    suspects.flatMap((item) => opinionsOn(item, task)),
+    ({ version }) => version,
+  );
+  return [...opinions].map(([version, given]) => {
+    const score = given.length === 1 ? given[0]!.score : undefined;
+    const result = given.map((opinion) => resultOf(suspects[0]!.row, opinion));
+    return { model_version: version, ...(score !== undefined && { score }), result };
+  });
+}
+
+function opinionsOn(item: SuspectItem, task: AnyTask): readonly Opinion[] {
+  const { field, suggestion, suggestionShare, student } = item;
   const teacher = item.votes[0]?.teacher ?? task.teacher.model;
   return [
-    ...(suggestion === undefined ? [] : [prediction(item.row, `teacher ${teacher}`, suggestion, suggestionShare)]),
-    ...(student ? [prediction(item.row, studentVersion(student.modelId), student.value, student.confidence)] : []),
+    ...(suggestion === undefined
+      ? []
+      : [{ version: `teacher ${teacher}`, field, value: suggestion, score: suggestionShare }]),
+    ...(student
+      ? [{ version: studentVersion(student.modelId), field, value: student.value, score: student.confidence }]
+      : []),
   ];
 }
 
 const studentVersion = (id: ModelId): string => `student ${id.slice(0, 12)}`;
 
-function prediction(row: Row, version: string, value: LabelValue, score: number | undefined): LabelStudioPrediction {
+function resultOf(row: Row, { version, field, value }: Opinion): LabelStudioResult {
   // Ids of results must be unique over all tasks of a project.
-  const id = createHash("sha256").update(`${row.id} ${version}`).digest("base64url").slice(0, 12);
+  const name = field === undefined ? `${row.id} ${version}` : `${row.id} ${version} ${field}`;
+  const id = createHash("sha256").update(name).digest("base64url").slice(0, 12);
   const choices = [withoutControls(value)] as const;
-  const result = { id, from_name: controlName, to_name: shownName, type: "choices", value: { choices } } as const;
-  return { model_version: version, ...(score !== undefined && { score }), result: [result] };
+  return { id, from_name: field ?? controlName, to_name: shownName, type: "choices", value: { choices } };
 }

@@ -28,6 +28,19 @@ export type ReviewQueueOptions = {
 
 export const leastAuditShare = 0.1;
 
+/** The queues of several fields as one, the first of each, then the second of each: any first part of it is fair to all. */
+export function mergeQueues(queues: ReadonlyMap<string, readonly ReviewItem[]>, limit: number): readonly ReviewItem[] {
+  const longest = Math.max(...[...queues.values()].map((queue) => queue.length));
+  const merged: ReviewItem[] = [];
+  for (let place = 0; place < longest; place++) {
+    for (const [field, queue] of queues) {
+      const item = queue[place];
+      if (item) merged.push(field === "" ? item : { ...item, field });
+    }
+  }
+  return merged.slice(0, limit);
+}
+
 /**
  * The next rows to rule on, most valuable first; any first part of the list holds its share of audits. Rows that a person
  * has ruled on do not appear. The same store gives the same queue.

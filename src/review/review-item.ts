@@ -18,6 +18,8 @@ export type TeacherVote = { readonly teacher: string; readonly pass: number; rea
 
 type ItemBase = {
   readonly row: Row;
+  /** Of a task of several fields, the one that is to be ruled on. */
+  readonly field?: string;
   /** In [0, 1], higher first. An audit's is that of its neighbour: its place says nothing of its row. */
   readonly priority: number;
 };

@@ -40,6 +40,24 @@ export async function recordRulings(store: Store, rulings: readonly Ruling[], cl
   return { recorded: annotations.length, unchanged: rulings.length - annotations.length, rowIds };
 }
 
+/** As `recordRulings`, each ruling with its field; empty where the task has one output. */
+export async function recordByField(
+  store: Store,
+  rulings: readonly (Ruling & { readonly field: string })[],
+  clock: Clock,
+): Promise<RecordedRulings> {
+  const recorded: RecordedRulings[] = [];
+  for (const [field, given] of Map.groupBy(rulings, (ruling) => ruling.field)) {
+    const plain = given.map(({ field: _, ...ruling }) => ruling);
+    recorded.push(await recordRulings(store.field(field), plain, clock));
+  }
+  return {
+    recorded: recorded.reduce((sum, one) => sum + one.recorded, 0),
+    unchanged: recorded.reduce((sum, one) => sum + one.unchanged, 0),
+    rowIds: [...new Set(recorded.flatMap(({ rowIds }) => rowIds))],
+  };
+}
+
 function newAnnotation(ruling: Ruling, known: readonly PersonAnnotation[], now: number): PersonAnnotation | undefined {
   const own = known.filter(({ person }) => person === ruling.person).toSorted((a, b) => a.at - b.at);
   const last = own.at(-1);

@@ -6,7 +6,7 @@
 import type { Clock, TeacherError } from "../contracts.ts";
 import type { TeacherAnnotation } from "../records.ts";
 import type { Store } from "../store/contract.ts";
-import type { Task } from "../task.ts";
+import type { AnyTask } from "../task.ts";
 
 /** What one question costs. Its reservation stays open over the attempts, which share it. */
 export type Account = {
@@ -17,12 +17,12 @@ export type Account = {
   /** False where the budget does not allow the request. */
   reserve(maxCostUsd: number): Promise<boolean>;
   charge(error: TeacherError): Promise<void>;
-  record(annotation: TeacherAnnotation): Promise<void>;
+  record(annotations: readonly TeacherAnnotation[]): Promise<void>;
   /** In doubt the request counts as charged in full: nobody may ever ask it again and find out. */
   close(): Promise<void>;
 };
 
-type AccountOptions = { readonly store: Store; readonly task: Task; readonly clock: Clock };
+type AccountOptions = { readonly store: Store; readonly task: AnyTask; readonly clock: Clock };
 
 /** @param id of the annotation to come, of the reservation, and the first idempotency key: one name for one question */
 export function openAccount(id: string, { store, task, clock }: AccountOptions): Account {
@@ -54,10 +54,10 @@ export function openAccount(id: string, { store, task, clock }: AccountOptions):
       isInDoubt = false;
       await settle(error.costUsd);
     },
-    async record(annotation) {
-      await store.annotations.put([annotation]);
+    async record(annotations) {
+      await store.annotations.put(annotations);
       isReserved = false;
-      costUsd += annotation.costUsd;
+      for (const annotation of annotations) costUsd += annotation.costUsd;
     },
     async close() {
       if (isReserved) await settle(isInDoubt ? reservedUsd : 0);

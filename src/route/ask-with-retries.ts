@@ -3,18 +3,19 @@
  * before it leaves, and settled after, so that attempts that were charged and failed count as well.
  */
 
-import { type Clock, type Teacher, type TeacherAnswer, TeacherError, type TeacherRequest } from "../contracts.ts";
+import { type Clock, type Teacher, TeacherError, type TeacherRequest } from "../contracts.ts";
 import { messageOf } from "../errors.ts";
+import { annotationsOf, fieldNames, givenIn, type Judged } from "../fields.ts";
 import { createRng, fork, type Rng, type Seed } from "../math/random.ts";
 import type { TeacherAnnotation } from "../records.ts";
 import type { Store } from "../store/contract.ts";
-import type { Task } from "../task.ts";
+import type { AnyTask } from "../task.ts";
 import { LIVE_PASS } from "../verdict.ts";
 import { type Account, openAccount } from "./account.ts";
 import type { Breaker } from "./breaker.ts";
 import { abandonOn } from "./deadline.ts";
 import { liveAnnotationId } from "./known-answer.ts";
-import { type TeacherOutcome, type TeacherQuestion, unavailable } from "./teacher-outcome.ts";
+import { type TeacherQuestion, type TeacherReply, unavailable } from "./teacher-outcome.ts";
 
 const FIRST_PAUSE_MS = 200;
 const MAX_PAUSE_MS = 5_000;
@@ -25,7 +26,7 @@ const FINAL_CODES = ["teacher_off_schema", "teacher_refused", "teacher_bad_reque
 
 export type AskOptions = {
   readonly store: Store;
-  readonly task: Task;
+  readonly task: AnyTask;
   readonly teacher: Teacher;
   readonly clock: Clock;
   readonly seed: Seed;
@@ -36,7 +37,7 @@ export type AskOptions = {
 };
 
 /** @throws what the store throws, or the signal's reason where it aborts between attempts */
-export async function askWithRetries(question: TeacherQuestion, options: AskOptions): Promise<TeacherOutcome> {
+export async function askWithRetries(question: TeacherQuestion, options: AskOptions): Promise<TeacherReply> {
   const account = openAccount(liveAnnotationId(question.rowId, options.teacher.promptVersion), options);
   try {
     return await attemptUntilHopeless(question, account, options);
@@ -49,13 +50,13 @@ async function attemptUntilHopeless(
   question: TeacherQuestion,
   account: Account,
   options: AskOptions,
-): Promise<TeacherOutcome> {
+): Promise<TeacherReply> {
   const { clock, seed, signal, maxAttempts } = options;
   const rng = createRng(fork(seed, "retry", question.rowId));
   for (let attempt = 1; ; attempt++) {
     const tried = await attemptOnce(question, account, options);
     if (tried.kind === "barred") return barred(tried.why, account.costUsd, options);
-    if (tried.kind === "answered") return { ...tried, isFresh: true, costUsd: account.costUsd };
+    if (tried.kind === "answered") return replied(tried.annotations, account);
     const pauseMs = Math.max(tried.error.retryAfterMs ?? 0, jitteredPauseMs(attempt, rng));
     const isHopeless = !tried.error.retryable || pauseMs > MAX_PAUSE_MS || signal.aborted;
     if (isHopeless || attempt >= maxAttempts) return await giveUp(question, tried.error, { account, ...options });
@@ -64,7 +65,7 @@ async function attemptUntilHopeless(
 }
 
 type Attempt =
-  | { readonly kind: "answered"; readonly annotation: TeacherAnnotation }
+  | { readonly kind: "answered"; readonly annotations: readonly TeacherAnnotation[] }
   | { readonly kind: "failed"; readonly error: TeacherError }
   | { readonly kind: "barred"; readonly why: "down" | "over-budget" };
 
@@ -76,9 +77,10 @@ async function attemptOnce(question: TeacherQuestion, account: Account, options:
   const reply = await abandonOn(teacher.ask(request, signal), signal).catch((thrown) => toTeacherError(thrown, signal));
   if (reply instanceof TeacherError) return await failed(reply, account, options);
   breaker.succeeded();
-  const annotation = toAnnotation(question, reply, options);
-  await account.record(annotation);
-  return { kind: "answered", annotation };
+  const { usage, costUsd, latencyMs } = reply;
+  const annotations = toAnnotations(question, { given: givenIn(reply), usage, costUsd, latencyMs }, options);
+  await account.record(annotations);
+  return { kind: "answered", annotations };
 }
 
 async function failed(error: TeacherError, account: Account, options: AskOptions): Promise<Attempt> {
@@ -107,26 +109,36 @@ async function prepare(
   }
 }
 
-/** An answer that will never be valid is recorded as the row's failure, so that it is not paid for again. */
+/**
+ * An answer that will never be valid is recorded as the row's failure, so that it is not paid for again; of several fields,
+ * those that were answered keep their answer.
+ */
 async function giveUp(
   question: TeacherQuestion,
   error: TeacherError,
   options: AskOptions & { readonly account: Account },
-): Promise<TeacherOutcome> {
-  const { code, message, retryAfterMs, usage } = error;
+): Promise<TeacherReply> {
+  const { code, message, retryAfterMs, usage, valid } = error;
   const { account } = options;
   if (!FINAL_CODES.includes(code)) {
     await account.close();
     return unavailable(code, message, { retryAfterMs, costUsd: account.costUsd });
   }
   // Its attempts are settled already.
-  const charged = { usage, costUsd: 0, latencyMs: 0 };
-  const annotation = { ...annotationBase(question, options), failure: { code, message }, ...charged };
-  await account.record(annotation);
-  return { kind: "declined", annotation, isFresh: true, costUsd: account.costUsd };
+  const judged = { given: valid, failure: { code, message }, usage, costUsd: 0, latencyMs: 0 };
+  const annotations = toAnnotations(question, judged, options);
+  await account.record(annotations);
+  return replied(annotations, account);
 }
 
-function barred(why: "down" | "over-budget", costUsd: number, { breaker, task }: AskOptions): TeacherOutcome {
+const replied = (annotations: readonly TeacherAnnotation[], { costUsd }: Account): TeacherReply => ({
+  kind: "replied",
+  annotations: Object.fromEntries(annotations.map((annotation) => [annotation.field ?? "", annotation])),
+  isFresh: true,
+  costUsd,
+});
+
+function barred(why: "down" | "over-budget", costUsd: number, { breaker, task }: AskOptions): TeacherReply {
   if (why === "down") {
     const { retryAfterMs } = breaker;
     return unavailable("teacher_down", "the teacher failed repeatedly and is left alone", { retryAfterMs, costUsd });
@@ -135,10 +147,8 @@ function barred(why: "down" | "over-budget", costUsd: number, { breaker, task }:
   return unavailable("budget_exhausted", message, { retryAfterMs: BUDGET_RETRY_AFTER_MS, costUsd });
 }
 
-function toAnnotation(question: TeacherQuestion, answer: TeacherAnswer, options: AskOptions): TeacherAnnotation {
-  const { value, probabilities, usage, costUsd, latencyMs } = answer;
-  const given = probabilities ? { probabilities } : {};
-  return { ...annotationBase(question, options), value, ...given, usage, costUsd, latencyMs };
+function toAnnotations(question: TeacherQuestion, judged: Judged, options: AskOptions): readonly TeacherAnnotation[] {
+  return annotationsOf(annotationBase(question, options), fieldNames(options.task), judged);
 }
 
 function annotationBase(question: TeacherQuestion, { teacher, clock }: AskOptions) {

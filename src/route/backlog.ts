@@ -9,14 +9,16 @@
 
 import type { Clock } from "../contracts.ts";
 import { FlywheelError } from "../errors.ts";
+import { type FieldScope, scopesOf } from "../fields.ts";
 import type { Decision, RowId } from "../records.ts";
 import type { Store } from "../store/contract.ts";
+import type { AnyTask } from "../task.ts";
 import { isTeacherAnnotation, LIVE_PASS } from "../verdict.ts";
 import { aborted } from "./deadline.ts";
 import { knownAnswer, liveAnnotationId } from "./known-answer.ts";
 import { createLimiter } from "./limiter.ts";
 import type { TeacherLine } from "./teacher-line.ts";
-import type { LoadTeacherInput, TeacherOutcome, TeacherQuestion } from "./teacher-outcome.ts";
+import type { LoadTeacherInput, TeacherQuestion, TeacherReply } from "./teacher-outcome.ts";
 
 export type Owed = Pick<Decision, "id" | "rowId" | "at">;
 
@@ -33,6 +35,7 @@ export type Backlog = {
 
 export type BacklogOptions = {
   readonly store: Store;
+  readonly task: AnyTask;
   readonly line: TeacherLine;
   readonly loadTeacherInput: LoadTeacherInput;
   readonly clock: Clock;
@@ -41,7 +44,7 @@ export type BacklogOptions = {
   readonly takeOverAfterMs: number;
   /** Questions of the backlog at once; the rest of the teacher's places is for those who wait. */
   readonly concurrency: number;
-  readonly onLabelled?: ((owed: Owed, outcome: TeacherOutcome) => void) | undefined;
+  readonly onLabelled?: ((owed: Owed, outcome: TeacherReply) => void) | undefined;
   readonly onTrouble?: ((error: unknown) => void) | undefined;
 };
 
@@ -51,7 +54,8 @@ const MAX_IN_MEMORY = 10_000;
 const OVERLAP_MS = 600_000;
 
 export function createBacklog(options: BacklogOptions): Backlog {
-  const { store, line, clock, onTrouble } = options;
+  const { store, task, line, clock, onTrouble } = options;
+  const scopes = scopesOf(store, task);
   const limiter = createLimiter(options.concurrency);
   const stop = new AbortController();
   const abandon = new AbortController();
@@ -86,7 +90,7 @@ export function createBacklog(options: BacklogOptions): Backlog {
 
   const owedNow = async (): Promise<readonly Owed[]> => {
     const startedAt = clock.now();
-    const owed = await listOwed(store, { since, promptVersion: line.promptVersion });
+    const owed = await listOwed(scopes, { since, promptVersion: line.promptVersion });
     since = Math.min(startedAt - OVERLAP_MS, ...owed.slice(0, 1).map(({ at }) => at));
     return owed.filter(({ id }) => !hopeless.has(id));
   };
@@ -144,18 +148,22 @@ async function loop(round: () => Promise<void>, options: BacklogOptions, signal:
   }
 }
 
-/** Decisions since then that call for a label which their row still lacks, oldest first. */
+/** Decisions since then that call for a label which their row still lacks in their field, oldest first. */
 async function listOwed(
-  store: Store,
+  scopes: readonly FieldScope[],
   { since, promptVersion }: { readonly since: number; readonly promptVersion: string },
 ): Promise<readonly Owed[]> {
-  const owed: Owed[] = [];
-  for (const route of ["audited", "degraded"] as const) {
-    for await (const decision of store.decisions.list({ route, since })) {
-      if (callsForLabel(decision) && !(await isJudged(decision, store, promptVersion))) owed.push(decision);
+  // Fields of one request share its id, and one question answers them all.
+  const owed = new Map<string, Owed>();
+  for (const { store } of scopes) {
+    for (const route of ["audited", "degraded"] as const) {
+      for await (const decision of store.decisions.list({ route, since })) {
+        if (!callsForLabel(decision) || owed.has(decision.id)) continue;
+        if (!(await isJudged(decision, store, promptVersion))) owed.set(decision.id, decision);
+      }
     }
   }
-  return owed.sort((a, b) => a.at - b.at);
+  return [...owed.values()].sort((a, b) => a.at - b.at);
 }
 
 /** A uniform request is labelled whatever became of it, or the uniform stream would miss what came during an outage. */

@@ -2,7 +2,7 @@
 
 import type { ImageInput, Input, RecordInput, Row, RowId, Split, TextInput } from "../records.ts";
 import type { Store } from "../store/contract.ts";
-import { splitOf, type Task, trafficSplitOf } from "../task.ts";
+import { type AnyTask, splitOf, trafficSplitOf } from "../task.ts";
 
 export type ImageContent = {
   readonly kind: "image";
@@ -28,7 +28,7 @@ export type Sampling = { readonly uniform: boolean; readonly census: boolean; re
 export async function storeRow(
   { rowId, content }: RouterInput,
   sampling: Sampling,
-  context: { readonly store: Store; readonly task: Task; readonly requestId: string; readonly at: number },
+  context: { readonly store: Store; readonly task: AnyTask; readonly requestId: string; readonly at: number },
 ): Promise<Row> {
   const { store, task, requestId, at } = context;
   const row: Row = {
@@ -46,7 +46,7 @@ export async function storeRow(
 }
 
 /** A census trains as well as certifies, as ingested rows do; a sample of traffic is held out, the rest trains. */
-function splitFor(id: RowId, { uniform, census }: Sampling, { splits }: Task): Split {
+function splitFor(id: RowId, { uniform, census }: Sampling, { splits }: AnyTask): Split {
   if (census) return splitOf(id, splits);
   return uniform ? trafficSplitOf(id, splits) : "train";
 }

@@ -1,34 +1,39 @@
 /**
- * @file One request through the router: the student is heard, the policy routes, somebody answers, the decision is durable.
+ * @file One request through the router: the students of the fields that it asks for are heard, the policies route, somebody
+ * answers, the decisions are durable. A task of one output is a row of one field.
  */
 
 import type { Clock, StudentInput } from "../contracts.ts";
+import { type FieldScope, hasFields, partOf } from "../fields.ts";
 import type { Seed } from "../math/random.ts";
 import type { Decision } from "../records.ts";
 import type { Store } from "../store/contract.ts";
-import type { Task } from "../task.ts";
+import type { AnyTask } from "../task.ts";
 import type { Backlog } from "./backlog.ts";
-import { type RouterInput, storeRow } from "./content.ts";
+import type { RouterInput } from "./content.ts";
 import { abandonOn, startDeadline } from "./deadline.ts";
 import { drawsOf } from "./draws.ts";
-import { type Answered, escalate, NO_USAGE } from "./escalation.ts";
+import { type Answered, answerFrom, askAboutRow, keepRow, usageOf } from "./escalation.ts";
 import { explain } from "./explain.ts";
 import { type Calibrate, type Guess, guessOf } from "./guess.ts";
-import { type Routing, route } from "./policy.ts";
-import type { Explained, Routed } from "./routed.ts";
+import { type FieldQuestion, type Routing, routeRow } from "./policy.ts";
+import type { Explained, RoutedRow } from "./routed.ts";
 import type { Serving } from "./serving.ts";
 import type { StudentLine } from "./student-line.ts";
 import type { TeacherLine } from "./teacher-line.ts";
-import type { LoadTeacherInput } from "./teacher-outcome.ts";
+import type { LoadTeacherInput, TeacherReply } from "./teacher-outcome.ts";
+
+/** One field in service. */
+export type FieldLine = FieldScope & { readonly students: StudentLine };
 
 export type DecideOptions = {
-  readonly task: Task;
+  readonly task: AnyTask;
   readonly store: Store;
   readonly clock: Clock;
   readonly seed: Seed;
   readonly calibrate: Calibrate;
   readonly loadTeacherInput: LoadTeacherInput;
-  readonly students: StudentLine;
+  readonly fields: readonly FieldLine[];
   readonly teacherLine: TeacherLine;
   readonly backlog: Backlog;
   readonly deadlineMs: number;
@@ -42,10 +47,12 @@ export type DecideRequest = {
   readonly shown: StudentInput;
   /** The same with its identity, which is worked out while the student thinks. Rejects where it cannot be read. */
   readonly input: Promise<RouterInput>;
-  /** Becomes the decision's id. */
+  /** Becomes the id of the decision, of every field's. */
   readonly requestId: string;
   /** Whether the student is asked for its reasons. */
   readonly isExplained?: boolean | undefined;
+  /** Names of the fields that are asked for; all of the task's where absent. */
+  readonly fields?: readonly string[] | undefined;
   /** Of the caller: when it aborts, nobody waits for the answer any more. */
   readonly signal?: AbortSignal | undefined;
 };
@@ -54,26 +61,31 @@ export type DecideRequest = {
 const STUDENT_SHARE_OF_DEADLINE = 0.25;
 
 /** @throws what the store throws, what `input` was rejected with, or the signal's reason */
-export async function decide(request: DecideRequest, options: DecideOptions): Promise<Routed> {
-  const { stopwatch, clock, store } = options;
+export async function decide(request: DecideRequest, options: DecideOptions): Promise<RoutedRow> {
+  const { stopwatch, clock } = options;
   const [at, startedMs] = [clock.now(), stopwatch()];
   using deadline = startDeadline(clock, options.deadlineMs, request.signal);
-  const [heard, input] = await Promise.all([hearStudent(request, options), request.input]);
+  const asked = options.fields.filter(({ name }) => request.fields?.includes(name) ?? true);
+  const hearing = Promise.all(asked.map((field) => hearStudent(field, request, options)));
+  const [heard, input] = await Promise.all([hearing, request.input]);
   // Only now: what cannot be read at all is no failure of the student.
-  if (heard.failure !== undefined) options.onStudentFailed?.(heard.failure);
-  const routing = routingOf(request, heard, options);
-  const step: Step = { ...request, ...heard, input, routing, at, deadline: deadline.signal };
+  for (const { failure } of heard) if (failure !== undefined) options.onStudentFailed?.(failure);
+  const routings = routingsOf(request, heard, options);
+  const step: Step = { ...request, heard, routings, input, at, deadline: deadline.signal };
   const routedMs = stopwatch();
-  const answered = await answer(step, options);
-  const teacherMs = routing.route === "escalated" ? stopwatch() - routedMs : 0;
+  const { answers, reply } = await answer(step, options);
+  const isEscalated = routings.some(({ route }) => route === "escalated");
+  const teacherMs = isEscalated ? stopwatch() - routedMs : 0;
   request.signal?.throwIfAborted();
-  const decision = toDecision(step, answered, stopwatch() - startedMs);
-  await store.decisions.put([decision]);
-  noteOwed(decision, options.backlog);
-  return { ...toRouted(decision, heard, answered), studentMs: heard.studentMs, teacherMs };
+  const decisions = toDecisions(step, { answers, reply }, stopwatch() - startedMs);
+  await Promise.all(decisions.map((decision, index) => heard[index]!.field.store.decisions.put([decision])));
+  noteOwed(decisions, reply, options.backlog);
+  const studentMs = Math.max(...heard.map((one) => one.studentMs));
+  return toRoutedRow(heard, { answers, decisions, reply, studentMs, teacherMs });
 }
 
 type Heard = {
+  readonly field: FieldLine;
   readonly serving: Serving;
   readonly studentMs: number;
   readonly guess?: Guess;
@@ -83,10 +95,11 @@ type Heard = {
 };
 
 /** The lease ends when the student does, not when we stop waiting: a session in use must not be disposed of. */
-async function hearStudent({ shown, isExplained, signal }: DecideRequest, options: DecideOptions): Promise<Heard> {
-  const { students, calibrate, clock, deadlineMs, stopwatch } = options;
+async function hearStudent(field: FieldLine, request: DecideRequest, options: DecideOptions): Promise<Heard> {
+  const { shown, isExplained, signal } = request;
+  const { calibrate, clock, deadlineMs, stopwatch } = options;
   const startedMs = stopwatch();
-  const lease = students.acquire();
+  const lease = field.students.acquire();
   const { serving } = lease;
   using patience = startDeadline(clock, deadlineMs * STUDENT_SHARE_OF_DEADLINE, signal);
   const saying = guessWith(serving, shown, { calibrate, signal: patience.signal })
@@ -94,10 +107,16 @@ async function hearStudent({ shown, isExplained, signal }: DecideRequest, option
     .finally(() => lease[Symbol.dispose]());
   try {
     const { guess, explained } = await abandonOn(saying, patience.signal);
-    return { serving, studentMs: stopwatch() - startedMs, ...(guess && { guess }), ...(explained && { explained }) };
+    return {
+      field,
+      serving,
+      studentMs: stopwatch() - startedMs,
+      ...(guess && { guess }),
+      ...(explained && { explained }),
+    };
   } catch (failure) {
     signal?.throwIfAborted();
-    return { serving, studentMs: stopwatch() - startedMs, failure };
+    return { field, serving, studentMs: stopwatch() - startedMs, failure };
   }
 }
 
@@ -110,58 +129,93 @@ async function guessWith(
   return await guessOf(shown, { student: pair.shared.student, policy: pair.policy, calibrate }, signal);
 }
 
-function routingOf({ requestId }: DecideRequest, { serving, guess }: Heard, { task, seed }: DecideOptions): Routing {
-  return route({
+function routingsOf(
+  { requestId }: DecideRequest,
+  heard: readonly Heard[],
+  { task, seed, fields }: DecideOptions,
+): readonly Routing[] {
+  const others = fields.filter((field) => heard.every((one) => one.field !== field));
+  return routeRow({
+    fields: heard.map(questionOf),
+    together: hasFields(task) && task.answer === "together",
+    othersAnswer: others.some(({ students }) => mayAnswer(students.serving)),
+    draws: drawsOf(seed, requestId),
+    uniformRate: task.audit.uniformRate,
+  });
+}
+
+const mayAnswer = ({ pair, barrier }: Serving): boolean =>
+  barrier === undefined && pair?.policy.threshold !== undefined;
+
+function questionOf({ serving, guess }: Heard): FieldQuestion {
+  return {
     confidence: guess?.confidence,
     novelty: guess?.novelty,
     dissent: guess?.dissent,
     rule: serving.pair?.policy,
     threshold: serving.pair?.policy.threshold,
     barrier: serving.barrier,
-    draws: drawsOf(seed, requestId),
-    uniformRate: task.audit.uniformRate,
     auditRule: serving.auditRule,
+  };
+}
+
+type Step = Omit<DecideRequest, "input" | "fields"> & {
+  /** One for each field that is asked for; routings likewise. */
+  readonly heard: readonly Heard[];
+  readonly routings: readonly Routing[];
+  readonly input: RouterInput;
+  readonly at: number;
+  readonly deadline: AbortSignal;
+};
+
+/** `reply` is absent where nobody had to be asked before the answer. */
+type Answers = { readonly answers: readonly Answered[]; readonly reply: TeacherReply | undefined };
+
+async function answer(step: Step, options: DecideOptions): Promise<Answers> {
+  const { heard, routings } = step;
+  // The draws are the row's, and so is what they decide: every field's routing says the same of them.
+  const { uniform, census, propensity } = routings[0]!;
+  const escalation = { ...step, sampling: { uniform, census, propensity } };
+  const needsTeacher = heard.map(({ guess }, index) => routings[index]!.route === "escalated" || !guess);
+  if (routings.some(({ route }) => route === "audited")) await keepRow(escalation, options);
+  const reply = needsTeacher.includes(true) ? await askAboutRow(escalation, options) : undefined;
+  const answers: Answered[] = [];
+  for (const [index, { field, guess }] of heard.entries()) {
+    // The policy routes to the student only what the student has guessed.
+    if (reply && needsTeacher[index]) {
+      answers.push(await answerFrom(reply, { field: field.name, guess }, { escalation, options }));
+    } else answers.push({ answer: { kind: "student", isFlagged: false, ...guess! } });
+  }
+  return { answers, reply };
+}
+
+function toDecisions(step: Step, { answers, reply }: Answers, latencyMs: number): readonly Decision[] {
+  const { requestId, input, at, routings, heard } = step;
+  const costNano = (reply?.costUsd ?? 0) * NANO_PER_USD;
+  return heard.map(({ guess, serving }, index): Decision => {
+    const { answer: given, degradedTo } = answers[index]!;
+    const routing = routings[index]!;
+    return {
+      id: requestId,
+      rowId: input.rowId,
+      at,
+      route: degradedTo ? "degraded" : routing.route,
+      ...(routing.route === "escalated" ? { reason: routing.reason } : {}),
+      ...("value" in given ? { value: given.value } : {}),
+      ...(guess ? { studentValue: guess.value, confidence: guess.confidence } : {}),
+      ...(guess?.dissent !== undefined ? { dissent: guess.dissent } : {}),
+      ...servedBy(serving),
+      uniform: routing.uniform,
+      propensity: routing.propensity,
+      ...(degradedTo ? { degradedTo } : {}),
+      latencyMs,
+      costUsd: heard.length === 1 ? (reply?.costUsd ?? 0) : partOf(costNano, index, heard.length) / NANO_PER_USD,
+    };
   });
 }
 
-type Step = Omit<DecideRequest, "input"> &
-  Heard & {
-    readonly input: RouterInput;
-    readonly routing: Routing;
-    readonly at: number;
-    readonly deadline: AbortSignal;
-  };
-
-async function answer(step: Step, options: DecideOptions): Promise<Answered> {
-  const { routing, guess, input, requestId, at } = step;
-  const { uniform, census, propensity } = routing;
-  const sampling = { uniform, census, propensity };
-  // The policy routes to the student only what the student has guessed.
-  if (routing.route === "escalated" || !guess) return await escalate({ ...step, guess, sampling }, options);
-  if (routing.route === "audited") await storeRow(input, sampling, { ...options, requestId, at });
-  return { answer: { kind: "student", isFlagged: false, ...guess }, isCached: false, usage: NO_USAGE, costUsd: 0 };
-}
-
-function toDecision(step: Step, { answer, degradedTo, costUsd }: Answered, latencyMs: number): Decision {
-  const { requestId, input, at, routing, guess, serving } = step;
-  const { uniform, propensity } = routing;
-  return {
-    id: requestId,
-    rowId: input.rowId,
-    at,
-    route: degradedTo ? "degraded" : routing.route,
-    ...(routing.route === "escalated" ? { reason: routing.reason } : {}),
-    ...("value" in answer ? { value: answer.value } : {}),
-    ...(guess ? { studentValue: guess.value, confidence: guess.confidence } : {}),
-    ...(guess?.dissent !== undefined ? { dissent: guess.dissent } : {}),
-    ...servedBy(serving),
-    uniform,
-    propensity,
-    ...(degradedTo ? { degradedTo } : {}),
-    latencyMs,
-    costUsd,
-  };
-}
+/** As the store counts money: the parts of the fields that were asked for add up to the last one. */
+const NANO_PER_USD = 1e9;
 
 function servedBy({ pair }: Serving): Partial<Decision> {
   if (!pair) return {};
@@ -170,12 +224,32 @@ function servedBy({ pair }: Serving): Partial<Decision> {
   return { ...threshold, modelId: champion.modelId, policyId: champion.policyId };
 }
 
-function noteOwed(decision: Decision, backlog: Backlog): void {
-  if (decision.route === "audited") backlog.add(decision, "now");
-  if (decision.degradedTo === "queue") backlog.add(decision, "next-round");
+/** One question of the row answers whatever its fields are owed; what the teacher has replied to is owed no more. */
+function noteOwed(decisions: readonly Decision[], reply: TeacherReply | undefined, backlog: Backlog): void {
+  const audited = decisions.find(({ route }) => route === "audited");
+  const queued = decisions.find(({ degradedTo }) => degradedTo === "queue");
+  if (queued) backlog.add(queued, "next-round");
+  else if (audited && reply?.kind !== "replied") backlog.add(audited, "now");
 }
 
-function toRouted(decision: Decision, { serving, explained }: Heard, { answer, isCached, usage }: Answered) {
-  const championVersion = serving.pair ? { championVersion: serving.pair.champion.version } : {};
-  return { decision, answer, ...championVersion, isCached, usage, ...(explained && { explained }) };
+type Outcome = Answers & {
+  readonly decisions: readonly Decision[];
+  readonly studentMs: number;
+  readonly teacherMs: number;
+};
+
+function toRoutedRow(heard: readonly Heard[], { answers, decisions, reply, studentMs, teacherMs }: Outcome): RoutedRow {
+  const shared = {
+    isCached: reply?.kind === "replied" && !reply.isFresh,
+    usage: usageOf(reply),
+    studentMs,
+    teacherMs,
+  };
+  const fields = heard.map(({ field, serving, explained }, index) => {
+    const championVersion = serving.pair ? { championVersion: serving.pair.champion.version } : {};
+    const { answer: given } = answers[index]!;
+    const said = { answer: given, ...championVersion, ...(explained && { explained }) };
+    return [field.name, { decision: decisions[index]!, ...said, ...shared }] as const;
+  });
+  return { fields: new Map(fields), ...shared };
 }

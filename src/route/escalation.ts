@@ -1,59 +1,40 @@
 /**
- * @file An escalation: the teacher's answer, or what the task wants instead while the teacher cannot give one.
+ * @file An escalation: one question to the teacher about the row, and what becomes of each field that was escalated: the
+ * teacher's answer, or what the task wants instead while the teacher cannot give one.
  */
 
-import type { Row, TeacherDownPolicy, Usage } from "../records.ts";
+import type { Row, TeacherAnnotation, TeacherDownPolicy, Usage } from "../records.ts";
 import type { Store } from "../store/contract.ts";
-import type { Task } from "../task.ts";
+import type { AnyTask } from "../task.ts";
 import { type RouterInput, type Sampling, storeRow } from "./content.ts";
 import type { Guess } from "./guess.ts";
 import type { RoutedAnswer } from "./routed.ts";
 import type { TeacherLine } from "./teacher-line.ts";
-import type { LoadTeacherInput } from "./teacher-outcome.ts";
-import { type TeacherOutcome, unavailable } from "./teacher-outcome.ts";
+import { type LoadTeacherInput, type TeacherReply, type Unavailable, unavailable } from "./teacher-outcome.ts";
 
 export type Escalation = {
   readonly input: RouterInput;
   readonly requestId: string;
   readonly at: number;
   readonly sampling: Sampling;
-  /** What the student would have said; absent where there is none, or it failed. */
-  readonly guess: Guess | undefined;
   /** When it aborts, the teacher counts as unavailable. */
   readonly deadline: AbortSignal;
 };
 
 export type EscalationOptions = {
   readonly store: Store;
-  readonly task: Task;
+  readonly task: AnyTask;
   readonly teacherLine: TeacherLine;
   readonly loadTeacherInput: LoadTeacherInput;
 };
 
-/** What is told to the caller and what is recorded of it. */
-export type Answered = {
-  readonly answer: RoutedAnswer;
-  readonly degradedTo?: TeacherDownPolicy;
-  readonly isCached: boolean;
-  readonly usage: Usage;
-  readonly costUsd: number;
-};
+/** What is told to the caller about one field. */
+export type Answered = { readonly answer: RoutedAnswer; readonly degradedTo?: TeacherDownPolicy };
 
 export const NO_USAGE: Usage = { inputTokens: 0, outputTokens: 0 };
 
-export async function escalate(escalation: Escalation, options: EscalationOptions): Promise<Answered> {
-  const outcome = await askTeacher(escalation, options);
-  const { costUsd } = outcome;
-  if (outcome.kind === "unavailable") {
-    return { ...(await degrade(escalation, outcome, options)), isCached: false, usage: NO_USAGE, costUsd };
-  }
-  const { annotation, isFresh } = outcome;
-  const charged = { isCached: !isFresh, usage: isFresh ? annotation.usage : NO_USAGE, costUsd };
-  if (outcome.kind === "declined") return { answer: declined(outcome), ...charged };
-  return { answer: taught(outcome), ...charged };
-}
-
-async function askTeacher(escalation: Escalation, options: EscalationOptions) {
+/** The row is made durable before the teacher sees it. */
+export async function askAboutRow(escalation: Escalation, options: EscalationOptions): Promise<TeacherReply> {
   const { input, deadline } = escalation;
   const load = async () => options.loadTeacherInput(await keepRow(escalation, options));
   try {
@@ -64,24 +45,42 @@ async function askTeacher(escalation: Escalation, options: EscalationOptions) {
   }
 }
 
-function taught({ annotation }: Extract<TeacherOutcome, { kind: "answered" }>): RoutedAnswer {
-  const { value, probabilities, simulated } = annotation;
-  if (value === undefined) throw new TypeError(`annotation ${annotation.id} counts as answered and has no value`);
+/** What the reply means for one field. @param guess what the student would have said; absent where there is none */
+export async function answerFrom(
+  reply: TeacherReply,
+  { field, guess }: { readonly field: string; readonly guess: Guess | undefined },
+  { escalation, options }: { readonly escalation: Escalation; readonly options: EscalationOptions },
+): Promise<Answered> {
+  if (reply.kind === "unavailable") return await degrade({ ...escalation, guess }, reply, options);
+  const annotation = reply.annotations[field];
+  if (!annotation) throw new TypeError(`the teacher's reply leaves out the field "${field}"`);
+  return { answer: said(annotation) };
+}
+
+function said({ value, probabilities, simulated, failure }: TeacherAnnotation): RoutedAnswer {
+  if (value === undefined) {
+    return { kind: "declined", ...(failure ?? { code: "teacher_refused", message: "the teacher gave no answer" }) };
+  }
   return { kind: "teacher", value, isSimulated: simulated, ...(probabilities ? { probabilities } : {}) };
 }
 
-function declined({ annotation }: Extract<TeacherOutcome, { kind: "declined" }>): RoutedAnswer {
-  const { code, message } = annotation.failure ?? { code: "teacher_refused", message: "the teacher gave no answer" };
-  return { kind: "declined", code, message };
+/** Tokens of a reply, all its fields together. */
+export function usageOf(reply: TeacherReply | undefined): Usage {
+  if (reply?.kind !== "replied" || !reply.isFresh) return NO_USAGE;
+  return Object.values(reply.annotations).reduce(
+    (sum, { usage }) => ({
+      inputTokens: sum.inputTokens + usage.inputTokens,
+      outputTokens: sum.outputTokens + usage.outputTokens,
+    }),
+    NO_USAGE,
+  );
 }
 
-type Degraded = Pick<Answered, "answer" | "degradedTo">;
-
 async function degrade(
-  escalation: Escalation,
-  why: Extract<TeacherOutcome, { kind: "unavailable" }>,
+  escalation: Escalation & { readonly guess: Guess | undefined },
+  why: Unavailable,
   options: Pick<EscalationOptions, "store" | "task">,
-): Promise<Degraded> {
+): Promise<Answered> {
   const policy = options.task.whenTeacherDown;
   const { guess, sampling } = escalation;
   switch (policy) {
@@ -101,11 +100,11 @@ async function degrade(
 }
 
 /** Also where a guess should be flagged and there is no student to make one. */
-function refuse({ code, message, retryAfterMs }: Extract<TeacherOutcome, { kind: "unavailable" }>): Degraded {
+function refuse({ code, message, retryAfterMs }: Unavailable): Answered {
   return { answer: { kind: "refused", code, message, retryAfterMs }, degradedTo: "refuse" };
 }
 
-async function keepRow(
+export async function keepRow(
   escalation: Escalation,
   { store, task }: Pick<EscalationOptions, "store" | "task">,
 ): Promise<Row> {

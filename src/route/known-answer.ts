@@ -1,6 +1,9 @@
 /** @file What the teacher has already said of an input: an identical request is not paid for again. */
 
+import { fieldNames } from "../fields.ts";
 import type { Annotation, RowId, TeacherAnnotation } from "../records.ts";
+import type { Store } from "../store/contract.ts";
+import type { AnyTask } from "../task.ts";
 import { isTeacherAnnotation, LIVE_PASS, teacherAnnotationId, teacherVerdict, votesOf } from "../verdict.ts";
 
 /**
@@ -14,6 +17,17 @@ export function knownAnswer(annotations: readonly Annotation[], promptVersion: s
   return annotations
     .filter(isTeacherAnnotation)
     .find((one) => one.promptVersion === promptVersion && one.pass === LIVE_PASS);
+}
+
+/** What is known of a row by field; fields of which nothing is known are absent. */
+export async function knownAnswers(
+  rowId: RowId,
+  { store, task, promptVersion }: { readonly store: Store; readonly task: AnyTask; readonly promptVersion: string },
+): Promise<Readonly<Record<string, TeacherAnnotation>>> {
+  const names = fieldNames(task);
+  const annotations = await Promise.all(names.map((name) => store.field(name).annotations.ofRow(rowId)));
+  const known = names.map((name, index) => [name, knownAnswer(annotations[index]!, promptVersion)] as const);
+  return Object.fromEntries(known.flatMap(([name, answer]) => (answer ? [[name, answer]] : [])));
 }
 
 /** The id of live traffic's annotation of a row, and of the reservation of its cost. */

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { deferralScore } from "../deferral.ts";
 import { type AuditRule, auditProbability, auditRuleFor, flatAuditRule } from "./audit-rule.ts";
 import { drawsOf } from "./draws.ts";
-import { type RouteQuestion, route } from "./policy.ts";
+import { type RouteQuestion, route, routeRow } from "./policy.ts";
 
 const share = fc.double({ min: 0, max: 1, noNaN: true });
 const draw = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
@@ -100,6 +100,67 @@ describe("route", () => {
   test("a confidence at the threshold is answered", () => {
     const asked = { confidence: 0.8, threshold: 0.8, draws: { uniform: 0.5, audit: 0.5 }, uniformRate: 0 };
     expect(route({ ...asked, auditRule: flatAuditRule(0) }).route).toBe("answered");
+  });
+});
+
+describe("a row of several fields", () => {
+  const rows = fc.record({
+    fields: fc.array(question, { minLength: 1, maxLength: 5 }),
+    together: fc.boolean(),
+    othersAnswer: fc.boolean(),
+    draws: fc.record({ uniform: share, audit: share }),
+    uniformRate: share,
+  });
+
+  test("has one uniform draw, one census and one propensity for all of them", () => {
+    fc.assert(
+      fc.property(rows, (row) => {
+        const routings = routeRow(row);
+        for (const { uniform, census, propensity } of routings)
+          expect({ uniform, census, propensity }).toEqual({
+            uniform: routings[0]!.uniform,
+            census: routings[0]!.census,
+            propensity: routings[0]!.propensity,
+          });
+        const isEscalated = routings.some(({ route }) => route === "escalated");
+        if (isEscalated) expect(routings[0]!.propensity).toBe(1);
+        // One question answers them all: where one field goes to the teacher, none is answered without it.
+        if (isEscalated) expect(routings.map(({ route }) => route)).not.toContain("answered");
+      }),
+    );
+  });
+
+  test("is answered whole or not at all where the task says so, and field by field where it does not", () => {
+    fc.assert(
+      fc.property(rows, (row) => {
+        const apart = routeRow({ ...row, together: false });
+        const whole = routeRow({ ...row, together: true });
+        const isSure = apart.map(({ route }) => route !== "escalated");
+        expect(whole.every(({ route }) => route !== "escalated")).toBe(isSure.every((sure) => sure));
+        expect(whole.some(({ route }) => route !== "escalated")).toBe(isSure.every((sure) => sure));
+        for (const [index, routing] of whole.entries()) {
+          if (routing.route === "escalated" && isSure[index]) expect(routing.reason).toBe("together");
+          // Alone, the field would have been answered just where it is answered apart.
+          const alone = route({ ...row.fields[index]!, draws: row.draws, uniformRate: row.uniformRate });
+          expect(alone.route !== "escalated").toBe(isSure[index]);
+        }
+      }),
+    );
+  });
+
+  test("is audited as often as the field that asks for it most", () => {
+    const ask = (rate: number) => ({ confidence: 0.9, threshold: 0.8, auditRule: flatAuditRule(rate) });
+    const row = { fields: [ask(0.1), ask(0.4)], together: false, othersAnswer: false, uniformRate: 0.2 };
+    const routings = routeRow({ ...row, draws: { uniform: 0.9, audit: 0.3 } });
+    expect(routings.map(({ route }) => route)).toEqual(["audited", "audited"]);
+    for (const { propensity } of routings) expect(propensity).toBeCloseTo(0.2 + 0.8 * 0.4, 12);
+  });
+
+  test("is no census while a field that was not asked for might answer other requests", () => {
+    const barred = { barrier: "no-champion", auditRule: flatAuditRule(0) } as const;
+    const row = { fields: [barred], together: false, draws: { uniform: 0.5, audit: 0.5 }, uniformRate: 0.1 };
+    expect(routeRow({ ...row, othersAnswer: false })[0]).toMatchObject({ census: true, uniform: true });
+    expect(routeRow({ ...row, othersAnswer: true })[0]).toMatchObject({ census: false, uniform: false, propensity: 1 });
   });
 });
 

@@ -1,7 +1,7 @@
 /** @file What the router hands back for one request: the decision as recorded, and what to tell the caller. */
 
 import type { Explanation } from "../contracts.ts";
-import type { Decision, LabelValue, Usage } from "../records.ts";
+import type { Decision, LabelValue, Route, Usage } from "../records.ts";
 import type { Guess } from "./guess.ts";
 
 export type RoutedAnswer =
@@ -29,7 +29,7 @@ export type Routed = {
   readonly championVersion?: number;
   /** The answer was the teacher's to the same input earlier. */
   readonly isCached: boolean;
-  /** Tokens of the teacher for this request. */
+  /** Tokens of the teacher for this request, all its fields together. */
   readonly usage: Usage;
   /** Waited for the student and for the teacher; the rest of the request's time is ours. */
   readonly studentMs: number;
@@ -42,3 +42,24 @@ export type Routed = {
 export type Explained =
   | { readonly kind: "explained"; readonly explanations: readonly Explanation[] }
   | { readonly kind: "unexplained"; readonly code: string; readonly message: string };
+
+/** One request of a task of any number of fields: what became of each that was asked for, in the order in which they were. */
+export type RoutedRow = {
+  /** By field; of a task of one output, of the field without a name. */
+  readonly fields: ReadonlyMap<string, Routed>;
+  readonly isCached: boolean;
+  readonly usage: Usage;
+  readonly studentMs: number;
+  readonly teacherMs: number;
+};
+
+/**
+ * Of the row as a whole: `degraded` where any field is, `mixed` where some were escalated and some were not, else what all
+ * of them were; `audited` where any was.
+ */
+export function routeOfRow({ fields }: Pick<RoutedRow, "fields">): Route | "mixed" {
+  const routes = new Set([...fields.values()].map(({ decision }) => decision.route));
+  if (routes.has("degraded")) return "degraded";
+  if (routes.has("escalated")) return routes.size > 1 ? "mixed" : "escalated";
+  return routes.has("audited") ? "audited" : "answered";
+}

@@ -7,22 +7,23 @@
  */
 
 import type { Clock, Student, Teacher, TeacherError } from "../contracts.ts";
+import { type FieldScope, scopesOf } from "../fields.ts";
 import type { Seed } from "../math/random.ts";
 import type { Champion } from "../records.ts";
 import type { Store } from "../store/contract.ts";
-import type { Task } from "../task.ts";
+import type { AnyTask } from "../task.ts";
 import { type Backlog, createBacklog, type Owed } from "./backlog.ts";
 import type { Breaker } from "./breaker.ts";
-import { type DecideOptions, type DecideRequest, decide } from "./decide.ts";
+import { type DecideOptions, type DecideRequest, decide, type FieldLine } from "./decide.ts";
 import type { Calibrate } from "./guess.ts";
-import type { Routed } from "./routed.ts";
+import type { Routed, RoutedRow } from "./routed.ts";
 import type { Serving } from "./serving.ts";
 import { openStudentLine } from "./student-line.ts";
 import { createTeacherLine } from "./teacher-line.ts";
-import type { LoadTeacherInput, TeacherOutcome } from "./teacher-outcome.ts";
+import type { LoadTeacherInput, TeacherReply } from "./teacher-outcome.ts";
 
 export type RouterOptions = RouterTimes & {
-  readonly task: Task;
+  readonly task: AnyTask;
   readonly store: Store;
   /** Absent: what the student may not answer is handled as while the teacher is down. */
   readonly teacher?: Teacher | undefined;
@@ -55,15 +56,20 @@ export type RouterEvents = {
   readonly onStudentFailed?: (error: unknown) => void;
   readonly onTeacherFailed?: (error: TeacherError) => void;
   /** The backlog had an answer: an audit, or a request that was queued. */
-  readonly onBacklogLabelled?: (owed: Owed, outcome: TeacherOutcome) => void;
+  readonly onBacklogLabelled?: (owed: Owed, reply: TeacherReply) => void;
   readonly onBacklogTrouble?: (error: unknown) => void;
 };
 
 export type Router = {
   /** @throws what the store throws, what `input` was rejected with, or the signal's reason */
+  decideRow(request: DecideRequest): Promise<RoutedRow>;
+  /** Of a task of one output, its one field. */
   decide(request: DecideRequest): Promise<Routed>;
   /** Follows the store at once instead of at the next poll. */
   reload(): Promise<void>;
+  /** What serves each field of the task, in its order. */
+  readonly fields: readonly FieldLine[];
+  /** Of the first field: of a task of one output, of all there is. */
   readonly serving: Serving;
   /** Why the store's champion could not be followed; undefined while all is well. */
   readonly trouble: Error | undefined;
@@ -76,15 +82,23 @@ export type Router = {
 
 export async function createRouter(options: RouterOptions): Promise<Router> {
   const lines = await openLines(options);
-  const { students, teacherLine, backlog } = lines;
+  const { fields, teacherLine, backlog } = lines;
+  const students = fields.map((field) => field.students);
   return {
-    decide: (request) => decide(request, lines),
-    reload: () => students.reload(),
+    decideRow: (request) => decide(request, lines),
+    async decide(request) {
+      const [routed] = (await decide(request, lines)).fields.values();
+      return routed!;
+    },
+    async reload() {
+      await Promise.all(students.map((line) => line.reload()));
+    },
+    fields,
     get serving() {
-      return students.serving;
+      return students[0]!.serving;
     },
     get trouble() {
-      return students.trouble;
+      return students.find(({ trouble }) => trouble)?.trouble;
     },
     get isTeacherUp() {
       return teacherLine.isUp;
@@ -94,7 +108,7 @@ export async function createRouter(options: RouterOptions): Promise<Router> {
     async close(signal) {
       await backlog.close(signal);
       await teacherLine.close(signal);
-      await students.close(signal);
+      await Promise.all(students.map((line) => line.close(signal)));
     },
   };
 }
@@ -102,14 +116,19 @@ export async function createRouter(options: RouterOptions): Promise<Router> {
 async function openLines(options: RouterOptions): Promise<DecideOptions> {
   const { task, teacher, events = {} } = options;
   const teacherLine = createTeacherLine({ ...options, teacher, onAttemptFailed: events.onTeacherFailed });
-  const students = await openStudentLine({
-    ...options,
-    promptVersion: teacherLine.promptVersion,
-    auditRate: task.audit.rate,
-    pollMs: options.pollMs ?? 1_000,
-    onSwap: events.onServingSwapped,
-    onTrouble: events.onServingTrouble,
-  });
+  const open = async (scope: FieldScope): Promise<FieldLine> => {
+    const students = await openStudentLine({
+      ...options,
+      store: scope.store,
+      promptVersion: teacherLine.promptVersion,
+      auditRate: task.audit.rate,
+      pollMs: options.pollMs ?? 1_000,
+      onSwap: events.onServingSwapped,
+      onTrouble: events.onServingTrouble,
+    });
+    return { ...scope, students };
+  };
+  const fields = await Promise.all(scopesOf(options.store, task).map(open));
   const backlog = createBacklog({
     ...options,
     line: teacherLine,
@@ -120,10 +139,10 @@ async function openLines(options: RouterOptions): Promise<DecideOptions> {
     onTrouble: events.onBacklogTrouble,
   });
   const { deadlineMs = 30_000, stopwatch = () => performance.now() } = options;
-  return { ...options, students, teacherLine, backlog, deadlineMs, stopwatch, onStudentFailed: events.onStudentFailed };
+  return { ...options, fields, teacherLine, backlog, deadlineMs, stopwatch, onStudentFailed: events.onStudentFailed };
 }
 
 /** A quarter of the teacher's places: three quarters stay free for callers that wait. */
-function backlogPlaces({ teacher }: Task): number {
+function backlogPlaces({ teacher }: AnyTask): number {
   return Math.max(1, Math.floor(teacher.maxConcurrency / 4));
 }

@@ -7,16 +7,17 @@
 
 import type { Clock, Teacher, TeacherError } from "../contracts.ts";
 import { FlywheelError } from "../errors.ts";
+import { fieldNames } from "../fields.ts";
 import type { Seed } from "../math/random.ts";
 import type { RowId } from "../records.ts";
 import type { Store } from "../store/contract.ts";
-import { promptVersion as promptVersionOf, type Task } from "../task.ts";
+import { type AnyTask, promptVersion as promptVersionOf } from "../task.ts";
 import { askWithRetries } from "./ask-with-retries.ts";
 import { type Breaker, createBreaker } from "./breaker.ts";
 import { abandonOn, aborted, startDeadline } from "./deadline.ts";
-import { knownAnswer } from "./known-answer.ts";
+import { knownAnswers } from "./known-answer.ts";
 import { createLimiter, type Limiter } from "./limiter.ts";
-import { type TeacherOutcome, type TeacherQuestion, unavailable } from "./teacher-outcome.ts";
+import { type TeacherQuestion, type TeacherReply, unavailable } from "./teacher-outcome.ts";
 
 export type TeacherLine = {
   /** The version of the question; a certificate issued for another is void. */
@@ -24,14 +25,14 @@ export type TeacherLine = {
   /** False while the breaker is open, and where there is no teacher. */
   readonly isUp: boolean;
   /** Never rejects for a teacher's failure; rejects where the store fails, or `signal` aborts. */
-  ask(question: TeacherQuestion, signal: AbortSignal): Promise<TeacherOutcome>;
+  ask(question: TeacherQuestion, signal: AbortSignal): Promise<TeacherReply>;
   /** Waits for what was asked until `signal` aborts, then abandons the rest. */
   close(signal: AbortSignal): Promise<void>;
 };
 
 export type TeacherLineOptions = {
   readonly store: Store;
-  readonly task: Task;
+  readonly task: AnyTask;
   /** Absent: every question is unavailable, except those whose answer is known. */
   readonly teacher: Teacher | undefined;
   readonly clock: Clock;
@@ -51,9 +52,9 @@ export function createTeacherLine(options: TeacherLineOptions): TeacherLine {
     limiter: createLimiter(task.teacher.maxConcurrency),
     closing: new AbortController(),
   };
-  const inFlight = new Map<RowId, Promise<TeacherOutcome>>();
+  const inFlight = new Map<RowId, Promise<TeacherReply>>();
 
-  const start = (question: TeacherQuestion): Promise<TeacherOutcome> => {
+  const start = (question: TeacherQuestion): Promise<TeacherReply> => {
     const outcome = recallOrAsk(question, line);
     inFlight.set(question.rowId, outcome);
     const forget = () => void inFlight.delete(question.rowId);
@@ -88,14 +89,14 @@ type Line = TeacherLineOptions & {
   readonly closing: AbortController;
 };
 
-async function recallOrAsk(question: TeacherQuestion, line: Line): Promise<TeacherOutcome> {
-  const known = knownAnswer(await line.store.annotations.ofRow(question.rowId), line.promptVersion);
-  if (!known) return await askInTurn(question, line);
-  const kind = known.value === undefined ? "declined" : "answered";
-  return { kind, annotation: known, isFresh: false, costUsd: 0 };
+/** Fields are asked together: where one is not known, all are asked. */
+async function recallOrAsk(question: TeacherQuestion, line: Line): Promise<TeacherReply> {
+  const annotations = await knownAnswers(question.rowId, line);
+  const isKnown = fieldNames(line.task).every((name) => annotations[name] !== undefined);
+  return isKnown ? { kind: "replied", annotations, isFresh: false, costUsd: 0 } : await askInTurn(question, line);
 }
 
-async function askInTurn(question: TeacherQuestion, line: Line): Promise<TeacherOutcome> {
+async function askInTurn(question: TeacherQuestion, line: Line): Promise<TeacherReply> {
   const { teacher, clock, task, closing, limiter, maxAttempts = 3 } = line;
   if (!teacher) return unavailable("no_teacher", "this server has no teacher");
   using deadline = startDeadline(clock, task.teacher.timeoutMs, closing.signal);

@@ -4,19 +4,27 @@ import type { TeacherInput } from "../contracts.ts";
 import type { Row, RowId, TeacherAnnotation } from "../records.ts";
 
 /** `costUsd`: what this call caused, failed attempts included; 0 for whoever joined another's question or found it known. */
-export type TeacherOutcome = { readonly costUsd: number } & (
+export type TeacherReply = { readonly costUsd: number } & (
   | {
-      readonly kind: "answered";
-      /** Durable; has a value. */
-      readonly annotation: TeacherAnnotation;
+      readonly kind: "replied";
+      /**
+       * Durable, by field; of a task of one output, of the field without a name. Without a value the teacher, which is up,
+       * gives no valid answer there: it refused, or its answers lie outside the schema.
+       */
+      readonly annotations: Readonly<Record<string, TeacherAnnotation>>;
       /** False where the answer was known before the question. */
       readonly isFresh: boolean;
     }
-  /** The teacher is up and gives no valid answer for this row: it refused, or its answers lie outside the schema. */
-  | { readonly kind: "declined"; readonly annotation: TeacherAnnotation; readonly isFresh: boolean }
   /** Down, rate limited, over budget, or absent: the same question may be answered later. */
-  | { readonly kind: "unavailable"; readonly code: string; readonly message: string; readonly retryAfterMs: number }
+  | Unavailable
 );
+
+export type Unavailable = {
+  readonly kind: "unavailable";
+  readonly code: string;
+  readonly message: string;
+  readonly retryAfterMs: number;
+};
 
 /** A row to ask about. */
 export type TeacherQuestion = {
@@ -35,7 +43,7 @@ export function unavailable(
   code: string,
   message: string,
   more: { readonly retryAfterMs?: number | undefined; readonly costUsd?: number } = {},
-): TeacherOutcome {
+): TeacherReply & Unavailable {
   const { retryAfterMs = DEFAULT_RETRY_AFTER_MS, costUsd = 0 } = more;
   return { kind: "unavailable", code, message, retryAfterMs, costUsd };
 }

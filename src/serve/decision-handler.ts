@@ -2,23 +2,24 @@
 
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Teacher } from "../contracts.ts";
-import type { Routed } from "../route/routed.ts";
+import { hasFields } from "../fields.ts";
+import type { Routed, RoutedRow } from "../route/routed.ts";
 import type { Router } from "../route/router.ts";
-import type { Task } from "../task.ts";
+import type { AnyTask } from "../task.ts";
 import { parseDecisionRequest } from "./decision-request.ts";
-import { decisionBody } from "./decision-response.ts";
+import { type DecisionBody, decisionBody } from "./decision-response.ts";
 import { explainHeader, explanationBody, featuresAsked } from "./explanation.ts";
-import { decisionHeaders } from "./headers.ts";
+import { decisionHeaders, rowHeaders } from "./headers.ts";
 import type { ImageInputOptions } from "./image-input.ts";
 import type { Metrics } from "./metrics.ts";
 import { requireModel } from "./models.ts";
-import { asksOtherwise, matchQuestions } from "./questions.ts";
+import { type Asked, asksOtherwise, matchQuestions } from "./questions.ts";
 import { queuedBody } from "./queued.ts";
 import { receiveInput } from "./receive-input.ts";
 import { RequestError } from "./request-error.ts";
 
 export type DecisionHandlerOptions = {
-  readonly task: Task;
+  readonly task: AnyTask;
   readonly router: Router;
   readonly teacher: Teacher | undefined;
   readonly metrics: Metrics;
@@ -33,7 +34,7 @@ export type DecisionHandler = {
 
 export function createDecisionHandler(options: DecisionHandlerOptions): DecisionHandler {
   const { task, router, teacher, metrics, images } = options;
-  const finished = new WeakMap<FastifyRequest, Routed>();
+  const finished = new WeakMap<FastifyRequest, RoutedRow>();
   return {
     async handle(request, reply) {
       const { model, parts, questions } = parseDecisionRequest(request.body);
@@ -42,32 +43,61 @@ export function createDecisionHandler(options: DecisionHandlerOptions): Decision
       const asked = matchQuestions(questions, task);
       const signal = callerSignal(reply);
       const received = await receiveInput(parts, { task, images, signal });
-      const routed = await router.decide({
+      const fields = asked.map(({ field }) => field);
+      const row = await router.decideRow({
         ...received,
         requestId: request.id,
+        fields,
         isExplained: features !== undefined,
         signal,
       });
-      finished.set(request, routed);
-      reply.headers(decisionHeaders(routed, teacher?.simulated ?? false));
-      reply.header("x-flywheel-overhead-ms", overheadMs(routed, reply).toFixed(2));
-      if (asksOtherwise(questions, task)) reply.header("x-flywheel-warning", "instructions differ from the task's");
-      if (routed.answer.kind === "refused") throw unanswered(routed.answer);
-      const body = { ...decisionBody(model, asked, routed), ...reasonsOf(routed, features) };
-      if (routed.answer.kind !== "queued") return await reply.send(body);
-      return await reply.code(202).send(queuedBody(request.id, body));
+      finished.set(request, row);
+      reply.headers(headersOf(row, task, teacher?.simulated ?? false));
+      reply.header("x-flywheel-overhead-ms", overheadMs(row, reply).toFixed(2));
+      if (asksOtherwise(questions, asked, task)) {
+        reply.header("x-flywheel-warning", "instructions differ from the task's");
+      }
+      const body = { ...answerOrThrow(model, asked, row), ...reasonsOf(row, task, features) };
+      return isQueued(row) ? await reply.code(202).send(queuedBody(request.id, body)) : await reply.send(body);
     },
     async measure(request, reply) {
-      const routed = finished.get(request);
+      const row = finished.get(request);
       const durationMs = reply.elapsedTime;
-      metrics.observe({ status: reply.statusCode, durationMs, overheadMs: overheadMs(routed, reply), routed });
-      request.log.info({ status: reply.statusCode, durationMs, ...routed?.decision }, "decision");
+      metrics.observe({ status: reply.statusCode, durationMs, overheadMs: overheadMs(row, reply), row });
+      for (const line of logLines(row)) request.log.info({ status: reply.statusCode, durationMs, ...line }, "decision");
     },
   };
 }
 
-function reasonsOf({ explained }: Routed, features: number | undefined) {
-  return explained && features !== undefined ? { explanation: explanationBody(explained, features) } : {};
+/** Of a task of several fields, by field. A student that failed has no reasons either. */
+function reasonsOf(row: RoutedRow, task: AnyTask, features: number | undefined): { readonly explanation?: object } {
+  const reasons = [...row.fields].flatMap(([field, { explained }]) =>
+    explained && features !== undefined ? [[field, explanationBody(explained, features)] as const] : [],
+  );
+  const [first] = reasons;
+  if (!first) return {};
+  return { explanation: hasFields(task) ? Object.fromEntries(reasons) : first[1] };
+}
+
+function headersOf(row: RoutedRow, task: AnyTask, isSimulated: boolean): Record<string, string> {
+  return hasFields(task) ? rowHeaders(row, isSimulated) : decisionHeaders(onlyField(row), isSimulated);
+}
+
+const onlyField = ({ fields }: RoutedRow): Routed => fields.values().next().value!;
+
+/** Where some fields have an answer and some are refused, the caller gets the answers that there are. */
+function answerOrThrow(model: string, asked: readonly Asked[], row: RoutedRow): DecisionBody {
+  const refused = [...row.fields.values()].map(({ answer }) => answer).filter((answer) => answer.kind === "refused");
+  if (refused.length === row.fields.size) throw unanswered(refused[0]!);
+  return decisionBody(model, asked, row);
+}
+
+const isQueued = ({ fields }: RoutedRow): boolean => fields.values().some(({ answer }) => answer.kind === "queued");
+
+/** A line for each field; one for a request that never got so far. */
+function logLines(row: RoutedRow | undefined): readonly object[] {
+  if (!row) return [{}];
+  return [...row.fields].map(([field, { decision }]) => ({ ...decision, ...(field !== "" && { field }) }));
 }
 
 /** Aborts where the caller hangs up before the answer. (Node ends the request's own events when its body has been read.) */
@@ -80,7 +110,7 @@ function callerSignal(reply: FastifyReply): AbortSignal {
 }
 
 /** Time that was neither the student's nor the teacher's. */
-function overheadMs(routed: Routed | undefined, { elapsedTime }: FastifyReply): number {
+function overheadMs(routed: RoutedRow | undefined, { elapsedTime }: FastifyReply): number {
   return Math.max(0, elapsedTime - (routed?.studentMs ?? 0) - (routed?.teacherMs ?? 0));
 }
 

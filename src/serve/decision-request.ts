@@ -8,9 +8,12 @@ import { RequestError } from "./request-error.ts";
 
 const MAX_QUESTIONS = 400;
 const MAX_CHOICES = 255;
+const MAX_LEVELS = 10;
 
 const Instructions = z.union([z.string(), z.array(z.looseObject({ type: z.string() }))]);
 const Choice = z.object({ value: z.union([z.string(), z.boolean()]), description: z.string().nullish() });
+
+const Level = z.object({ label: z.string(), description: z.string().nullish() });
 
 const Question = z.discriminatedUnion("type", [
   z.object({ type: z.literal("predicate"), name: z.string().nullish(), instructions: Instructions }),
@@ -20,7 +23,12 @@ const Question = z.discriminatedUnion("type", [
     instructions: Instructions,
     choices: z.array(Choice).min(2).max(MAX_CHOICES),
   }),
-  z.object({ type: z.literal("score"), name: z.string().nullish(), instructions: Instructions }),
+  z.object({
+    type: z.literal("score"),
+    name: z.string().nullish(),
+    instructions: Instructions,
+    levels: z.array(Level).min(2).max(MAX_LEVELS),
+  }),
 ]);
 export type Question = z.output<typeof Question>;
 

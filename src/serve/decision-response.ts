@@ -6,7 +6,7 @@
  */
 
 import type { LabelValue, Usage } from "../records.ts";
-import type { RoutedAnswer } from "../route/routed.ts";
+import type { Routed, RoutedAnswer } from "../route/routed.ts";
 import type { Asked } from "./questions.ts";
 
 export type Answer =
@@ -17,6 +17,19 @@ export type Answer =
       readonly choice: string | boolean;
       readonly confidence: number;
       readonly probabilities: readonly { readonly value: string | boolean; readonly probability: number }[];
+    }
+  | {
+      readonly type: "score";
+      readonly name: string | null;
+      /** Mean of the levels' values under their probabilities: it may fall between two levels. */
+      readonly score: number;
+      /** Probability of the level that was chosen. */
+      readonly confidence: number;
+      readonly probabilities: readonly {
+        readonly label: string;
+        readonly value: number;
+        readonly probability: number;
+      }[];
     }
   | { readonly type: "refusal"; readonly name: string | null };
 
@@ -57,6 +70,7 @@ export function answerQuestion(asked: Asked, shown: Shown | undefined): Answer {
   const { value, probabilities } = shown;
   const of = (label: LabelValue): number => probabilities[label] ?? 0;
   if (asked.type === "predicate") return { type: "predicate", name, probability: of("true") };
+  if (asked.type === "score") return scoreAnswer(asked, shown);
   return {
     type: "choice",
     name,
@@ -65,6 +79,16 @@ export function answerQuestion(asked: Asked, shown: Shown | undefined): Answer {
     confidence: of(value),
     probabilities: asked.options.map(({ value, label }) => ({ value, probability: of(label) })),
   };
+}
+
+function scoreAnswer({ name, levels }: Extract<Asked, { type: "score" }>, { value, probabilities }: Shown): Answer {
+  const shares = levels.map((level) => ({
+    label: level.spelling,
+    value: level.value,
+    probability: probabilities[level.label] ?? 0,
+  }));
+  const score = shares.reduce((sum, share) => sum + share.value * share.probability, 0);
+  return { type: "score", name, score, confidence: probabilities[value] ?? 0, probabilities: shares };
 }
 
 /** Tokens as the Responses API counts them; all 0 where no teacher was asked. */
@@ -81,8 +105,11 @@ export function usageBody({ inputTokens, outputTokens }: Usage) {
 export function decisionBody(
   model: string,
   asked: readonly Asked[],
-  { answer, usage }: { readonly answer: RoutedAnswer; readonly usage: Usage },
+  { fields, usage }: { readonly fields: ReadonlyMap<string, Pick<Routed, "answer">>; readonly usage: Usage },
 ): DecisionBody {
-  const shown = shownOf(answer);
-  return { model, answers: asked.map((one) => answerQuestion(one, shown)), usage: usageBody(usage) };
+  const answers = asked.map((one) => {
+    const routed = fields.get(one.field);
+    return answerQuestion(one, routed && shownOf(routed.answer));
+  });
+  return { model, answers, usage: usageBody(usage) };
 }

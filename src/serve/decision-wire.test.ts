@@ -80,14 +80,15 @@ describe("questions", () => {
   });
 
   test("worded as the task, up to white space and case, are the task's", () => {
-    const worded = (instructions: string) => asksOtherwise([{ ...ask("a", "b"), instructions }] as never, task);
+    const worded = (instructions: string) =>
+      asksOtherwise([{ ...ask("a", "b"), instructions }] as never, [ownQuestion("", task)], task);
     expect([" which FRUIT is it? ", ""].map(worded)).toEqual([false, false]);
     expect(worded("Which fruit is ripe?")).toBe(true);
   });
 });
 
 describe("an answer", () => {
-  const asked = ownQuestion(task);
+  const asked = ownQuestion("", task);
   const teacher = { kind: "teacher", value: "plum", isSimulated: false } as const;
 
   test("without probabilities is a verdict: 1 for it and 0 for the rest", () => {

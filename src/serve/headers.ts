@@ -1,7 +1,32 @@
 /** @file The response headers that say how a request was decided. */
 
-import type { Routed } from "../route/routed.ts";
+import { type Routed, type RoutedRow, routeOfRow } from "../route/routed.ts";
 import { shownOf } from "./decision-response.ts";
+
+/** As `decisionHeaders`, for a task of several fields: of the row as a whole, and of each field in `x-flywheel-fields`. */
+export function rowHeaders(row: RoutedRow, isSimulated: boolean): Record<string, string> {
+  return withoutAbsent({
+    "x-flywheel-route": routeOfRow(row),
+    "x-flywheel-fields": [...row.fields].map(([name, routed]) => `${name}=${fieldDetail(routed)}`).join(", "),
+    "x-flywheel-cache": row.isCached ? "hit" : undefined,
+    "x-flywheel-simulated": String(isSimulated),
+  });
+}
+
+/** An item of a structured field (RFC 9651): `escalated;reason=unsure;confidence=0.613;threshold=0.9;version=2`. */
+function fieldDetail({ decision, answer, championVersion }: Routed): string {
+  const { route, reason, modelId, confidence, threshold, degradedTo } = decision;
+  const details = withoutAbsent({
+    reason,
+    degraded: degradedTo,
+    confidence: confidence?.toFixed(3),
+    threshold: threshold?.toFixed(3),
+    probabilities: shownOf(answer)?.source,
+    version: championVersion === undefined ? undefined : String(championVersion),
+    model: modelId && `"${modelId.slice(0, 12)}"`,
+  });
+  return [route, ...Object.entries(details).map(([name, value]) => `${name}=${value}`)].join(";");
+}
 
 /** `isSimulated`: whether this server's teacher only plays one. */
 export function decisionHeaders(routed: Routed, isSimulated: boolean): Record<string, string> {

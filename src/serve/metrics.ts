@@ -6,14 +6,14 @@
 
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { Clock } from "../contracts.ts";
-import type { Routed } from "../route/routed.ts";
+import { type RoutedRow, routeOfRow } from "../route/routed.ts";
 import type { Router } from "../route/router.ts";
 import type { Store } from "../store/contract.ts";
-import type { Task } from "../task.ts";
+import type { AnyTask } from "../task.ts";
 import { readMonitor } from "./monitor.ts";
 
 export type Metrics = {
-  /** One finished request; `routed` where it got as far as a decision. */
+  /** One finished request; `row` where it got as far as a decision. */
   observe(request: FinishedRequest): void;
   /** The text format, with what the store says now. */
   expose(): Promise<{ readonly contentType: string; readonly text: string }>;
@@ -24,13 +24,13 @@ export type FinishedRequest = {
   readonly durationMs: number;
   /** Without the student and the teacher. */
   readonly overheadMs: number;
-  readonly routed?: Routed | undefined;
+  readonly row?: RoutedRow | undefined;
 };
 
 export type MetricsOptions = {
-  readonly task: Task;
+  readonly task: AnyTask;
   readonly store: Store;
-  readonly router: Pick<Router, "serving" | "backlog">;
+  readonly router: Pick<Router, "fields" | "backlog">;
   readonly clock: Pick<Clock, "now">;
 };
 
@@ -42,14 +42,15 @@ export function createMetrics(options: MetricsOptions): Metrics {
   const own = ownMetrics(registry);
   const stored = storedMetrics(registry);
   return {
-    observe({ status, durationMs, overheadMs, routed }) {
-      const route = routed?.decision.route ?? "none";
-      const version = routed?.championVersion;
-      own.requests.inc({ task, route, model_version: version === undefined ? "none" : `v${version}`, status });
+    observe({ status, durationMs, overheadMs, row }) {
+      const route = row ? routeOfRow(row) : "none";
+      own.requests.inc({ task, route, model_version: versionOf(row), status });
       own.durations.observe({ task, route }, durationMs / 1_000);
       own.overheads.observe({ task, route }, overheadMs / 1_000);
-      const reason = routed?.decision.reason;
-      if (reason) own.escalations.inc({ task, reason });
+      for (const [field, { decision }] of row?.fields ?? []) {
+        const of = field === "" ? task : `${task}/${field}`;
+        if (decision.reason) own.escalations.inc({ task: of, reason: decision.reason });
+      }
     },
     async expose() {
       await stored.refresh(options);
@@ -58,12 +59,21 @@ export function createMetrics(options: MetricsOptions): Metrics {
   };
 }
 
+/** Of a row of several fields whose champions have different versions, "mixed". */
+function versionOf(row: RoutedRow | undefined): string {
+  const versions = [...(row?.fields.values() ?? [])].map(({ championVersion: version }) =>
+    version === undefined ? "none" : `v${version}`,
+  );
+  const [first = "none", ...others] = new Set(versions);
+  return others.length === 0 ? first : "mixed";
+}
+
 function ownMetrics(registry: Registry) {
   const registers = [registry];
   return {
     requests: new Counter({
       name: "flywheel_requests_total",
-      help: "Requests for decisions, by how they were routed. route=none: never routed. model_version: of the champion.",
+      help: "Requests for decisions, by how they were routed. route=none: never routed; mixed: fields of one request differ. model_version: of the champion.",
       labelNames: ["task", "route", "model_version", "status"],
       registers,
     }),
@@ -115,22 +125,24 @@ function storedMetrics(registry: Registry) {
 
   return {
     async refresh({ task, store, router, clock }: MetricsOptions): Promise<void> {
-      const labels = { task: task.name };
-      const policy = router.serving.pair?.policy;
-      const reading = policy && (await readMonitor(store, policy));
       upper.reset();
-      if (reading?.riskUpper !== undefined) upper.set(labels, reading.riskUpper);
-      target.set(labels, policy?.target.risk ?? task.target.risk);
-      depth.set(labels, await router.backlog.depth());
+      saved.reset();
+      for (const field of router.fields) {
+        const labels = { task: field.task.name };
+        const policy = field.students.serving.pair?.policy;
+        const reading = policy && (await readMonitor(field.store, policy));
+        if (reading?.riskUpper !== undefined) upper.set(labels, reading.riskUpper);
+        target.set(labels, policy?.target.risk ?? field.task.target.risk);
+        saved.inc(labels, await savedUsd(field.store, clock));
+      }
+      depth.set({ task: task.name }, await router.backlog.depth());
       cost.reset();
       cost.inc({ provider: providerOf(task) }, (await store.spend.totals()).spentUsd);
-      saved.reset();
-      saved.inc(labels, await savedUsd(store, clock));
     },
   };
 }
 
-function providerOf({ teacher }: Task): string {
+function providerOf({ teacher }: AnyTask): string {
   return teacher.model.slice(0, teacher.model.indexOf("/"));
 }
 

@@ -1,41 +1,97 @@
 /**
- * @file Which of the task's labels each question means.
+ * @file Which of the task's fields and labels each question means.
  *
- * A task is one question, and its student was certified on all of its labels. So a choice must offer exactly those: in any
+ * A field is one question, and its student was certified on all of its labels. So a choice must offer exactly those: in any
  * order and any spelling that the task knows, but none left out and none added, for no certificate covers a shorter list.
- * The caller's own values come back, strings as strings and booleans as booleans.
+ * A score's levels have an order besides, and it must be the task's. The caller's own values come back, strings as strings
+ * and booleans as booleans.
  */
 
+import { fieldsOf, hasFields } from "../fields.ts";
 import type { LabelValue } from "../records.ts";
-import { classesOf, normaliseLabel, type Task } from "../task.ts";
+import { type AnyTask, classesOf, normaliseLabel, type Task } from "../task.ts";
 import type { Question } from "./decision-request.ts";
 import { RequestError } from "./request-error.ts";
 
-/** A question that the task can answer. */
-export type Asked =
-  | { readonly type: "predicate"; readonly name: string | null }
-  | { readonly type: "choice"; readonly name: string | null; readonly options: readonly Option[] };
+/** A question that the task can answer; `field` is empty where the task has one output. */
+export type Asked = { readonly field: string; readonly name: string | null } & (
+  | { readonly type: "predicate" }
+  | { readonly type: "choice"; readonly options: readonly Option[] }
+  | { readonly type: "score"; readonly levels: readonly Level[] }
+);
 
 export type Option = { readonly value: string | boolean; readonly label: LabelValue };
 
-/** @throws RequestError 400, with the question at fault */
-export function matchQuestions(questions: readonly Question[], task: Task): readonly Asked[] {
-  return questions.map((question, index) => matchQuestion(question, task, `questions[${index}]`));
+/** As the caller spells it; `value` is its place, from 0. */
+export type Level = { readonly spelling: string; readonly value: number; readonly label: LabelValue };
+
+/**
+ * Of a task of several fields, each question is the field that it names, or, where none names a field, the one in its place.
+ * @throws RequestError 400, with the question at fault
+ */
+export function matchQuestions(questions: readonly Question[], task: AnyTask): readonly Asked[] {
+  const tasks = new Map(fieldsOf(task).map((field) => [field.name, field.task]));
+  const fields = hasFields(task) ? matchFields(questions, [...tasks.keys()], task.name) : questions.map(() => "");
+  return questions.map((question, index) => {
+    const field = fields[index]!;
+    const { name = null } = question;
+    return { field, name, ...matchQuestion(question, tasks.get(field)!, `questions[${index}]`) };
+  });
 }
 
-function matchQuestion(question: Question, task: Task, param: string): Asked {
-  const name = question.name ?? null;
+/** The field of each question. */
+function matchFields(questions: readonly Question[], fields: readonly string[], task: string): readonly string[] {
+  const isNamed = (question: Question): boolean => fields.includes(question.name ?? "");
+  if (questions.every(isNamed)) return questions.map(({ name }) => name!);
+  const stray = questions.findIndex((question) => !isNamed(question));
+  if (questions.some(isNamed)) {
+    const name = questions[stray]!.name ?? null;
+    const what = name === null ? "has no name, others have" : `is named ${JSON.stringify(name)}, which is no field`;
+    throw unknownQuestion(`questions[${stray}].name`, `questions[${stray}] ${what}`, { fields, task });
+  }
+  if (questions.length === fields.length) return fields;
+  const many = `none of the ${questions.length} questions names a field, and "${task}" has ${fields.length} of them`;
+  throw unknownQuestion("questions", many, { fields, task });
+}
+
+function unknownQuestion(
+  param: string,
+  message: string,
+  { fields, task }: { readonly fields: readonly string[]; readonly task: string },
+): RequestError {
+  const hint = `give each question the name of the field that it asks for; "${task}" has ${quoted(fields)}`;
+  return new RequestError(400, "question_unknown", message, { param, hint });
+}
+
+/** Without the field and the name. */
+type Matched = Asked extends infer A ? (A extends Asked ? Omit<A, "field" | "name"> : never) : never;
+
+/** A choice may be asked of any task whose labels it offers; predicates and scores only of tasks of their own kind. */
+function matchQuestion(question: Question, task: Task, param: string): Matched {
   switch (question.type) {
     case "predicate":
-      if (task.output.kind === "predicate") return { type: "predicate", name };
+      if (task.output.kind === "predicate") return { type: "predicate" };
       throw mismatch(`${param}.type`, `task "${task.name}" chooses among labels, it answers no predicate`);
     case "choice":
-      return { type: "choice", name, options: matchChoices(question.choices, task, `${param}.choices`) };
+      return { type: "choice", options: matchChoices(question.choices, task, `${param}.choices`) };
     case "score":
-      throw mismatch(`${param}.type`, `task "${task.name}" gives no scores`);
+      if (task.output.kind !== "score") throw mismatch(`${param}.type`, `task "${task.name}" gives no scores`);
+      return { type: "score", levels: matchLevels(question.levels, task, `${param}.levels`) };
     default:
       return question satisfies never;
   }
+}
+
+type Levels = Extract<Question, { type: "score" }>["levels"];
+
+function matchLevels(levels: Levels, task: Task, param: string): readonly Level[] {
+  const classes = classesOf(task);
+  const wrong = levels.findIndex(({ label }, index) => normaliseLabel(task, label) !== classes[index]);
+  if (wrong >= 0 || levels.length !== classes.length) {
+    const where = wrong < 0 ? param : `${param}[${wrong}].label`;
+    throw mismatch(where, `the levels are not those of task "${task.name}", from the lowest to the highest`, task);
+  }
+  return levels.map(({ label: spelling }, value) => ({ spelling, value, label: classes[value]! }));
 }
 
 type Choices = Extract<Question, { type: "choice" }>["choices"];
@@ -68,20 +124,31 @@ function quoted(labels: readonly LabelValue[]): string {
   return [...shown, ...(labels.length > MAX_QUOTED ? [`${labels.length - MAX_QUOTED} more`] : [])].join(", ");
 }
 
-/** The question as the task itself would put it; for answers that are fetched later. */
-export function ownQuestion(task: Task): Asked {
-  if (task.output.kind === "predicate") return { type: "predicate", name: null };
-  return { type: "choice", name: null, options: classesOf(task).map((label) => ({ value: label, label })) };
+/** The questions as the task itself would put them; for answers that are fetched later. */
+export function ownQuestion(field: string, task: Task): Asked {
+  const base = { field, name: field === "" ? null : field };
+  const labels = classesOf(task);
+  switch (task.output.kind) {
+    case "predicate":
+      return { type: "predicate", ...base };
+    case "choice":
+      return { type: "choice", ...base, options: labels.map((label) => ({ value: label, label })) };
+    case "score":
+      return { type: "score", ...base, levels: labels.map((label, value) => ({ spelling: label, value, label })) };
+    default:
+      return task.output satisfies never;
+  }
 }
 
 /**
  * Whether a question is worded otherwise than the task. The student answers the task's question whatever is asked, so the
  * caller is told; white space and case aside.
  */
-export function asksOtherwise(questions: readonly Question[], { instructions }: Task): boolean {
-  return questions.some((question) => {
+export function asksOtherwise(questions: readonly Question[], asked: readonly Asked[], task: AnyTask): boolean {
+  const instructions = new Map(fieldsOf(task).map((field) => [field.name, fold(field.task.instructions)]));
+  return questions.some((question, index) => {
     const wording = fold(wordingOf(question));
-    return wording !== "" && wording !== fold(instructions);
+    return wording !== "" && wording !== instructions.get(asked[index]!.field);
   });
 }
 

@@ -3,14 +3,15 @@
  * under which the answer will be found: clients that know nothing of queues see a refusal, not a broken body.
  */
 
+import { scopesOf } from "../fields.ts";
 import type { Decision } from "../records.ts";
 import { NO_USAGE } from "../route/escalation.ts";
 import type { RoutedAnswer } from "../route/routed.ts";
 import type { Store } from "../store/contract.ts";
-import type { Task } from "../task.ts";
+import type { AnyTask } from "../task.ts";
 import { isTeacherAnnotation, LIVE_PASS } from "../verdict.ts";
 import { type DecisionBody, decisionBody } from "./decision-response.ts";
-import { ownQuestion } from "./questions.ts";
+import { type Asked, ownQuestion } from "./questions.ts";
 
 /** `queued` until the teacher is asked; then `completed`, or `refused` where it declines to answer. */
 export type QueuedStatus = "queued" | "completed" | "refused";
@@ -20,13 +21,22 @@ export function queuedBody(id: string, body: DecisionBody): QueuedBody {
   return { id, status: "queued", ...body };
 }
 
-/** What became of a queued request, as the task's own question; undefined where no request of this id was queued. */
-export async function readQueued(id: string, store: Store, task: Task): Promise<QueuedBody | undefined> {
-  const decision = await store.decisions.get(id);
-  if (decision?.degradedTo !== "queue") return undefined;
-  const answer = await answerSince(decision, store);
-  const body = decisionBody(task.name, [ownQuestion(task)], { answer, usage: NO_USAGE });
-  return { id, status: statusOf(answer), ...body };
+/**
+ * What became of a queued request, as the task's own question; of several fields, of those that were queued. Undefined where
+ * no request of this id was queued.
+ */
+export async function readQueued(id: string, store: Store, task: AnyTask): Promise<QueuedBody | undefined> {
+  const asked: Asked[] = [];
+  const fields = new Map<string, { readonly answer: RoutedAnswer }>();
+  for (const scope of scopesOf(store, task)) {
+    const decision = await scope.store.decisions.get(id);
+    if (decision?.degradedTo !== "queue") continue;
+    asked.push(ownQuestion(scope.name, scope.task));
+    fields.set(scope.name, { answer: await answerSince(decision, scope.store) });
+  }
+  if (asked.length === 0) return undefined;
+  const status = statusOf([...fields.values()].map(({ answer }) => answer));
+  return { id, status, ...decisionBody(task.name, asked, { fields, usage: NO_USAGE }) };
 }
 
 async function answerSince({ rowId }: Decision, store: Store): Promise<RoutedAnswer> {
@@ -39,7 +49,8 @@ async function answerSince({ rowId }: Decision, store: Store): Promise<RoutedAns
   return { kind: "teacher", value, isSimulated: simulated, ...(probabilities ? { probabilities } : {}) };
 }
 
-function statusOf({ kind }: RoutedAnswer): QueuedStatus {
-  if (kind === "queued") return "queued";
-  return kind === "teacher" ? "completed" : "refused";
+/** One question answers all fields: while one waits, so do the others. */
+function statusOf(answers: readonly RoutedAnswer[]): QueuedStatus {
+  if (answers.some(({ kind }) => kind === "queued")) return "queued";
+  return answers.some(({ kind }) => kind === "teacher") ? "completed" : "refused";
 }

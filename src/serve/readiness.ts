@@ -7,7 +7,7 @@ import type { Store } from "../store/contract.ts";
 export type Readiness = {
   readonly status: "ready" | "not_ready";
   readonly store: "ok" | string;
-  /** `champion v3`, or why there is none. */
+  /** `champion v3`, or why there is none; of several fields, of each. */
   readonly student: string;
   readonly teacher: "ok" | "down or absent";
   readonly draining: boolean;
@@ -18,8 +18,9 @@ export async function readiness(store: Store, router: Router, isDraining: boolea
     () => "ok",
     (thrown: unknown) => messageOf(thrown),
   );
-  const { pair, barrier } = router.serving;
-  const canDecide = (pair !== undefined && barrier === undefined) || router.isTeacherUp;
+  const servings = router.fields.map(({ students }) => students.serving);
+  const canAnswer = servings.every(({ pair, barrier }) => pair !== undefined && barrier === undefined);
+  const canDecide = canAnswer || router.isTeacherUp;
   return {
     status: storeState === "ok" && canDecide && !isDraining ? "ready" : "not_ready",
     store: storeState,
@@ -29,7 +30,14 @@ export async function readiness(store: Store, router: Router, isDraining: boolea
   };
 }
 
-function studentState({ serving: { pair, barrier }, trouble }: Router): string {
+function studentState({ fields }: Router): string {
+  const states = fields.map(({ name, students }) =>
+    name === "" ? stateOf(students) : `${name}: ${stateOf(students)}`,
+  );
+  return states.join(", ");
+}
+
+function stateOf({ serving: { pair, barrier }, trouble }: Router["fields"][number]["students"]): string {
   const champion = pair ? `champion v${pair.champion.version}` : "none";
   const notes = [barrier, trouble && messageOf(trouble)].filter((note) => note !== undefined);
   return notes.length === 0 ? champion : `${champion} (${notes.join("; ")})`;

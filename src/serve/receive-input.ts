@@ -2,7 +2,7 @@
 
 import type { StudentInput } from "../contracts.ts";
 import type { RouterInput } from "../route/content.ts";
-import type { Task } from "../task.ts";
+import type { AnyTask } from "../task.ts";
 import type { InputPart } from "./decision-request.ts";
 import { type ImageInputOptions, identifyImage, receiveImage } from "./image-input.ts";
 import { receiveRecord, receiveText } from "./text-input.ts";
@@ -11,7 +11,7 @@ import { receiveRecord, receiveText } from "./text-input.ts";
 export type ReceivedInput = { readonly shown: StudentInput; readonly input: Promise<RouterInput> };
 
 export type ReceiveOptions = {
-  readonly task: Task;
+  readonly task: AnyTask;
   readonly images: ImageInputOptions;
   readonly signal: AbortSignal;
 };

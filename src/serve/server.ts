@@ -14,9 +14,10 @@ import { FlywheelError, messageOf } from "../errors.ts";
 import { loadTeacherInput } from "../label/teacher-input.ts";
 import type { Seed } from "../math/random.ts";
 import { aborted, startDeadline } from "../route/deadline.ts";
+import type { FieldLine } from "../route/decide.ts";
 import { createRouter, type Router, type RouterEvents, type RouterTimes } from "../route/router.ts";
 import type { Store } from "../store/contract.ts";
-import type { Task } from "../task.ts";
+import type { AnyTask } from "../task.ts";
 import { loadStudent as loadTrainedStudent } from "../train/load-student.ts";
 import { requireKeysBeyondLoopback } from "./api-keys.ts";
 import { createApp, type RequestIdOf } from "./app.ts";
@@ -24,7 +25,7 @@ import { createMetrics } from "./metrics.ts";
 import { enforceMonitor, type MonitorReading } from "./monitor.ts";
 
 export type ServerOptions = RouterTimes & {
-  readonly task: Task;
+  readonly task: AnyTask;
   /** Stays open when the server closes. */
   readonly store: Store;
   /** Absent: what the student may not answer is handled as while the teacher is down. */
@@ -61,7 +62,7 @@ export type Server = AsyncDisposable & {
   readonly url: string;
   /** Follows the store at once: a promotion, a rollback, a void. */
   reload(): Promise<void>;
-  /** Looks at the certificate at once, and voids it where it alarms. */
+  /** Looks at the certificate of every field at once, and voids those that alarm. @returns the first field's reading */
   checkMonitor(): Promise<MonitorReading | undefined>;
   /** Asks the teacher about what it owes at once. */
   workOffBacklog(): Promise<void>;
@@ -101,7 +102,7 @@ type Running = {
 };
 
 async function compose(options: ServerOptions & { readonly apiKeys: readonly string[] }): Promise<Running> {
-  const { store, teacher, imageHosts = [], clock = systemClock, log = openLog() } = options;
+  const { teacher, imageHosts = [], clock = systemClock, log = openLog() } = options;
   const router = await openRouter(options, clock, log);
   const stop = new AbortController();
   const app = createApp({
@@ -116,14 +117,20 @@ async function compose(options: ServerOptions & { readonly apiKeys: readonly str
     isDraining: () => stop.signal.aborted,
   });
 
-  const checkMonitor = async (): Promise<MonitorReading | undefined> => {
-    const { pair, barrier } = router.serving;
+  const checkField = async ({ name, store: own, students }: FieldLine): Promise<MonitorReading | undefined> => {
+    const { pair, barrier } = students.serving;
     if (!pair || barrier) return undefined;
-    const reading = await enforceMonitor(store, pair.policy, clock.now());
+    const reading = await enforceMonitor(own, pair.policy, clock.now());
     if (reading?.verdict.kind !== "alarm") return reading;
-    log.warn({ policyId: pair.policy.id, why: reading.verdict.why }, "the monitor voided the policy");
-    await router.reload();
+    const field = name === "" ? {} : { field: name };
+    log.warn({ ...field, policyId: pair.policy.id, why: reading.verdict.why }, "the monitor voided the policy");
+    await students.reload();
     return reading;
+  };
+  const checkMonitor = async (): Promise<MonitorReading | undefined> => {
+    const readings: (MonitorReading | undefined)[] = [];
+    for (const field of router.fields) readings.push(await checkField(field));
+    return readings[0];
   };
   const monitoring = repeat(checkMonitor, { clock, log, everyMs: options.monitorPollMs ?? 30_000 }, stop.signal);
 

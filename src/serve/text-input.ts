@@ -4,7 +4,7 @@ import { readFields, readText } from "../columns.ts";
 import { FlywheelError } from "../errors.ts";
 import { rowId } from "../records.ts";
 import type { RouterInput } from "../route/content.ts";
-import type { Task } from "../task.ts";
+import type { AnyTask } from "../task.ts";
 import { identityOfRecord, identityOfText } from "../text/identity.ts";
 import type { InputPart } from "./decision-request.ts";
 import { RequestError } from "./request-error.ts";
@@ -28,7 +28,7 @@ const RECORD_HINT = 'send input: [{ role: "user", content: [{ type: "input_json"
  * The one JSON object of the request, as `input_json` or written out as text.
  * @throws RequestError 400 for anything else, or where a feature is unknown or cannot be read
  */
-export function receiveRecord(parts: readonly InputPart[], { columns }: Task): RouterInput {
+export function receiveRecord(parts: readonly InputPart[], { columns }: AnyTask): RouterInput {
   const [first, second] = parts.filter(({ part }) => part.type !== "input_text" || part.text.trim() !== "");
   if (!first) throw unsupported("input", "the task reads one record and nothing else", RECORD_HINT);
   if (second) throw unsupported(second.param, "one request is about one record", "send one request for each record");

@@ -30,7 +30,8 @@ export type Content =
 
 /** How the answer is to be wrapped. */
 export type AnswerForm = {
-  readonly property: string;
+  /** What is asked, in the order of the schema: `label`, or a name for each field. */
+  readonly properties: readonly [string, ...string[]];
   /** The tool to call, where the schema came as one. */
   readonly tool: string | undefined;
   readonly logprobs: boolean;
@@ -83,15 +84,32 @@ function readContent(part: z.output<typeof Part>): Content | undefined {
 function formOf({ response_format, tools }: z.output<typeof ChatRequest>): Omit<AnswerForm, "logprobs"> {
   const tool = tools?.[0]?.function;
   const schema = tool?.parameters ?? response_format?.json_schema?.schema;
-  return { property: Object.keys(schema?.properties ?? {})[0] ?? "label", tool: tool?.name };
+  const [first = "label", ...others] = Object.keys(schema?.properties ?? {});
+  return { properties: [first, ...others], tool: tool?.name };
 }
 
-/** `{"label":"pear"}`, in the pieces in which log-probabilities are given. */
-export const piecesOf = (property: string, label: string): readonly string[] => [
-  `{${JSON.stringify(property)}:"`,
-  JSON.stringify(label).slice(1, -1),
-  '"}',
-];
+/** What is answered to one property. */
+export type Answer = {
+  readonly property: string;
+  readonly label: LabelValue;
+  readonly probabilities: Readonly<Record<LabelValue, number>>;
+};
+
+type Piece = { readonly text: string; readonly answer?: Answer };
+
+/** `{"label":"pear"}`, in the pieces in which log-probabilities are given; the label's own piece knows its answer. */
+function piecesOf(answers: readonly Answer[]): readonly Piece[] {
+  const pieces = answers.flatMap((answer, index): Piece[] => [
+    { text: `${index === 0 ? "{" : '",'}${JSON.stringify(answer.property)}:"` },
+    { text: JSON.stringify(answer.label).slice(1, -1), answer },
+  ]);
+  return [...pieces, { text: '"}' }];
+}
+
+export const textOf = (answers: readonly Answer[]): string =>
+  piecesOf(answers)
+    .map(({ text }) => text)
+    .join("");
 
 export type Completion = {
   readonly id: string;
@@ -101,8 +119,8 @@ export type Completion = {
   readonly finishReason: "stop" | "length";
   readonly usage: Usage;
   readonly form: AnswerForm;
-  readonly label: LabelValue;
-  readonly probabilities: Readonly<Record<LabelValue, number>>;
+  /** What it would have answered, whatever the fault that `text` shows. */
+  readonly answers: readonly Answer[];
 };
 
 export function completionBody(completion: Completion): string {
@@ -134,14 +152,14 @@ export function completionBody(completion: Completion): string {
 }
 
 /** One token holds the whole label; its alternatives are the other labels. */
-function logprobs({ form, label, probabilities }: Completion) {
-  const [opening, value, closing] = piecesOf(form.property, label);
-  const certain = (token: string) => ({ token, logprob: 0, top_logprobs: [{ token, logprob: 0 }] });
-  const alternatives = Object.entries(probabilities)
-    .filter(([, probability]) => probability > 0)
-    .map(([token, probability]) => ({ token, logprob: Math.log(probability) }));
-  const own = Math.log(probabilities[label] || 1e-9);
-  return [certain(opening!), { token: value!, logprob: own, top_logprobs: alternatives }, certain(closing!)];
+function logprobs({ answers }: Completion) {
+  return piecesOf(answers).map(({ text: token, answer }) => {
+    if (!answer) return { token, logprob: 0, top_logprobs: [{ token, logprob: 0 }] };
+    const alternatives = Object.entries(answer.probabilities)
+      .filter(([, probability]) => probability > 0)
+      .map(([other, probability]) => ({ token: other, logprob: Math.log(probability) }));
+    return { token, logprob: Math.log(answer.probabilities[answer.label] || 1e-9), top_logprobs: alternatives };
+  });
 }
 
 /** OpenAI's error shape. */

@@ -9,12 +9,14 @@ import { dirname, resolve } from "node:path";
 import { parse } from "csv-parse/sync";
 import sharp from "sharp";
 import { z } from "zod";
+import { goldColumns } from "../columns.ts";
 import { FlywheelError, messageOf } from "../errors.ts";
+import { fieldsOf, hasFields } from "../fields.ts";
 import { mediaTypeOf } from "../image/media-type.ts";
 import { goldLines, openGold } from "../ingest/read-gold-table.ts";
 import { presentImage } from "../label/teacher-input.ts";
 import type { LabelValue } from "../records.ts";
-import { classesOf, normaliseLabel, type Task } from "../task.ts";
+import { type AnyTask, classesOf, type FieldsTask, normaliseLabel } from "../task.ts";
 import { identityOfRecord, identityOfText } from "../text/identity.ts";
 
 export type GoldFile = {
@@ -22,7 +24,11 @@ export type GoldFile = {
   readonly gold: ReadonlyMap<string, LabelValue>;
   /** In order of first appearance. */
   readonly classes: readonly LabelValue[];
+  /** Of a task of several fields: gold and classes of each. `gold` above then says which inputs are known at all. */
+  readonly fields?: Readonly<Record<string, OneGold>>;
 };
+
+type OneGold = { readonly gold: ReadonlyMap<string, LabelValue>; readonly classes: readonly LabelValue[] };
 
 /** Of an image's bytes or of a text's UTF-8. 64 hex digits. */
 export const contentHash = (content: Uint8Array | string): string => createHash("sha256").update(content).digest("hex");
@@ -52,20 +58,41 @@ function parseJson(text: string): unknown {
  * @param task of the workspace: says what the columns of texts and records are; without it, `file` or `text` and `label`
  * @throws FlywheelError `invalid_gold` naming the line that cannot be read, `table_column_missing`
  */
-export async function loadGoldFile(path: string, task?: Task): Promise<GoldFile> {
-  if (!task || task.input === "image") return await loadFilesOrTexts(path);
-  const gold = new Map<string, LabelValue>();
-  for await (const { id, label, source } of goldLines(task, await openGold(path))) {
-    const value = normaliseLabel(task, label);
-    if (id !== undefined && value !== undefined) gold.set(id, value);
-    else if (label !== "")
-      throw invalidGold(source, id === undefined ? "no row" : `"${label}" is no label of the task`);
+export async function loadGoldFile(path: string, task?: AnyTask): Promise<GoldFile> {
+  if (!task || task.input === "image") return await loadFilesOrTexts(path, task);
+  const known = openBook(task);
+  for await (const { id, labels, source } of goldLines(task, await openGold(path))) {
+    for (const [field, label] of Object.entries(labels))
+      known.note(id === undefined ? [] : [id], { field, label, source });
   }
-  return { gold, classes: classesOf(task) };
+  return known.file();
 }
 
-async function loadFilesOrTexts(path: string): Promise<GoldFile> {
+type Entry = { readonly field: string; readonly label: string; readonly source: string };
+
+/** What is known of each field, as it is read. */
+function openBook(task: AnyTask) {
+  const books = fieldsOf(task).map(({ name, task: own }) => ({ name, task: own, gold: new Map<string, LabelValue>() }));
+  return {
+    note(hashes: readonly string[], { field, label, source }: Entry): void {
+      const book = books.find(({ name }) => name === field)!;
+      const value = normaliseLabel(book.task, label);
+      if (label !== "" && hashes.length === 0) throw invalidGold(source, "no row");
+      if (label !== "" && value === undefined) throw invalidGold(source, `"${label}" is no label of the task`);
+      if (value !== undefined) for (const hash of hashes) book.gold.set(hash, value);
+    },
+    file(): GoldFile {
+      const [first] = books;
+      if (!hasFields(task)) return { gold: first!.gold, classes: classesOf(first!.task) };
+      const fields = books.map(({ name, task: own, gold }) => [name, { gold, classes: classesOf(own) }] as const);
+      return { gold: new Map(books.flatMap(({ gold }) => [...gold])), classes: [], fields: Object.fromEntries(fields) };
+    },
+  };
+}
+
+async function loadFilesOrTexts(path: string, task: AnyTask | undefined): Promise<GoldFile> {
   const records = await readRecords(path);
+  if (task && hasFields(task)) return await loadFilesOfFields(records, path, task);
   const gold = new Map<string, LabelValue>();
   for (const [index, record] of records.entries()) {
     const { label } = record;
@@ -75,11 +102,25 @@ async function loadFilesOrTexts(path: string): Promise<GoldFile> {
   return { gold, classes: [...new Set(gold.values())] };
 }
 
-type Record = { readonly [column: string]: string | undefined };
+/** `file`, and a column for each field. */
+async function loadFilesOfFields(records: readonly GoldRecord[], path: string, task: FieldsTask): Promise<GoldFile> {
+  const known = openBook(task);
+  const columns = new Map(goldColumns(task.columns).map(({ field, column }) => [field, column]));
+  for (const [index, record] of records.entries()) {
+    const hashes = await hashesOf(record, path, index);
+    for (const field of Object.keys(task.fields)) {
+      const label = record[columns.get(field) ?? field] ?? "";
+      known.note(hashes, { field, label, source: place(path, index) });
+    }
+  }
+  return known.file();
+}
 
-async function readRecords(path: string): Promise<readonly Record[]> {
+type GoldRecord = { readonly [column: string]: string | undefined };
+
+async function readRecords(path: string): Promise<readonly GoldRecord[]> {
   try {
-    return parse<Record>(await readFile(path), { columns: true, skip_empty_lines: true, trim: true, bom: true });
+    return parse<GoldRecord>(await readFile(path), { columns: true, skip_empty_lines: true, trim: true, bom: true });
   } catch (thrown) {
     throw new FlywheelError("invalid_gold", `${path}: ${messageOf(thrown)}`, {
       hint: "give a CSV with a header line: file,label",
@@ -88,7 +129,7 @@ async function readRecords(path: string): Promise<readonly Record[]> {
   }
 }
 
-async function hashesOf(record: Record, path: string, index: number): Promise<readonly string[]> {
+async function hashesOf(record: GoldRecord, path: string, index: number): Promise<readonly string[]> {
   if (record["text"] !== undefined) return [contentHash(record["text"])];
   if (!record["file"]) throw invalidGold(place(path, index), "no file");
   try {

@@ -10,10 +10,18 @@ import type { AddressInfo } from "node:net";
 import { systemClock } from "../clock.ts";
 import type { Clock } from "../contracts.ts";
 import { messageOf } from "../errors.ts";
-import type { Seed } from "../math/random.ts";
+import { createRng, fork, type Seed } from "../math/random.ts";
 import type { LabelValue } from "../records.ts";
 import { answerTo, type Confusion, confusionOf, rowOf } from "./answers.ts";
-import { type Content, completionBody, errorBody, piecesOf, type Question, readQuestion } from "./chat-protocol.ts";
+import {
+  type Answer,
+  type Content,
+  completionBody,
+  errorBody,
+  type Question,
+  readQuestion,
+  textOf,
+} from "./chat-protocol.ts";
 import { type FaultRates, faultOf, type Latency, latencyOf } from "./faults.ts";
 import { contentHash, textHashes } from "./gold-file.ts";
 import { createLedger, type Ledger, type TeacherStats } from "./ledger.ts";
@@ -23,6 +31,11 @@ export type SimulatedTeacherOptions = FaultRates & {
   /** Label by `contentHash`; looked up at every request, so rows may be added while it runs. */
   readonly gold: Pick<ReadonlyMap<string, LabelValue>, "get">;
   readonly classes: readonly LabelValue[];
+  /**
+   * Of a task of several fields: what is known of each, by name, under the same hashes as in `gold`, which then only says
+   * which inputs are known at all. Each errs for itself.
+   */
+  readonly fields?: Readonly<Record<string, FieldGold>>;
   /** Answers by gold label; `errorRate` and `pairs` make one where absent. */
   readonly confusion?: Confusion;
   readonly errorRate?: number;
@@ -45,6 +58,8 @@ export type SimulatedTeacherOptions = FaultRates & {
   readonly port?: number;
   readonly clock?: Clock;
 };
+
+export type FieldGold = Pick<SimulatedTeacherOptions, "gold" | "classes">;
 
 export type SimulatedTeacher = AsyncDisposable & {
   /** For `teacher.baseUrl`: `http://127.0.0.1:PORT/v1`. */
@@ -78,7 +93,7 @@ export async function startSimulatedTeacher(options: SimulatedTeacherOptions): P
 type Desk = {
   readonly options: SimulatedTeacherOptions;
   readonly seed: Seed;
-  readonly confusion: Confusion;
+  readonly minds: (property: string) => Mind | undefined;
   readonly clock: Clock;
   readonly bucket: TokenBucket | undefined;
   readonly ledger: Ledger;
@@ -89,15 +104,18 @@ type Desk = {
   readonly closing: AbortController;
 };
 
+/** What is known of one question, and how it is got wrong. */
+type Mind = FieldGold & { readonly confusion: Confusion; readonly seed: Seed };
+
 /** A completion, and whether the connection is cut instead of sending it. */
 type Sent = { readonly body: string; readonly isCut: boolean };
 
 function openDesk(options: SimulatedTeacherOptions): Desk {
-  const { classes, errorRate = 0, pairs = [], rateLimitPerSecond } = options;
+  const { rateLimitPerSecond } = options;
   return {
     options,
     seed: options.seed ?? 0,
-    confusion: options.confusion ?? confusionOf({ classes, errorRate, pairs }),
+    minds: mindsOf(options),
     clock: options.clock ?? systemClock,
     bucket:
       rateLimitPerSecond === undefined ? undefined : createTokenBucket(rateLimitPerSecond, options.burstMs ?? 100),
@@ -106,6 +124,22 @@ function openDesk(options: SimulatedTeacherOptions): Desk {
     attempts: new Map(),
     closing: new AbortController(),
   };
+}
+
+function mindsOf(options: SimulatedTeacherOptions): Desk["minds"] {
+  const { fields, errorRate = 0, pairs = [], confusion, seed = 0 } = options;
+  const mind = (own: FieldGold, ownSeed: Seed): Mind => {
+    const known = pairs.filter((pair) => pair.every((label) => own.classes.includes(label)));
+    const { gold, classes } = own;
+    return { gold, classes, seed: ownSeed, confusion: confusionOf({ classes, errorRate, pairs: known }) };
+  };
+  if (fields) {
+    const minds = Object.entries(fields).map(([name, own]) => [name, mind(own, fork(seed, "field", name))] as const);
+    const byName = new Map(minds);
+    return (property) => byName.get(property);
+  }
+  const only = confusion ? { ...options, confusion, seed } : mind(options, seed);
+  return () => only;
 }
 
 async function handle(desk: Desk, request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -168,9 +202,11 @@ async function replay(desk: Desk, response: ServerResponse, known: Promise<Sent>
 type Answering = { readonly key: string | undefined; readonly question: Question; readonly response: ServerResponse };
 
 async function answer(desk: Desk, { key, question, response }: Answering): Promise<void> {
-  const { gold, hash } = await findGold(desk, question.content);
-  if (gold === undefined) {
-    return reply(response, 400, errorBody("no gold label for this input", "invalid_request_error", "unknown_input"));
+  const hash = await findHash(desk, question.content);
+  const unknown = question.form.properties.find((property) => desk.minds(property)?.gold.get(hash) === undefined);
+  if (unknown !== undefined) {
+    const what = desk.options.fields ? `no gold label of "${unknown}" for this input` : "no gold label for this input";
+    return reply(response, 400, errorBody(what, "invalid_request_error", "unknown_input"));
   }
   const name = key ?? `${hash}/${question.wording}`;
   const request = `${name}/${nextAttempt(desk, name)}`;
@@ -178,7 +214,7 @@ async function answer(desk: Desk, { key, question, response }: Answering): Promi
   if (fault === "p429") return refuse(desk, response, RANDOM_REFUSAL_WAIT_MS);
   if (fault === "p5xx") return fail(desk, response);
   if (fault === "pHang") return desk.ledger.count("hung");
-  const completion = think(desk, { name, hash, gold, question, fault, request });
+  const completion = think(desk, { hash, question, fault, request });
   if (key !== undefined) desk.answers.set(key, completion);
   const { body, isCut } = await completion;
   if (isCut) return void response.destroy();
@@ -199,36 +235,30 @@ function fail(desk: Desk, response: ServerResponse): void {
   reply(response, 500, errorBody("The server had an error", "server_error", "internal_error"));
 }
 
-async function findGold({ options: { gold, identify } }: Desk, content: Content) {
+/** The name under which the content is known, or would be. */
+async function findHash({ options: { gold, identify } }: Desk, content: Content): Promise<string> {
   if (content.kind === "text") {
     const hashes = textHashes(content.text);
-    const hash = hashes.find((one) => gold.get(one) !== undefined) ?? hashes[0];
-    return { gold: gold.get(hash), hash };
+    return hashes.find((one) => gold.get(one) !== undefined) ?? hashes[0];
   }
   const hash = contentHash(content.bytes);
-  const known = gold.get(hash);
-  if (known !== undefined || !identify) return { gold: known, hash };
-  const identity = await identify(content.bytes);
-  return { gold: gold.get(identity), hash: identity };
+  return gold.get(hash) !== undefined || !identify ? hash : await identify(content.bytes);
 }
 
 type Thinking = {
-  readonly name: string;
   readonly hash: string;
-  readonly gold: LabelValue;
   readonly question: Question;
   readonly fault: "pMalformed" | "pOffSchema" | "pCut" | undefined;
   readonly request: string;
 };
 
 /** Takes its time, then charges. */
-async function think(desk: Desk, { hash, gold, question, fault, request }: Thinking): Promise<Sent> {
-  const { classes, correlation = 0.5, latency = { medianMs: 0 } } = desk.options;
+async function think(desk: Desk, { hash, question, fault, request }: Thinking): Promise<Sent> {
+  const { latency = { medianMs: 0 } } = desk.options;
   const latencyMs = latencyOf(latency, desk.seed, request);
   if (latencyMs >= 1) await desk.clock.sleep(latencyMs, desk.closing.signal);
-  const asked = { content: hash, wording: question.wording, gold };
-  const label = answerTo({ classes, confusion: desk.confusion, correlation, seed: desk.seed }, asked);
-  const text = piecesOf(question.form.property, fault === "pOffSchema" ? NO_LABEL : label).join("");
+  const answers = question.form.properties.map((property) => answerOf(desk, property, { hash, question }));
+  const text = textOf(fault === "pOffSchema" ? oneOffSchema(answers, fork(desk.seed, "off schema", request)) : answers);
   desk.ledger.charge(`${hash}/${question.wording}`, fault);
   const body = completionBody({
     id: request.slice(0, 24),
@@ -238,10 +268,26 @@ async function think(desk: Desk, { hash, gold, question, fault, request }: Think
     finishReason: fault === "pMalformed" ? "length" : "stop",
     usage: { inputTokens: tokensOf(question), outputTokens: Math.ceil(text.length / 4) },
     form: question.form,
-    label,
-    probabilities: rowOf(desk.confusion, label),
+    answers,
   });
   return { body, isCut: fault === "pCut" };
+}
+
+function answerOf(
+  { options: { correlation = 0.5 }, minds }: Desk,
+  property: string,
+  { hash, question }: Pick<Thinking, "hash" | "question">,
+): Answer {
+  const mind = minds(property)!;
+  const asked = { content: hash, wording: question.wording, gold: mind.gold.get(hash)! };
+  const label = answerTo({ ...mind, correlation }, asked);
+  return { property, label, probabilities: rowOf(mind.confusion, label) };
+}
+
+/** One field of several goes astray, the others are as good as ever. */
+function oneOffSchema(answers: readonly Answer[], seed: Seed): readonly Answer[] {
+  const astray = createRng(seed).integer(answers.length);
+  return answers.map((answer, index) => (index === astray ? { ...answer, label: NO_LABEL } : answer));
 }
 
 /** No task has this label. */

@@ -11,20 +11,20 @@ import { settle } from "./spend.ts";
 
 type Filter = Pick<Partial<TeacherAnnotation>, "pass" | "promptVersion">;
 
-export function createAnnotationStore({ read, write }: Database): AnnotationStore {
+export function createAnnotationStore({ read, write }: Database, field: string): AnnotationStore {
   return {
     put: (annotations) =>
       write(async (transaction) => {
-        for (const annotation of annotations) await putOne(transaction, annotation);
+        for (const annotation of annotations) await putOne(transaction, annotation, field);
       }),
     async ofRow(id) {
-      const query = read.selectFrom("annotations").select("body").where("row_id", "=", id);
+      const query = read.selectFrom("annotations").select("body").where("field", "=", field).where("row_id", "=", id);
       const records = await query.orderBy("at").orderBy("id").execute();
       return records.map(({ body }) => fromJson<Annotation>(body));
     },
-    byRow: () => grouped(list(read, {})),
-    teacher: (filter = {}) => list<TeacherAnnotation>(read, { annotator: "teacher", ...filter }),
-    people: () => list<PersonAnnotation>(read, { annotator: "person" }),
+    byRow: () => grouped(list(read, { field })),
+    teacher: (filter = {}) => list<TeacherAnnotation>(read, { field, annotator: "teacher", ...filter }),
+    people: () => list<PersonAnnotation>(read, { field, annotator: "person" }),
     missingPass: ({ pass, promptVersion, ...page }) =>
       rowsWhere(read, page, (eb) =>
         eb.not(
@@ -32,6 +32,7 @@ export function createAnnotationStore({ read, write }: Database): AnnotationStor
             eb
               .selectFrom("annotations")
               .select(sql.lit(1).as("one"))
+              .where("field", "=", field)
               .where("prompt_version", "=", promptVersion)
               .where("pass", "=", pass)
               .whereRef("row_id", "=", "rows.id"),
@@ -46,6 +47,8 @@ export function createAnnotationStore({ read, write }: Database): AnnotationStor
               .selectFrom("annotations as first")
               .innerJoin("annotations as second", "second.row_id", "first.row_id")
               .select(sql.lit(1).as("one"))
+              .where("first.field", "=", field)
+              .where("second.field", "=", field)
               .whereRef("first.row_id", "=", "rows.id")
               .where("first.prompt_version", "=", promptVersion)
               .where("first.pass", "=", 1)
@@ -58,6 +61,7 @@ export function createAnnotationStore({ read, write }: Database): AnnotationStor
               eb
                 .selectFrom("annotations as third")
                 .select(sql.lit(1).as("one"))
+                .where("third.field", "=", field)
                 .whereRef("third.row_id", "=", "rows.id")
                 .where("third.prompt_version", "=", promptVersion)
                 .where("third.pass", "=", 3),
@@ -68,9 +72,11 @@ export function createAnnotationStore({ read, write }: Database): AnnotationStor
   };
 }
 
-async function putOne(transaction: Transaction<Schema>, annotation: Annotation): Promise<void> {
+/** @param scope where it is kept unless it names its field */
+async function putOne(transaction: Transaction<Schema>, annotation: Annotation, scope: string): Promise<void> {
   const teacher = annotation.annotator === "teacher" ? annotation : undefined;
   const insert = transaction.insertInto("annotations").values({
+    field: annotation.field ?? scope,
     id: annotation.id,
     row_id: annotation.rowId,
     at: annotation.at,
@@ -80,7 +86,9 @@ async function putOne(transaction: Transaction<Schema>, annotation: Annotation):
     value: annotation.value ?? null,
     body: JSON.stringify(annotation),
   });
-  const result = await insert.onConflict((conflict) => conflict.column("id").doNothing()).executeTakeFirst();
+  const result = await insert
+    .onConflict((conflict) => conflict.columns(["field", "id"]).doNothing())
+    .executeTakeFirst();
   const isNew = Number(result.numInsertedOrUpdatedRows ?? 0) > 0;
   if (isNew && teacher !== undefined) await settle(transaction, teacher);
 }
@@ -88,9 +96,9 @@ async function putOne(transaction: Transaction<Schema>, annotation: Annotation):
 /** By row, then time, in pages. The caller names the kind of annotation that `annotator` selects. */
 function list<T extends Annotation>(
   read: Kysely<Schema>,
-  { annotator, pass, promptVersion }: Filter & { readonly annotator?: T["annotator"] },
+  { field, annotator, pass, promptVersion }: Filter & { readonly field: string; readonly annotator?: T["annotator"] },
 ): AsyncGenerator<T> {
-  let query = read.selectFrom("annotations").select("body");
+  let query = read.selectFrom("annotations").select("body").where("field", "=", field);
   if (annotator !== undefined) query = query.where("annotator", "=", annotator);
   if (pass !== undefined) query = query.where("pass", "=", pass);
   if (promptVersion !== undefined) query = query.where("prompt_version", "=", promptVersion);

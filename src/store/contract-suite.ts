@@ -126,6 +126,7 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
     describeModels(open);
     describePolicies(open);
     describeDecisions(open);
+    describeFields(open);
   });
 }
 
@@ -530,5 +531,80 @@ function describeDecisions(open: Open): void {
     await using store = await open();
     for (const written of [round(2), round(1, { promoted: false }), round(1)]) await store.rounds.put(written);
     expect(await store.rounds.list()).toEqual([round(1), round(2)]);
+  });
+}
+
+function describeFields(open: Open): void {
+  describe("fields", () => {
+    const row = sampleRow("a");
+    const model = modelId(hex("model"));
+
+    test("what one field writes no other sees, under the same ids", async () => {
+      await using store = await open();
+      await store.rows.put([row]);
+      for (const [index, name] of ["", "topic", "urgent"].entries()) {
+        const own = store.field(name);
+        const value = `value ${index}`;
+        await own.gold.put([{ rowId: row.id, value }]);
+        await own.annotations.put([sampleAnnotation(row, 1, { value }), ruling(row, "pear")]);
+        await own.labels.put([{ rowId: row.id, value, weight: 1, basis: "agreed", at: 1 }]);
+        await own.models.put(card("model", index));
+        await own.policies.put(policy("policy", { certificate, createdAt: index }));
+        const next = { modelId: model, policyId: policyId(hex("policy")), at: index, reason: value };
+        expect(await own.policies.promote(next, 0)).toBe(true);
+        await own.decisions.put([decision("request", { value })]);
+        await own.rounds.put(round(0, { why: value }));
+      }
+      await store.field("urgent").policies.void(policyId(hex("policy")), "alarm", 1);
+      await store.field("urgent").labels.put([], [row.id]);
+      for (const [index, name] of ["", "topic", "urgent"].entries()) {
+        const own = store.field(name);
+        const value = `value ${index}`;
+        expect([...(await own.gold.all())]).toEqual([[row.id, value]]);
+        expect(await own.annotations.ofRow(row.id)).toMatchObject([{ value }, { annotator: "person" }]);
+        expect(await Array.fromAsync(own.annotations.byRow())).toHaveLength(1);
+        expect(await Array.fromAsync(own.annotations.teacher({ pass: 1 }))).toMatchObject([{ value }]);
+        expect(await Array.fromAsync(own.annotations.people())).toHaveLength(1);
+        expect((await own.labels.get(row.id))?.value).toBe(name === "urgent" ? undefined : value);
+        expect(await own.labels.count()).toBe(name === "urgent" ? 0 : 1);
+        expect(await Array.fromAsync(own.labels.list())).toHaveLength(name === "urgent" ? 0 : 1);
+        expect(await own.models.list()).toEqual([card("model", index)]);
+        expect((await own.models.get(model))?.createdAt).toBe(index);
+        expect(await own.policies.ofModel(model)).toMatchObject([{ createdAt: index }]);
+        expect(await own.policies.certificatesIssued()).toBe(1);
+        expect(await own.policies.champion()).toMatchObject({ version: 1, reason: value });
+        expect((await own.policies.voided(policyId(hex("policy"))))?.why).toBe(name === "urgent" ? "alarm" : undefined);
+        expect((await own.decisions.get("request"))?.value).toBe(value);
+        expect(await Array.fromAsync(own.decisions.list())).toMatchObject([{ value }]);
+        expect(await own.decisions.count()).toBe(1);
+        expect(await own.rounds.list()).toMatchObject([{ why: value }]);
+      }
+    });
+
+    test("rows and money are everybody's; passes are missing and disagree in each field for itself", async () => {
+      await using store = await open();
+      const [topic, urgent] = [store.field("topic"), store.field("urgent")];
+      await topic.rows.put([row]);
+      expect(await urgent.rows.get(row.id)).toEqual(row);
+      await topic.annotations.put([sampleAnnotation(row, 1), sampleAnnotation(row, 2, { value: "pear" })]);
+      const query = { promptVersion: "v1", limit: 9 };
+      expect(await topic.annotations.missingPass({ ...query, pass: 1 })).toEqual([]);
+      expect(await urgent.annotations.missingPass({ ...query, pass: 1 })).toEqual([row]);
+      expect(await topic.annotations.disagreements(query)).toEqual([row]);
+      expect(await urgent.annotations.disagreements(query)).toEqual([]);
+      expect((await urgent.spend.totals()).spentUsd).toBe(0.002);
+    });
+
+    test("the answers to one request, each to its field, settle its one reservation", async () => {
+      await using store = await open();
+      const answers = ["topic", "urgent"].map((field) => sampleAnnotation(row, 1, { field, costUsd: 0.01 }));
+      await store.spend.reserve({ id: answers[0]!.id, maxCostUsd: 0.05, at: 1 });
+      await store.annotations.put(answers);
+      await store.annotations.put(answers);
+      expect(await store.spend.totals()).toEqual({ spentUsd: 0.02, reservedUsd: 0, inFlight: 0 });
+      expect(await store.annotations.ofRow(row.id)).toEqual([]);
+      expect(await store.field("topic").annotations.ofRow(row.id)).toEqual([answers[0]]);
+      expect(await store.field("urgent").annotations.ofRow(row.id)).toEqual([answers[1]]);
+    });
   });
 }

@@ -41,6 +41,12 @@ export type Store = AsyncDisposable & {
   readonly policies: PolicyStore;
   readonly decisions: DecisionStore;
   readonly rounds: RoundStore;
+  /**
+   * The same store as one field of a task sees it. Gold, annotations, labels, models, policies, champions, decisions and rounds
+   * are the field's own; rows, files, blobs, money and predictions (which a model's id names) are everybody's. `""` is the
+   * task of one output.
+   */
+  field(name: string): Store;
 };
 
 export type RowFilter = {
@@ -104,6 +110,8 @@ export type AnnotationStore = {
   /**
    * Never overwrites: a known id is left as it is. A new teacher annotation settles the reservation of the same id in the
    * same transaction, as `spend.settle(id, costUsd)` would: failed attempts that were settled before are not part of it.
+   * One that names its `field` is kept there, so that the answers to one request, which share its id and its cost, are
+   * written in one transaction.
    */
   put(annotations: readonly Annotation[]): Promise<void>;
   ofRow(id: RowId): Promise<readonly Annotation[]>;

@@ -7,21 +7,24 @@ import { type Database, fromJson, INSERT_CHUNK, toBit } from "./database.ts";
 import { inChunks, inPages, PAGE_SIZE } from "./pages.ts";
 import type { Schema } from "./schema.ts";
 
-export function createDecisionStore({ read, write }: Database): DecisionStore {
+export function createDecisionStore({ read, write }: Database, field: string): DecisionStore {
   return {
     put: (decisions) =>
       write(async (transaction) => {
         for (const chunk of inChunks(decisions, INSERT_CHUNK)) {
-          const insert = transaction.insertInto("decisions").values(chunk.map(toRecord));
-          await insert.onConflict((conflict) => conflict.column("id").doNothing()).execute();
+          const insert = transaction
+            .insertInto("decisions")
+            .values(chunk.map((decision) => ({ field, ...toRecord(decision) })));
+          await insert.onConflict((conflict) => conflict.columns(["field", "id"]).doNothing()).execute();
         }
       }),
     async get(id) {
-      const record = await read.selectFrom("decisions").select("body").where("id", "=", id).executeTakeFirst();
+      const query = read.selectFrom("decisions").select("body").where("field", "=", field).where("id", "=", id);
+      const record = await query.executeTakeFirst();
       return record && fromJson<Decision>(record.body);
     },
     list(filter = {}) {
-      const query = read.selectFrom("decisions").select("body").where(matches(filter));
+      const query = read.selectFrom("decisions").select("body").where(matches(field, filter));
       const ordered = query.orderBy("at").orderBy("id").limit(PAGE_SIZE);
       return inPages(async (after: Decision | undefined) => {
         const page = after === undefined ? ordered : ordered.where((eb) => comesAfter(eb, after));
@@ -30,7 +33,7 @@ export function createDecisionStore({ read, write }: Database): DecisionStore {
     },
     async count(filter = {}) {
       const query = read.selectFrom("decisions").select((eb) => eb.fn.countAll<number>().as("n"));
-      return Number((await query.where(matches(filter)).executeTakeFirstOrThrow()).n);
+      return Number((await query.where(matches(field, filter)).executeTakeFirstOrThrow()).n);
     },
   };
 }
@@ -47,9 +50,10 @@ function toRecord(decision: Decision) {
   };
 }
 
-function matches({ since, policyId, uniform, route }: DecisionFilter) {
+function matches(field: string, { since, policyId, uniform, route }: DecisionFilter) {
   return (eb: ExpressionBuilder<Schema, "decisions">) =>
     eb.and([
+      eb("field", "=", field),
       ...(since === undefined ? [] : [eb("at", ">=", since)]),
       ...(policyId === undefined ? [] : [eb("policy_id", "=", policyId)]),
       ...(uniform === undefined ? [] : [eb("uniform", "=", toBit(uniform))]),

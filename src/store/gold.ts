@@ -4,24 +4,24 @@ import { rowId } from "../records.ts";
 import type { GoldStore } from "./contract.ts";
 import { byKey, type Database, type Insert, insertAll } from "./database.ts";
 
-type GoldRecord = { readonly row_id: string; readonly value: string };
+type GoldRecord = { readonly field: string; readonly row_id: string; readonly value: string };
 
 const latestGold: Insert<GoldRecord> = {
   table: "gold",
-  columns: ["row_id", "value"],
-  conflict: "on conflict (row_id) do update set value = excluded.value",
+  columns: ["field", "row_id", "value"],
+  conflict: "on conflict (field, row_id) do update set value = excluded.value",
 };
 
-export function createGoldStore({ read, write }: Database): GoldStore {
+export function createGoldStore({ read, write }: Database, field: string): GoldStore {
   return {
     put: (gold) =>
       write(async (transaction) => {
         // One statement may not touch a record twice: the last word on a row wins.
-        const latest = new Map(gold.map(({ rowId: row_id, value }) => [row_id, { row_id, value }]));
+        const latest = new Map(gold.map(({ rowId: row_id, value }) => [row_id, { field, row_id, value }]));
         await insertAll(transaction, latestGold, [...latest.values()].sort(byKey(({ row_id }) => row_id)));
       }),
     async all() {
-      const records = await read.selectFrom("gold").selectAll().orderBy("row_id").execute();
+      const records = await read.selectFrom("gold").selectAll().where("field", "=", field).orderBy("row_id").execute();
       return new Map(records.map(({ row_id, value }) => [rowId(row_id), value]));
     },
   };

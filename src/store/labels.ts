@@ -10,13 +10,14 @@ import type { LabelRecord } from "./schema.ts";
 
 type Labelled = { readonly row: Row; readonly label: Label };
 
-export function createLabelStore({ read, write }: Database): LabelStore {
+export function createLabelStore({ read, write }: Database, field: string): LabelStore {
   const page = async (filter: RowFilter, after: RowId | undefined): Promise<readonly Labelled[]> => {
     const query = read
       .selectFrom("labels")
       .innerJoin("rows", "rows.id", "labels.row_id")
       .selectAll("rows")
       .select(["row_id", "value", "weight", "basis", "distribution", "at"])
+      .where("labels.field", "=", field)
       .where(rowMatches(filter))
       .orderBy("labels.row_id")
       .limit(PAGE_SIZE);
@@ -27,16 +28,16 @@ export function createLabelStore({ read, write }: Database): LabelStore {
     put: (labels, withdraw = []) =>
       write(async (transaction) => {
         for (const chunk of inChunks(withdraw, KEY_CHUNK)) {
-          await transaction.deleteFrom("labels").where("row_id", "in", chunk).execute();
+          await transaction.deleteFrom("labels").where("field", "=", field).where("row_id", "in", chunk).execute();
         }
         // One statement may not touch a record twice: the last word on a row wins.
-        const latest = new Map(labels.map((label) => [label.rowId, fromLabel(label)]));
+        const latest = new Map(labels.map((label) => [label.rowId, { field, ...fromLabel(label) }]));
         for (const chunk of inChunks([...latest.values()], INSERT_CHUNK)) {
           await transaction
             .insertInto("labels")
             .values(chunk)
             .onConflict((conflict) =>
-              conflict.column("row_id").doUpdateSet((eb) => ({
+              conflict.columns(["field", "row_id"]).doUpdateSet((eb) => ({
                 value: eb.ref("excluded.value"),
                 weight: eb.ref("excluded.weight"),
                 basis: eb.ref("excluded.basis"),
@@ -48,25 +49,27 @@ export function createLabelStore({ read, write }: Database): LabelStore {
         }
       }),
     async get(id) {
-      const record = await read.selectFrom("labels").selectAll().where("row_id", "=", id).executeTakeFirst();
+      const query = read.selectFrom("labels").selectAll().where("field", "=", field).where("row_id", "=", id);
+      const record = await query.executeTakeFirst();
       return record && toLabel(record);
     },
     async count(filter = {}) {
       const query = read
         .selectFrom("labels")
         .innerJoin("rows", "rows.id", "labels.row_id")
-        .select((eb) => eb.fn.countAll<number>().as("n"));
+        .select((eb) => eb.fn.countAll<number>().as("n"))
+        .where("labels.field", "=", field);
       return Number((await query.where(rowMatches(filter)).executeTakeFirstOrThrow()).n);
     },
     list: (filter = {}) => inPages((after: Labelled | undefined) => page(filter, after?.row.id)),
   };
 }
 
-function fromLabel({ rowId: row_id, value, weight, basis, distribution, at }: Label): LabelRecord {
+function fromLabel({ rowId: row_id, value, weight, basis, distribution, at }: Label): Omit<LabelRecord, "field"> {
   return { row_id, value, weight, basis, distribution: distribution ? JSON.stringify(distribution) : null, at };
 }
 
-function toLabel({ row_id, value, weight, basis, distribution, at }: LabelRecord): Label {
+function toLabel({ row_id, value, weight, basis, distribution, at }: Omit<LabelRecord, "field">): Label {
   return {
     rowId: rowId(row_id),
     value,

@@ -19,7 +19,7 @@ type Migration = {
 };
 
 /** Number n is at index n − 1. A migration that was released is never edited: append another. */
-const migrations: readonly Migration[] = [
+export const migrations: readonly Migration[] = [
   {
     name: "initial",
     statements: ({ bytes }) => [
@@ -65,7 +65,97 @@ const migrations: readonly Migration[] = [
   },
   { name: "novelty of predictions", statements: () => ["alter table predictions add column novelty double precision"] },
   { name: "dissent of predictions", statements: () => ["alter table predictions add column dissent bigint"] },
+  { name: "fields of a task", statements: () => fieldTables.flatMap(withField) },
 ];
+
+type FieldTable = {
+  readonly name: string;
+  /** As it was, in order, with its types; the first is the key's. */
+  readonly columns: readonly string[];
+  readonly indexes?: readonly string[];
+};
+
+/** What each field of a task has for itself. Its key then begins with the field; what was there before has none. */
+const fieldTables: readonly FieldTable[] = [
+  { name: "gold", columns: ["row_id text not null", "value text not null"] },
+  {
+    name: "annotations",
+    columns: [
+      "id text not null",
+      "row_id text not null",
+      "at bigint not null",
+      "annotator text not null",
+      "pass integer",
+      "prompt_version text",
+      "value text",
+      "body text not null",
+    ],
+    indexes: [
+      "by_row on annotations (field, row_id, at, id)",
+      "by_pass on annotations (field, prompt_version, pass, row_id)",
+    ],
+  },
+  {
+    name: "labels",
+    columns: [
+      "row_id text not null",
+      "value text not null",
+      "weight double precision not null",
+      "basis text not null",
+      "distribution text",
+      "at bigint not null",
+    ],
+  },
+  { name: "models", columns: ["id text not null", "created_at bigint not null", "card text not null"] },
+  {
+    name: "policies",
+    columns: [
+      "id text not null",
+      "model_id text not null",
+      "certified integer not null",
+      "created_at bigint not null",
+      "body text not null",
+    ],
+    indexes: ["by_model on policies (field, model_id, created_at)"],
+  },
+  { name: "policy_voids", columns: ["policy_id text not null", "why text not null", "at bigint not null"] },
+  {
+    name: "champions",
+    columns: [
+      "version bigint not null",
+      "model_id text not null",
+      "policy_id text not null",
+      "at bigint not null",
+      "reason text not null",
+    ],
+  },
+  {
+    name: "decisions",
+    columns: [
+      "id text not null",
+      "row_id text not null",
+      "at bigint not null",
+      "route text not null",
+      "uniform integer not null",
+      "policy_id text",
+      "body text not null",
+    ],
+    indexes: ["by_time on decisions (field, at, id)", "by_policy on decisions (field, policy_id, at, id)"],
+  },
+  { name: "rounds", columns: ["round bigint not null", "body text not null"] },
+];
+
+/** A key cannot be changed: the table is made anew and filled from the old one, in the migration's own transaction. */
+function withField({ name, columns, indexes = [] }: FieldTable): readonly string[] {
+  const names = columns.map((column) => column.split(" ")[0]!);
+  return [
+    `create table ${name}_anew (field text not null, ${columns.join(", ")}, primary key (field, ${names[0]}))`,
+    `insert into ${name}_anew select '', ${names.join(", ")} from ${name}`,
+    `drop table ${name}`,
+    `alter table ${name}_anew rename to ${name}`,
+    ...indexes.map((index) => `create index ${name}_${index}`),
+  ];
+}
 
 /**
  * Brings the database to this version. Safe when several processes do so at once: whoever gets the write lock first

@@ -5,21 +5,27 @@ import type { ModelCard } from "../records.ts";
 import type { ModelStore } from "./contract.ts";
 import { type Database, fromJson } from "./database.ts";
 
-export function createModelStore({ read, write }: Database, folder: string): ModelStore {
+export function createModelStore(
+  { read, write }: Database,
+  { field, folder }: { readonly field: string; readonly folder: string },
+): ModelStore {
   return {
     put: (card) =>
       write(async (transaction) => {
-        const record = { id: card.id, created_at: card.createdAt, card: JSON.stringify(card) };
+        const record = { field, id: card.id, created_at: card.createdAt, card: JSON.stringify(card) };
         const insert = transaction.insertInto("models").values(record);
-        await insert.onConflict((conflict) => conflict.column("id").doNothing()).execute();
+        await insert.onConflict((conflict) => conflict.columns(["field", "id"]).doNothing()).execute();
       }),
     async get(id) {
-      const record = await read.selectFrom("models").select("card").where("id", "=", id).executeTakeFirst();
+      const query = read.selectFrom("models").select("card").where("field", "=", field).where("id", "=", id);
+      const record = await query.executeTakeFirst();
       return record && fromJson<ModelCard>(record.card);
     },
     async list() {
-      const query = read.selectFrom("models").select("card").orderBy("created_at", "desc").orderBy("id");
-      return (await query.execute()).map(({ card }) => fromJson<ModelCard>(card));
+      const query = read.selectFrom("models").select("card").where("field", "=", field);
+      return (await query.orderBy("created_at", "desc").orderBy("id").execute()).map(({ card }) =>
+        fromJson<ModelCard>(card),
+      );
     },
     folder: (id) => join(folder, id),
   };

@@ -62,9 +62,11 @@ type FileTable = {
   readonly modified_ms: number;
 };
 
-type GoldTable = { readonly row_id: string; readonly value: string };
+/** `field`: which of a task's fields, here and below; empty where the task has one output. */
+type GoldTable = { readonly field: string; readonly row_id: string; readonly value: string };
 
 type AnnotationTable = {
+  readonly field: string;
   readonly id: string;
   readonly row_id: string;
   readonly at: number;
@@ -94,6 +96,7 @@ type SpendTotalsTable = {
 };
 
 type LabelTable = {
+  readonly field: string;
   readonly row_id: string;
   readonly value: string;
   readonly weight: number;
@@ -103,7 +106,7 @@ type LabelTable = {
 };
 export type LabelRecord = Selectable<LabelTable>;
 
-type ModelTable = { readonly id: string; readonly created_at: number; readonly card: string };
+type ModelTable = { readonly field: string; readonly id: string; readonly created_at: number; readonly card: string };
 
 type PredictionTable = {
   readonly model_id: string;
@@ -118,6 +121,7 @@ type PredictionTable = {
 };
 
 type PolicyTable = {
+  readonly field: string;
   readonly id: string;
   readonly model_id: string;
   readonly certified: number;
@@ -125,9 +129,15 @@ type PolicyTable = {
   readonly body: string;
 };
 
-type PolicyVoidTable = { readonly policy_id: string; readonly why: string; readonly at: number };
+type PolicyVoidTable = {
+  readonly field: string;
+  readonly policy_id: string;
+  readonly why: string;
+  readonly at: number;
+};
 
 type ChampionTable = {
+  readonly field: string;
   readonly version: number;
   readonly model_id: string;
   readonly policy_id: string;
@@ -136,6 +146,7 @@ type ChampionTable = {
 };
 
 type DecisionTable = {
+  readonly field: string;
   readonly id: string;
   readonly row_id: string;
   readonly at: number;
@@ -145,4 +156,4 @@ type DecisionTable = {
   readonly body: string;
 };
 
-type RoundTable = { readonly round: number; readonly body: string };
+type RoundTable = { readonly field: string; readonly round: number; readonly body: string };

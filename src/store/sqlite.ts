@@ -67,21 +67,26 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
 type Connection = { readonly database: Database; close(): Promise<void> };
 
 function toStore(directory: string, { database, close }: Connection): Store {
-  return {
+  const shared = {
     rows: createRowStore(database),
     files: createFileStore(database),
     blobs: createBlobStore(join(directory, "blobs")),
-    gold: createGoldStore(database),
-    annotations: createAnnotationStore(database),
     spend: createSpendStore(database),
-    labels: createLabelStore(database),
-    models: createModelStore(database, join(directory, "models")),
     predictions: createPredictionStore(database),
-    policies: createPolicyStore(database),
-    decisions: createDecisionStore(database),
-    rounds: createRoundStore(database),
     [Symbol.asyncDispose]: close,
   };
+  const ofField = (field: string): Store => ({
+    ...shared,
+    gold: createGoldStore(database, field),
+    annotations: createAnnotationStore(database, field),
+    labels: createLabelStore(database, field),
+    models: createModelStore(database, { field, folder: join(directory, "models") }),
+    policies: createPolicyStore(database, field),
+    decisions: createDecisionStore(database, field),
+    rounds: createRoundStore(database, field),
+    field: ofField,
+  });
+  return ofField("");
 }
 
 async function connect(directory: string, lockTimeoutMs: number): Promise<Connection> {

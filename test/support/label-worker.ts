@@ -4,10 +4,10 @@ import { systemClock } from "../../src/clock.ts";
 import { labelRows } from "../../src/label/label-rows.ts";
 import { openTeacher } from "../../src/label/teacher.ts";
 import { openSqliteStore } from "../../src/store/sqlite.ts";
-import { parseTask } from "../../src/task.ts";
+import { parseAnyTask } from "../../src/task.ts";
 
 const [directory = "", definition = ""] = process.argv.slice(2);
-const task = parseTask(JSON.parse(definition));
+const task = parseAnyTask(JSON.parse(definition));
 await using store = await openSqliteStore({ directory });
 const teacher = openTeacher({ task, env: process.env });
 console.log(JSON.stringify(await labelRows({ store, task, teacher, clock: systemClock, seed: "worker" })));

@@ -1,33 +1,51 @@
-import type { Flywheel } from "../../flywheel/open.ts";
+import { type AnyFlywheel, isOfFields } from "../../flywheel/open-fields.ts";
+import type { RoundOutcome } from "../../improve/run-round.ts";
+import type { Champion } from "../../records.ts";
 import type { CommandContext, CommandResult } from "../command.ts";
-import { describeModel, describePolicy, estimate, shortId, usd } from "../say.ts";
+import { requireNoField } from "../require-no-field.ts";
+import { describeFields, describeModel, describePolicy, estimate, shortId, usd } from "../say.ts";
 
 export async function runImprove(
-  flywheel: Flywheel,
+  flywheel: AnyFlywheel,
   { progress, signal }: CommandContext,
   { force }: { readonly force: boolean },
 ): Promise<CommandResult> {
-  const outcome = await flywheel.improve({ force, progress, signal });
-  if (outcome.kind === "not-due") {
-    const { newLabels, needed } = outcome;
-    return {
-      json: outcome,
-      text: [`no round is due: ${newLabels} new labels, ${needed} start one`, "--force turns the wheel all the same"],
-    };
+  const work = { force, progress, signal };
+  if (isOfFields(flywheel)) {
+    const { fields } = await flywheel.improve(work);
+    return { json: { fields }, text: describeFields(fields, describe) };
   }
-  const { round, challenger } = outcome;
-  return {
-    json: outcome,
-    text: [
-      `round ${round.round}: ${round.why}`,
-      describeModel(challenger.card),
-      ...describePolicy(challenger.policy),
-      `traffic since the last round: ${round.requests} requests, escalated ${estimate(round.escalated)}, ${usd(round.costUsd)}`,
-    ],
-  };
+  const outcome = await flywheel.improve(work);
+  return { json: outcome, text: describe(outcome) };
 }
 
-export async function runRollback(flywheel: Flywheel): Promise<CommandResult> {
-  const champion = await flywheel.rollback();
-  return { json: champion, text: [`${champion.reason}: model ${shortId(champion.modelId)} serves now`] };
+function describe(outcome: RoundOutcome): readonly string[] {
+  if (outcome.kind === "not-due") {
+    const { newLabels, needed } = outcome;
+    return [`no round is due: ${newLabels} new labels, ${needed} start one`, "--force turns the wheel all the same"];
+  }
+  const { round, challenger } = outcome;
+  return [
+    `round ${round.round}: ${round.why}`,
+    describeModel(challenger.card),
+    ...describePolicy(challenger.policy),
+    `traffic since the last round: ${round.requests} requests, escalated ${estimate(round.escalated)}, ${usd(round.costUsd)}`,
+  ];
 }
+
+/** @throws FlywheelError `field_of_one_output` where a field is named and the task has none */
+export async function runRollback(
+  flywheel: AnyFlywheel,
+  _context: CommandContext,
+  { field }: { readonly field?: string },
+): Promise<CommandResult> {
+  if (isOfFields(flywheel)) {
+    const { fields } = await flywheel.rollback({ field });
+    return { json: { fields }, text: describeFields(fields, (champion) => [describeRollback(champion)]) };
+  }
+  requireNoField(field);
+  const champion = await flywheel.rollback();
+  return { json: champion, text: [describeRollback(champion)] };
+}
+
+const describeRollback = ({ reason, modelId }: Champion): string => `${reason}: model ${shortId(modelId)} serves now`;

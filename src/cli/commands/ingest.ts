@@ -1,6 +1,7 @@
-import type { Flywheel, IngestWork } from "../../flywheel/open.ts";
+import type { IngestWork } from "../../flywheel/open.ts";
+import type { AnyFlywheel } from "../../flywheel/open-fields.ts";
 import type { IngestSummary } from "../../ingest/ingest.ts";
-import type { Task } from "../../task.ts";
+import type { AnyTask } from "../../task.ts";
 import type { CommandContext, CommandResult } from "../command.ts";
 
 const shownRejections = 10;
@@ -11,7 +12,7 @@ export type IngestCommandOptions = Omit<IngestWork, "goldPath" | "requestsPath">
 };
 
 export async function runIngest(
-  flywheel: Flywheel,
+  flywheel: AnyFlywheel,
   { progress, signal }: CommandContext,
   { gold, requests, ...what }: IngestCommandOptions,
 ): Promise<CommandResult> {
@@ -27,7 +28,7 @@ function nextOf({ log, files, rejected }: IngestSummary): string {
     : "next: `flywheel plan`, then `flywheel label`";
 }
 
-function describe(summary: IngestSummary, { input }: Task): readonly string[] {
+function describe(summary: IngestSummary, { input }: AnyTask): readonly string[] {
   const { files, added, duplicates, unchanged, rejected, rejections, ignored, gold, splits, notes } = summary;
   const others = Object.entries(ignored).map(([extension, count]) => `${count} ${extension || "without extension"}`);
   return [

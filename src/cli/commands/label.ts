@@ -1,12 +1,12 @@
-import type { Flywheel } from "../../flywheel/open.ts";
+import { type AnyFlywheel, isOfFields } from "../../flywheel/open-fields.ts";
 import { type LabelAgreement, labelAgreement } from "../../label/agreement.ts";
-import type { LabelSummary } from "../../label/label-rows.ts";
+import type { FieldsLabelSummary, LabelQuality, LabelSummary } from "../../label/label-rows.ts";
 import type { LabellingPlan, PassPlan, Range } from "../../label/plan-labelling.ts";
 import { estimateTeacherAccuracy, type TeacherAccuracy } from "../../label/teacher-accuracy.ts";
 import type { CommandContext, CommandResult } from "../command.ts";
-import { estimate, usd } from "../say.ts";
+import { describeFields, estimate, usd } from "../say.ts";
 
-export async function runPlan(flywheel: Flywheel): Promise<CommandResult> {
+export async function runPlan(flywheel: AnyFlywheel): Promise<CommandResult> {
   const plan = await flywheel.plan();
   return { json: plan, text: describePlan(plan) };
 }
@@ -36,10 +36,15 @@ const span = ({ low, high }: Range, say: (value: number) => string): string =>
   say(low) === say(high) ? say(low) : `${say(low)} to ${say(high)}`;
 
 export async function runLabel(
-  flywheel: Flywheel,
+  flywheel: AnyFlywheel,
   { progress, signal }: CommandContext,
   { limit }: { readonly limit?: number },
 ): Promise<CommandResult> {
+  if (isOfFields(flywheel)) {
+    const summary = await flywheel.label({ limit, progress, signal });
+    const text = [...describeRun(summary), ...describeFields(summary.fields, describeField), next];
+    return { json: summary, text };
+  }
   const summary = await flywheel.label({ limit, progress, signal });
   const agreement = await labelAgreement(flywheel.store, flywheel.task);
   const teacherAccuracy = await estimateTeacherAccuracy(flywheel.store, flywheel.task);
@@ -69,14 +74,26 @@ const kappaOf = ({ kappa }: LabelAgreement): string => (kappa ? `, Cohen's κ ${
 
 const shownFailures = 5;
 
+const describeField = ({ labels, agreement, teacherAccuracy }: LabelQuality): readonly string[] => [
+  describeCounts(labels),
+  ...describeQuality(agreement, teacherAccuracy),
+];
+
 /** What a labelling run did, for people; also the demonstration's. */
 export function describeSummary(summary: LabelSummary): readonly string[] {
-  const { stopped, answers, failed, failures, deferred, inDoubt, simulated, costUsd, spentUsd, labels } = summary;
+  return describeRun(summary, describeCounts(summary.labels));
+}
+
+const describeCounts = ({ total, agreed, majority, split, single, person }: LabelQuality["labels"]): string =>
+  `${total} labels: ${agreed} agreed, ${majority} by majority, ${split} split, ${single} single, ${person} by people`;
+
+function describeRun(summary: LabelSummary | FieldsLabelSummary, counts?: string): readonly string[] {
+  const { stopped, answers, failed, failures, deferred, inDoubt, simulated, costUsd, spentUsd } = summary;
   const passes = answers.map((count, index) => `${count} in pass ${index + 1}`).join(", ");
   return [
     ...(simulated ? ["the teacher is SIMULATED"] : []),
     `${answers.reduce((sum, count) => sum + count, 0)} answers (${passes}) for ${usd(costUsd)}; spent in all ${usd(spentUsd)}`,
-    `${labels.total} labels: ${labels.agreed} agreed, ${labels.majority} by majority, ${labels.split} split, ${labels.single} single, ${labels.person} by people`,
+    ...(counts === undefined ? [] : [counts]),
     ...(failed > 0 ? [`${failed} passes ended without a valid answer:`] : []),
     ...failures.slice(0, shownFailures).map((failure) => `  ✗ ${JSON.stringify(failure)}`),
     ...(deferred > 0 ? [`${deferred} passes deferred by passing trouble: run \`flywheel label\` again`] : []),

@@ -1,9 +1,9 @@
 import { resolve } from "node:path";
-import type { Flywheel } from "../../flywheel/open.ts";
+import type { AnyFlywheel } from "../../flywheel/open-fields.ts";
 import type { CommandContext, CommandResult } from "../command.ts";
 
 export async function runReport(
-  flywheel: Flywheel,
+  flywheel: AnyFlywheel,
   { signal, progress }: CommandContext,
   { out }: { readonly out?: string },
 ): Promise<CommandResult> {

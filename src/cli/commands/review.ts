@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import type { Flywheel } from "../../flywheel/open.ts";
+import type { AnyFlywheel } from "../../flywheel/open-fields.ts";
 import type { ReviewFormat } from "../../flywheel/review-files.ts";
 import type { CommandContext, CommandResult } from "../command.ts";
 
@@ -8,7 +8,7 @@ export type ReviewExportOptions = ReviewFile & { readonly limit: number };
 export type ReviewImportOptions = ReviewFile & { readonly person: string };
 
 export async function runReviewExport(
-  flywheel: Flywheel,
+  flywheel: AnyFlywheel,
   _context: CommandContext,
   { path, format, limit }: ReviewExportOptions,
 ): Promise<CommandResult> {
@@ -24,7 +24,7 @@ export async function runReviewExport(
 }
 
 export async function runReviewImport(
-  flywheel: Flywheel,
+  flywheel: AnyFlywheel,
   _context: CommandContext,
   { path, format, person }: ReviewImportOptions,
 ): Promise<CommandResult> {

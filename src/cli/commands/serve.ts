@@ -1,10 +1,11 @@
 import { once } from "node:events";
 import { pino } from "pino";
-import type { Flywheel, ServeOptions } from "../../flywheel/open.ts";
+import type { ServeOptions } from "../../flywheel/open.ts";
+import type { AnyFlywheel } from "../../flywheel/open-fields.ts";
 import type { CommandContext, CommandResult } from "../command.ts";
 
 export async function runServe(
-  flywheel: Flywheel,
+  flywheel: AnyFlywheel,
   { signal, json, say, env }: CommandContext,
   where: ServeOptions,
 ): Promise<CommandResult> {

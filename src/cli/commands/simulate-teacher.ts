@@ -3,7 +3,7 @@ import { FlywheelError } from "../../errors.ts";
 import { loadTask } from "../../flywheel/config.ts";
 import { loadGoldFile } from "../../simulate/gold-file.ts";
 import { startSimulatedTeacher } from "../../simulate/teacher-server.ts";
-import type { Task } from "../../task.ts";
+import type { AnyTask } from "../../task.ts";
 import type { CommandContext, CommandResult } from "../command.ts";
 
 export type SimulateOptions = {
@@ -19,7 +19,7 @@ export type SimulateOptions = {
 };
 
 /** Of the workspace where it runs in one: it says what the columns are. */
-async function taskIn(directory: string): Promise<Task | undefined> {
+async function taskIn(directory: string): Promise<AnyTask | undefined> {
   try {
     return await loadTask(directory);
   } catch (thrown) {
@@ -32,10 +32,11 @@ export async function runSimulateTeacher(
   { dir, seed, json, clock, signal, say }: CommandContext,
   { gold: path, port, errorRate, latency, rateLimit, p429, p5xx, hang, malformed }: SimulateOptions,
 ): Promise<CommandResult> {
-  const { gold, classes } = await loadGoldFile(path, await taskIn(dir));
+  const { gold, classes, fields } = await loadGoldFile(path, await taskIn(dir));
   await using teacher = await startSimulatedTeacher({
     gold,
     classes,
+    ...(fields && { fields }),
     errorRate,
     latency: { medianMs: latency, sigma: 0.3 },
     ...(rateLimit !== undefined && { rateLimitPerSecond: rateLimit }),

@@ -1,28 +1,46 @@
-import type { Flywheel } from "../../flywheel/open.ts";
+import { type AnyFlywheel, type FieldsStatus, isOfFields } from "../../flywheel/open-fields.ts";
 import type { Status } from "../../flywheel/status.ts";
 import type { CommandResult } from "../command.ts";
-import { describeModel, describePolicy, percent, usd } from "../say.ts";
+import { describeFields, describeModel, describePolicy, percent, usd } from "../say.ts";
 
-export async function runStatus(flywheel: Flywheel): Promise<CommandResult> {
+export async function runStatus(flywheel: AnyFlywheel): Promise<CommandResult> {
+  if (isOfFields(flywheel)) {
+    const status = await flywheel.status();
+    return {
+      json: status,
+      text: [...describeShared(status), ...describeFields(status.fields, describeOwn), next(status)],
+    };
+  }
   const status = await flywheel.status();
   return { json: status, text: describe(status) };
 }
 
 function describe(status: Status): readonly string[] {
-  const { rows, labels, spend, champion, challenger, decisions, lastRound, next } = status;
+  const [task, rows, spent] = describeShared(status);
+  const [labels, ...others] = describeOwn(status);
+  return [task!, rows!, labels!, spent!, ...others, next(status)];
+}
+
+function describeShared({ task, rows, spend }: Pick<FieldsStatus, "task" | "rows" | "spend">): readonly string[] {
   const budget = spend.budgetUsd === undefined ? "no limit" : `of ${usd(spend.budgetUsd)}`;
   return [
-    `task      ${status.task}`,
+    `task      ${task}`,
     `rows      ${rows.ingested} ingested, ${rows.traffic} from traffic, ${rows.rejected} rejected`,
-    `labels    ${labels.total}: ${labels.train} train, ${labels.calibrate} calibrate, ${labels.certify} certify`,
     `spent     ${usd(spend.spentUsd)} (${budget})${spend.reservedUsd > 0 ? `, ${usd(spend.reservedUsd)} in flight or in doubt` : ""}`,
+  ];
+}
+
+function describeOwn({ labels, champion, challenger, decisions, lastRound }: Status): readonly string[] {
+  return [
+    `labels    ${labels.total}: ${labels.train} train, ${labels.calibrate} calibrate, ${labels.certify} certify`,
     ...describeChampion(champion),
     ...(challenger ? [`challenger ${describeModel(challenger)}`] : []),
     `requests  ${decisions.total}${decisions.total > 0 ? `, ${percent(decisions.escalated / decisions.total)} escalated` : ""}`,
     ...(lastRound ? [`round ${lastRound.round}   ${lastRound.why}`] : []),
-    `next      ${next.command} (${next.why})`,
   ];
 }
+
+const next = ({ next: { command, why } }: Pick<Status, "next">): string => `next      ${command} (${why})`;
 
 function describeChampion(serving: Status["champion"]): readonly string[] {
   if (!serving) return ["champion  none: every request goes to the teacher"];

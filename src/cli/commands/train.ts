@@ -1,18 +1,22 @@
-import type { Flywheel } from "../../flywheel/open.ts";
+import type { TrainOutcome } from "../../flywheel/open.ts";
+import { type AnyFlywheel, isOfFields } from "../../flywheel/open-fields.ts";
 import type { CommandContext, CommandResult } from "../command.ts";
-import { describeCandidates, describeModel, describePolicy } from "../say.ts";
+import { describeCandidates, describeFields, describeModel, describePolicy } from "../say.ts";
 
-export async function runTrain(flywheel: Flywheel, { progress, signal }: CommandContext): Promise<CommandResult> {
-  const outcome = await flywheel.train({ progress, signal });
-  const { card, policy, promoted, why, candidates = [] } = outcome;
-  return {
-    json: outcome,
-    text: [
-      ...describeCandidates(candidates),
-      describeModel(card),
-      ...describePolicy(policy),
-      why,
-      promoted ? "next: `flywheel report`, then `flywheel serve`" : "next: `flywheel report`",
-    ],
-  };
+export async function runTrain(flywheel: AnyFlywheel, { progress, signal }: CommandContext): Promise<CommandResult> {
+  const work = { progress, signal };
+  if (isOfFields(flywheel)) {
+    const { fields } = await flywheel.train(work);
+    const promoted = Object.values(fields).some((outcome) => outcome.promoted);
+    return { json: { fields }, text: [...describeFields(fields, describe), next(promoted)] };
+  }
+  const outcome = await flywheel.train(work);
+  return { json: outcome, text: [...describe(outcome), next(outcome.promoted)] };
+}
+
+const next = (promoted: boolean): string =>
+  promoted ? "next: `flywheel report`, then `flywheel serve`" : "next: `flywheel report`";
+
+function describe({ card, policy, why, candidates = [] }: TrainOutcome): readonly string[] {
+  return [...describeCandidates(candidates), describeModel(card), ...describePolicy(policy), why];
 }

@@ -12,7 +12,7 @@ import type { LabelValue, TeacherAnnotation } from "../../records.ts";
 import { normaliseLabel, promptVersion, type Task } from "../../task.ts";
 import { LIVE_PASS, teacherAnnotationId } from "../../verdict.ts";
 import { lineOf } from "../gold-cell.ts";
-import type { IngestOptions } from "../ingest-options.ts";
+import type { LogOptions } from "../ingest-options.ts";
 import { createProblems } from "../line-problems.ts";
 import type { Outcome } from "../outcome.ts";
 import { type Content, recordContent, textContent, toRow } from "../read-row.ts";
@@ -32,7 +32,7 @@ export type LogReaderOptions = {
   readonly survey: PromptSurvey;
 };
 
-export function createLogReader({ format, readCalls, survey }: LogReaderOptions, options: IngestOptions): LogReader {
+export function createLogReader({ format, readCalls, survey }: LogReaderOptions, options: LogOptions): LogReader {
   const { task } = options;
   const unreadable = createProblems();
   const models: Record<string, number> = {};
@@ -140,7 +140,7 @@ type Judged = {
  * It was paid for before there was a budget: it costs this workspace nothing. What the teacher has answered stands in for
  * the first pass, which would ask the same again; what cannot be read does not.
  */
-function annotationOf({ call, content, value, version }: Judged, { task, clock }: IngestOptions): TeacherAnnotation {
+function annotationOf({ call, content, value, version }: Judged, { task, clock }: LogOptions): TeacherAnnotation {
   const { answer, usage, latencyMs, at = clock.now(), model } = call;
   const probabilities = answer.kind === "decision" ? probabilitiesOf(task, answer.probabilities) : undefined;
   const message = `the logged answer is none of the labels: ${wordsOf(answer)}`;

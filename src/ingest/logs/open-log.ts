@@ -1,8 +1,9 @@
 /** @file A log that is about to be read: its format, the requests that belong to it, and the prompts that are the task's. */
 
+import { goldColumns } from "../../columns.ts";
 import { FlywheelError } from "../../errors.ts";
 import { normaliseLabel, type Task } from "../../task.ts";
-import type { IngestOptions } from "../ingest-options.ts";
+import type { IngestOptions, LogOptions } from "../ingest-options.ts";
 import { formatOf, openTable } from "../tables/open-table.ts";
 import { type TableFile, TableFormat, type TableRecord } from "../tables/table.ts";
 import { objectAt, textAt } from "./fields.ts";
@@ -22,8 +23,9 @@ export function logFormatOf(
 ): LogFormat | undefined {
   if (format !== undefined) return isTableFormat(format) ? undefined : format;
   if (file.format !== "jsonl" && file.format !== "json") return undefined;
-  const { text, gold, features } = task.columns;
-  const named = [text, gold, ...(features === "auto" ? [] : Object.keys(features))];
+  const { text, features } = task.columns;
+  const gold = goldColumns(task.columns).map(({ column }) => column);
+  const named = [text, ...gold, ...(features === "auto" ? [] : Object.keys(features))];
   if (named.some((name) => name !== undefined && records.some(({ fields }) => name in fields))) return undefined;
   return recogniseLog(records.map(({ fields }) => fields));
 }
@@ -31,7 +33,7 @@ export function logFormatOf(
 /** @throws FlywheelError `log_requests_missing`, `log_not_ours` */
 export async function openLog(
   { file, format }: { readonly file: TableFile; readonly format: LogFormat },
-  options: IngestOptions,
+  options: LogOptions,
 ): Promise<LogReader> {
   const readCalls = await openCallReader(format, options);
   const survey = await surveyPrompts(file, readCalls, options.task);
@@ -49,7 +51,7 @@ export async function openLog(
 
 export async function openCallReader(
   format: LogFormat,
-  { task, requestsPath }: Pick<IngestOptions, "task" | "requestsPath">,
+  { task, requestsPath }: Pick<LogOptions, "task" | "requestsPath">,
 ): Promise<CallReader> {
   const requests = requestsPath === undefined ? new Map() : await readRequests(requestsPath);
   return createCallReader(format, { requests, knows: (value) => normaliseLabel(task, value) !== undefined });

@@ -22,23 +22,22 @@ import { thresholdPart } from "./threshold.ts";
 
 /** The whole document as text. */
 export function renderPage(data: ReportData): string {
-  return html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="${contentSecurityPolicy}">
-<meta name="referrer" content="no-referrer">
-<title>${data.task.name}: ${headline(data)}</title>
-<link rel="icon" href="data:,">
-<style>${trusted(styleSheet(embeddedFontFaces()))}</style>
-</head>
-<body>
-${banner(data)}
+  const footer = html`<footer>Intervals are 95 % unless said otherwise; n is the number of rows behind a figure. Made by Flywheel.</footer>`;
+  return documentOf(
+    `${data.task.name}: ${headline(data)}`,
+    html`${banner(data)}
 <div class="inner">${opening(data)}</div>
 ${navigation(data)}
 <main>
-${dataPart(data)}
+${partsOf(data)}
+${footer}
+</main>`,
+  );
+}
+
+/** The sections, in the order of the wheel. */
+export function partsOf(data: ReportData): Html {
+  return html`${dataPart(data)}
 ${labelsPart(data)}
 ${studentPart(data)}
 ${confidencePart(data)}
@@ -46,9 +45,23 @@ ${thresholdPart(data)}
 ${servingPart(data)}
 ${roundsPart(data)}
 ${costPart(data)}
-${provenancePart(data)}
-<footer>Intervals are 95 % unless said otherwise; n is the number of rows behind a figure. Made by Flywheel.</footer>
-</main>
+${provenancePart(data)}`;
+}
+
+export function documentOf(title: string, body: Html): string {
+  return html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="${contentSecurityPolicy}">
+<meta name="referrer" content="no-referrer">
+<title>${title}</title>
+<link rel="icon" href="data:,">
+<style>${trusted(styleSheet(embeddedFontFaces()))}</style>
+</head>
+<body>
+${body}
 <script>${trusted(script)}</script>
 </body>
 </html>

@@ -28,7 +28,8 @@ export type World = {
   readonly router: Router;
 };
 
-export type WorldOptions = Omit<Partial<RouterOptions>, "clock" | "teacher"> & {
+export type WorldOptions = Omit<Partial<RouterOptions>, "clock" | "teacher" | "task"> & {
+  readonly task?: Task;
   readonly clock?: FakeClock;
   /** Given as undefined: there is none. */
   readonly teacher?: TestTeacher | undefined;

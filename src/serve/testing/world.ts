@@ -7,6 +7,7 @@ import OpenAI from "openai";
 import { pino } from "pino";
 import { onTestFinished } from "vitest";
 import type { Teacher } from "../../contracts.ts";
+import { fieldsOf } from "../../fields.ts";
 import { openTeacher } from "../../label/teacher.ts";
 import type { LabelValue } from "../../records.ts";
 import { openTestStore, promote } from "../../route/testing/fixtures.ts";
@@ -69,7 +70,7 @@ export async function openServeWorld(options: ServeWorldOptions = {}): Promise<S
 export async function startTestServer(
   options: Pick<ServerOptions, "task" | "store"> & Partial<ServerOptions>,
 ): Promise<Server> {
-  const loadStudent = () => openColourStudent("m1", classesOf(options.task));
+  const loadStudent = () => openColourStudent("m1", classesOf(fieldsOf(options.task)[0]!.task));
   const log = pino({ level: "silent" });
   const server = await startServer({ port: 0, loadStudent, log, drainTimeoutMs: 5_000, ...options });
   onTestFinished(() => server.close());

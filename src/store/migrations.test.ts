@@ -1,0 +1,49 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { expect, onTestFinished, test } from "vitest";
+import { policyId } from "../records.ts";
+import { migrations } from "./migrations.ts";
+import { openSqliteStore } from "./sqlite.ts";
+import { hex, sampleAnnotation, sampleRow } from "./testing/samples.ts";
+
+/** A workspace as the flywheel of that many migrations left it. */
+async function workspaceOf(version: number): Promise<{ readonly directory: string; readonly old: DatabaseSync }> {
+  const directory = await mkdtemp(join(tmpdir(), "flywheel-migrations-"));
+  onTestFinished(() => rm(directory, { recursive: true }));
+  const old = new DatabaseSync(join(directory, "flywheel.sqlite"));
+  old.exec("create table migrations (number bigint primary key, name text not null)");
+  for (const [index, { name, statements }] of migrations.slice(0, version).entries()) {
+    for (const statement of statements({ bytes: "blob" })) old.exec(statement);
+    old.prepare("insert into migrations values (?, ?)").run(index + 1, name);
+  }
+  return { directory, old };
+}
+
+test("a workspace from before fields keeps everything that it knew, as the task of one output", async () => {
+  const { directory, old } = await workspaceOf(3);
+  const row = sampleRow("a");
+  const annotation = sampleAnnotation(row, 1);
+  const { id, rowId, at, pass, promptVersion, value } = annotation;
+  old
+    .prepare("insert into annotations values (?, ?, ?, 'teacher', ?, ?, ?, ?)")
+    .run(id, rowId, at, pass, promptVersion, value!, JSON.stringify(annotation));
+  old.prepare("insert into gold values (?, 'apple')").run(rowId);
+  old.exec(`insert into champions values (4, '${hex("model")}', '${hex("policy")}', 7, 'better')`);
+  old.exec(`insert into policy_voids values ('${hex("policy")}', 'alarm', 8)`);
+  old.exec(`insert into decisions values ('d', '${rowId}', 5, 'answered', 0, null, '{"id":"d"}')`);
+  old.exec(`insert into rounds values (3, '{"round":3}')`);
+  old.close();
+
+  await using store = await openSqliteStore({ directory });
+  expect(await store.annotations.ofRow(row.id)).toEqual([annotation]);
+  expect((await store.gold.all()).get(row.id)).toBe("apple");
+  expect(await store.policies.champion()).toMatchObject({ version: 4, reason: "better", at: 7 });
+  expect(await store.policies.voided(policyId(hex("policy")))).toEqual({ why: "alarm", at: 8 });
+  expect(await store.decisions.get("d")).toEqual({ id: "d" });
+  expect(await store.rounds.list()).toEqual([{ round: 3 }]);
+  await store.annotations.put([{ ...annotation, value: "pear" }]);
+  expect(await store.annotations.ofRow(row.id)).toEqual([annotation]);
+  expect(await store.field("topic").annotations.ofRow(row.id)).toEqual([]);
+});
