@@ -62,6 +62,14 @@ const onward = { ...fromScratch, epochs: 5, learningRate: 1.2e-3, batchNormalisa
 /** Plain SGD takes steps of another size. */
 const sgdFactor = 30;
 
+/** Shares of the epochs that may pass without a lower held-out loss. */
+const PATIENCE = 1 / 4;
+/**
+ * At first the running statistics of batch norm lag behind the weights, so that the held-out loss may rise for a few epochs
+ * above that of a network which says nothing yet; a run stopped there was right on a third of the rows.
+ */
+const PATIENCE_FROM_SCRATCH = 1 / 2;
+
 type Start = { readonly isPretrained: boolean; readonly isOurs: boolean };
 
 export function recipeFor(student: StudentOptions, { isPretrained, isOurs }: Start): Recipe {
@@ -78,7 +86,7 @@ export function recipeFor(student: StudentOptions, { isPretrained, isOurs }: Sta
     weightDecay: student.weightDecay ?? base.weightDecay,
     labelSmoothing: student.labelSmoothing ?? base.labelSmoothing,
     augmentation: student.augment ? base.augmentation : undefined,
-    patience: Math.max(3, Math.ceil(epochs / 4)),
+    patience: Math.max(3, Math.ceil(epochs * (isPretrained ? PATIENCE : PATIENCE_FROM_SCRATCH))),
   };
 }
 
