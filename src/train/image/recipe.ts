@@ -66,7 +66,7 @@ const sgdFactor = 30;
 const PATIENCE = 1 / 4;
 /**
  * At first the running statistics of batch norm lag behind the weights, so that the held-out loss may rise for a few epochs
- * above that of a network which says nothing yet; a run stopped there was right on a third of the rows.
+ * above that of a network which says nothing yet: a run stopped there has learned nothing.
  */
 const PATIENCE_FROM_SCRATCH = 1 / 2;
 
