@@ -3,7 +3,7 @@
 import { type Expression, type ExpressionBuilder, type Kysely, type SqlBool, sql, type Transaction } from "kysely";
 import type { Annotation, PersonAnnotation, Row, RowId, TeacherAnnotation } from "../records.ts";
 import type { AnnotationStore } from "./contract.ts";
-import { type Database, fromJson } from "./database.ts";
+import { type Database, fromJson, type Insert, insertAll } from "./database.ts";
 import { inPages, PAGE_SIZE } from "./pages.ts";
 import { rowMatches, toRow } from "./row-filter.ts";
 import type { Schema } from "./schema.ts";
@@ -72,10 +72,16 @@ export function createAnnotationStore({ read, write }: Database, field: string):
   };
 }
 
+const newAnnotation: Insert<Schema["annotations"]> = {
+  table: "annotations",
+  columns: ["field", "id", "row_id", "at", "annotator", "pass", "prompt_version", "value", "body"],
+  conflict: "on conflict (field, id) do nothing",
+};
+
 /** @param scope where it is kept unless it names its field */
 async function putOne(transaction: Transaction<Schema>, annotation: Annotation, scope: string): Promise<void> {
   const teacher = annotation.annotator === "teacher" ? annotation : undefined;
-  const insert = transaction.insertInto("annotations").values({
+  const record = {
     field: annotation.field ?? scope,
     id: annotation.id,
     row_id: annotation.rowId,
@@ -85,11 +91,8 @@ async function putOne(transaction: Transaction<Schema>, annotation: Annotation, 
     prompt_version: teacher?.promptVersion ?? null,
     value: annotation.value ?? null,
     body: JSON.stringify(annotation),
-  });
-  const result = await insert
-    .onConflict((conflict) => conflict.columns(["field", "id"]).doNothing())
-    .executeTakeFirst();
-  const isNew = Number(result.numInsertedOrUpdatedRows ?? 0) > 0;
+  };
+  const isNew = (await insertAll(transaction, newAnnotation, [record])) > 0;
   if (isNew && teacher !== undefined) await settle(transaction, teacher);
 }
 

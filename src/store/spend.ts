@@ -5,7 +5,7 @@
 
 import type { Transaction } from "kysely";
 import type { SpendStore } from "./contract.ts";
-import type { Database } from "./database.ts";
+import { type Database, type Insert, insertAll, runText } from "./database.ts";
 import type { Schema } from "./schema.ts";
 
 /** 2^53 nano-dollars are nine million dollars. */
@@ -29,20 +29,29 @@ export function createSpendStore({ read, write }: Database): SpendStore {
   };
 }
 
+type SpendRecord = Schema["spend"];
+
+const reservation: Insert<SpendRecord> = {
+  table: "spend",
+  columns: ["id", "reserved", "spent", "at"],
+  conflict: "on conflict (id) do update set reserved = excluded.reserved, at = excluded.at",
+};
+
+const charge: Insert<SpendRecord> = {
+  table: "spend",
+  columns: ["id", "reserved", "spent", "at"],
+  conflict: "on conflict (id) do update set reserved = null, spent = spend.spent + excluded.spent, at = excluded.at",
+};
+
 async function reserve(
   transaction: Transaction<Schema>,
   { id, maxCostUsd, budgetUsd, at }: Parameters<SpendStore["reserve"]>[0],
 ): Promise<boolean> {
-  const before = await reservedBefore(transaction, id);
+  const { before, total } = await standing(transaction, id);
   const reserved = toNano(maxCostUsd);
-  const totals = await transaction.selectFrom("spend_totals").selectAll().executeTakeFirstOrThrow();
-  const committed = totals.spent + totals.reserved - (before ?? 0) + reserved;
+  const committed = total - (before ?? 0) + reserved;
   if (budgetUsd !== undefined && committed > toNano(budgetUsd)) return false;
-  await transaction
-    .insertInto("spend")
-    .values({ id, reserved, spent: 0, at })
-    .onConflict((conflict) => conflict.column("id").doUpdateSet({ reserved, at }))
-    .execute();
+  await insertAll(transaction, reservation, [{ id, reserved, spent: 0, at }]);
   await addToTotals(transaction, {
     reserved: reserved - (before ?? 0),
     spent: 0,
@@ -56,34 +65,29 @@ export async function settle(
   transaction: Transaction<Schema>,
   { id, costUsd, at }: { readonly id: string; readonly costUsd: number; readonly at: number },
 ): Promise<void> {
-  const before = await reservedBefore(transaction, id);
+  const { before } = await standing(transaction, id);
   const spent = toNano(costUsd);
   if (before === undefined && spent === 0) return;
-  await transaction
-    .insertInto("spend")
-    .values({ id, reserved: null, spent, at })
-    .onConflict((conflict) =>
-      conflict.column("id").doUpdateSet((eb) => ({ reserved: null, spent: eb("spend.spent", "+", spent), at })),
-    )
-    .execute();
+  await insertAll(transaction, charge, [{ id, reserved: null, spent, at }]);
   await addToTotals(transaction, { reserved: -(before ?? 0), spent, inFlight: before === undefined ? 0 : -1 });
 }
 
-async function reservedBefore(transaction: Transaction<Schema>, id: string): Promise<number | undefined> {
-  const known = await transaction.selectFrom("spend").select("reserved").where("id", "=", id).executeTakeFirst();
-  return known?.reserved ?? undefined;
+/** What is reserved for `id`, if anything, and all that is spent or reserved. */
+async function standing(
+  transaction: Transaction<Schema>,
+  id: string,
+): Promise<{ readonly before: number | undefined; readonly total: number }> {
+  const text = `select (select reserved from spend where id = ?) as own, spent, reserved from spend_totals`;
+  type Standing = { readonly own: number | null; readonly spent: number; readonly reserved: number };
+  const [standing] = await runText<Standing>(transaction, text, [id]);
+  if (!standing) throw new RangeError("the table of totals is empty");
+  return { before: standing.own ?? undefined, total: standing.spent + standing.reserved };
 }
 
 async function addToTotals(
   transaction: Transaction<Schema>,
-  delta: { readonly reserved: number; readonly spent: number; readonly inFlight: number },
+  { reserved, spent, inFlight }: { readonly reserved: number; readonly spent: number; readonly inFlight: number },
 ): Promise<void> {
-  await transaction
-    .updateTable("spend_totals")
-    .set((eb) => ({
-      reserved: eb("reserved", "+", delta.reserved),
-      spent: eb("spent", "+", delta.spent),
-      in_flight: eb("in_flight", "+", delta.inFlight),
-    }))
-    .execute();
+  const text = "update spend_totals set reserved = reserved + ?, spent = spent + ?, in_flight = in_flight + ?";
+  await runText(transaction, text, [reserved, spent, inFlight]);
 }
