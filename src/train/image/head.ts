@@ -35,6 +35,8 @@ const MIDDLING_PENALTY = 0.1;
 const STARTING_PENALTY = 1;
 /** A probe's accuracy does not move beyond it; a tenth of the time of the default. */
 const TOLERANCE = 1e-4;
+/** Where only the order of rows matters: no row's label changes for it, in half of the time. */
+const LOOSE_TOLERANCE = 1e-3;
 
 export type ChosenHead = {
   readonly head: Head;
@@ -52,7 +54,7 @@ export type ChosenHead = {
 export function chooseHead(data: HeadData, seed: Seed): ChosenHead {
   const scaled = standardise(data);
   const best = bestPenalty(scaled.data, stratifiedFolds(data.rows, seed));
-  const fitted = fitRows(scaled.data, undefined, best.penalty);
+  const fitted = fitRows(scaled.data, undefined, { penalty: best.penalty, tolerance: TOLERANCE });
   const members = best.members.map((member) => unscaled(member, scaled));
   return { head: unscaled(fitted, scaled), penalty: best.penalty, outOfFold: best.outOfFold, members };
 }
@@ -60,14 +62,17 @@ export function chooseHead(data: HeadData, seed: Seed): ChosenHead {
 /** The head to fine-tune a whole network from. */
 export function startingHead(data: HeadData): Head {
   const scaled = standardise(data);
-  return unscaled(fitRows(scaled.data, undefined, STARTING_PENALTY), scaled);
+  return unscaled(fitRows(scaled.data, undefined, { penalty: STARTING_PENALTY, tolerance: TOLERANCE }), scaled);
 }
 
 /** Only what other folds' heads say of each row, at one middling penalty: a fraction of the time of `chooseHead`. */
 export function outOfFoldOnly(data: HeadData, seed: Seed): Float32Array {
-  return crossValidate(standardise(data).data, stratifiedFolds(data.rows, seed), MIDDLING_PENALTY).outOfFold;
+  return crossValidate(standardise(data).data, stratifiedFolds(data.rows, seed), roughly).outOfFold;
 }
 
+const roughly: Fit = { penalty: MIDDLING_PENALTY, tolerance: LOOSE_TOLERANCE };
+
+type Fit = { readonly penalty: number; readonly tolerance: number };
 type CrossValidated = { readonly outOfFold: Float32Array; readonly members: readonly Logistic[] };
 type Tried = CrossValidated & { readonly penalty: number; readonly loss: number };
 
@@ -75,7 +80,7 @@ type Tried = CrossValidated & { readonly penalty: number; readonly loss: number 
 function bestPenalty(data: HeadData, folds: Int32Array): Tried {
   let best: Tried | undefined;
   for (const penalty of penalties) {
-    const validated = crossValidate(data, folds, penalty);
+    const validated = crossValidate(data, folds, { penalty, tolerance: TOLERANCE });
     const loss = meanLogLoss(data, validated.outOfFold);
     if (best && loss >= best.loss) break;
     best = { penalty, ...validated, loss };
@@ -112,14 +117,14 @@ function unscaled({ weights, bias, d, k }: Logistic, { mean, deviation }: Scaled
   return { weights: own, bias: shifted };
 }
 
-function crossValidate(data: HeadData, folds: Int32Array, penalty: number): CrossValidated {
+function crossValidate(data: HeadData, folds: Int32Array, fit: Fit): CrossValidated {
   const { features, width, classes } = data;
   const logits = new Float32Array(data.rows.length * classes);
   const members: Logistic[] = [];
   for (let fold = 0; fold < FOLDS; fold++) {
     const held = [...folds.keys()].filter((row) => folds[row] === fold);
     if (held.length === 0) continue;
-    const fitted = fitRows(data, (row) => folds[row] !== fold, penalty);
+    const fitted = fitRows(data, (row) => folds[row] !== fold, fit);
     members.push(fitted);
     for (const row of held) {
       logits.set(logisticLogits(fitted, features.subarray(row * width, (row + 1) * width)), row * classes);
@@ -128,7 +133,7 @@ function crossValidate(data: HeadData, folds: Int32Array, penalty: number): Cros
   return { outOfFold: logits, members };
 }
 
-function fitRows(data: HeadData, isUsed: ((row: number) => boolean) | undefined, penalty: number): Logistic {
+function fitRows(data: HeadData, isUsed: ((row: number) => boolean) | undefined, fit: Fit): Logistic {
   const { features, width: d, classes: k } = data;
   const used = [...data.rows.keys()].filter((row) => isUsed?.(row) ?? true);
   const own = new Float32Array(used.length * d);
@@ -138,5 +143,5 @@ function fitRows(data: HeadData, isUsed: ((row: number) => boolean) | undefined,
     targets.set(data.rows[row]!.target, position * k);
   });
   const weights = used.map((row) => data.rows[row]!.weight);
-  return fitLogistic({ features: own, d, k, targets, weights }, { l2: penalty, tolerance: TOLERANCE });
+  return fitLogistic({ features: own, d, k, targets, weights }, { l2: fit.penalty, tolerance: fit.tolerance });
 }
