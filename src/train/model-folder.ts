@@ -4,8 +4,8 @@
  */
 
 import { createHash } from "node:crypto";
-import { mkdir, open, rename, rm } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { link, mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import { FlywheelError } from "../errors.ts";
 import type { Model } from "../onnx/model.ts";
 import { writeOnnx } from "../onnx/proto.ts";
@@ -85,7 +85,7 @@ export async function writeModelFolder(
   await rm(temporary, { recursive: true, force: true });
   await mkdir(temporary, { recursive: true });
   await writeFlushed(join(temporary, modelFile), bytes);
-  for (const [name, content] of files) await writeFlushed(join(temporary, name), content);
+  for (const [name, content] of files) await writeOrLink(join(temporary, name), content);
   await writeFlushed(join(temporary, cardFile), `${JSON.stringify(complete, undefined, 2)}\n`);
   await renameFolder(temporary, folder);
   return complete;
@@ -100,6 +100,46 @@ export function modelCorrupt(folder: string, why: string, cause?: unknown): Flyw
   });
 }
 
+/** Bytes. To look for a smaller one costs more than to write it. */
+const WORTH_LINKING = 2 ** 20;
+
+/** What another model has as well, an encoder say, is one file under two names: ten rounds take the space of one. */
+async function writeOrLink(path: string, content: Uint8Array): Promise<void> {
+  if (content.byteLength >= WORTH_LINKING) {
+    const models = dirname(dirname(path));
+    for (const folder of await readdir(models)) {
+      if (await isLinked(join(models, folder, basename(path)), path, content)) return;
+    }
+  }
+  await writeFlushed(path, content);
+}
+
+/** No such file, or a file system that has no links. */
+const unlinkable = new Set([
+  "ENOENT",
+  "ENOTDIR",
+  "EXDEV",
+  "EPERM",
+  "EACCES",
+  "EMLINK",
+  "ENOTSUP",
+  "EOPNOTSUPP",
+  "ENOSYS",
+]);
+
+async function isLinked(from: string, to: string, content: Uint8Array): Promise<boolean> {
+  try {
+    if ((await stat(from)).size !== content.byteLength || !(await readFile(from)).equals(content)) return false;
+    await link(from, to);
+    return true;
+  } catch (thrown) {
+    if (unlinkable.has(String(codeOf(thrown)))) return false;
+    throw thrown;
+  }
+}
+
+const codeOf = (thrown: unknown): unknown => (thrown instanceof Error && "code" in thrown ? thrown.code : undefined);
+
 async function writeFlushed(path: string, content: Uint8Array | string): Promise<void> {
   await using file = await open(path, "w");
   await file.writeFile(content);
@@ -112,7 +152,7 @@ async function renameFolder(from: string, to: string): Promise<void> {
     await rename(from, to);
   } catch (thrown) {
     await rm(from, { recursive: true, force: true });
-    const code = thrown instanceof Error && "code" in thrown ? thrown.code : undefined;
+    const code = codeOf(thrown);
     // Another process has trained the same model from the same inputs.
     if (code !== "ENOTEMPTY" && code !== "EEXIST") throw thrown;
   }
