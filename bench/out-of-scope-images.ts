@@ -21,12 +21,11 @@ import { createRng, fork, shuffle } from "../src/math/random.ts";
 import { argmaxRows } from "../src/math/softmax.ts";
 import { readOnnx } from "../src/onnx/proto.ts";
 import { openSession } from "../src/onnx/session.ts";
-import { withClassifierHead } from "../src/onnx/surgery.ts";
+import { withClassifierHead, withFeatures } from "../src/onnx/surgery.ts";
 import { floats } from "../src/onnx/tensor.ts";
+import { collectNeighbours, FeatureSearch, rowsToKeep, writeNeighbours } from "../src/train/feature-neighbours.ts";
 import { chooseHead } from "../src/train/image/head.ts";
-import { withFeatures } from "../src/train/image/hearing.ts";
 import { inputName, withImageInput } from "../src/train/image/image-input.ts";
-import { collectNeighbours, PhotoSearch, photosToKeep, writeNeighbours } from "../src/train/image/neighbours.ts";
 import { costOf, figuresOf, heard, meet, type Outcome, share, slack } from "./out-of-scope-support.ts";
 
 const seeds = ["first", "second", "third", "fourth"];
@@ -109,9 +108,9 @@ function studentOf(train: readonly Photo[], classes: readonly string[], seed: st
     d: width,
     k: classes.length,
   };
-  const kept = photosToKeep({ classIndices, classes: classes.length }, width);
+  const kept = rowsToKeep({ classIndices, classes: classes.length }, width);
   const neighbours = collectNeighbours(join32(kept.rows.map((row) => train[row]!)), kept.classStarts);
-  const search = new PhotoSearch(neighbours);
+  const search = new FeatureSearch(neighbours);
   bytes.push(writeNeighbours(neighbours).length);
   return (photos: readonly Photo[]) => {
     const logits = Float32Array.from(photos.flatMap(({ features }) => [...logisticLogits(model, features)]));

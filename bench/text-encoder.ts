@@ -124,7 +124,11 @@ async function fineTune(forward: Model, files: EncoderFiles) {
   });
   await rm(work, { recursive: true });
   await using network = await openTokenNetwork(model, threads);
-  const accuracy = share(await network.run(test.map(({ text }) => encode(text))));
+  const said = await network.run(
+    test.map(({ text }) => encode(text)),
+    ["logits"],
+  );
+  const accuracy = share(said.get("logits")!);
   return { accuracy, epochs: recipe.epochs, learningRate: recipe.learningRate };
 }
 

@@ -59,6 +59,19 @@ function checkValue(model: Model, name: string): void {
   });
 }
 
+/** A network with a second output. */
+export type Wider = { readonly network: Model; readonly features: string };
+
+/**
+ * The network with what its last layer reads as a further output. Only in memory, so that its file keeps the one output that
+ * other programs expect; where it is not fetched, it costs nothing.
+ */
+export function withFeatures(network: Model): Wider {
+  const features = featureTensor(network);
+  const outputs = [...network.graph.outputs, { name: features, dtype: undefined, dims: undefined }];
+  return { network: { ...network, graph: { ...network.graph, outputs } }, features };
+}
+
 export type HeadOptions = {
   /** K, at least 2. */
   readonly classes: number;

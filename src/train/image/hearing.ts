@@ -6,25 +6,10 @@
 import type { StudentInput } from "../../contracts.ts";
 import { FlywheelError } from "../../errors.ts";
 import { prepareImage } from "../../image/prepare.ts";
-import type { Model } from "../../onnx/model.ts";
 import type { Session } from "../../onnx/session.ts";
-import { featureTensor } from "../../onnx/surgery.ts";
 import { floats, type Tensor } from "../../onnx/tensor.ts";
 import type { ImagePreprocessing } from "../../records.ts";
 import { inputName } from "./image-input.ts";
-
-/** A network with a second output. */
-export type Wider = { readonly network: Model; readonly features: string };
-
-/**
- * The network with what its last layer reads as a further output. Only in memory, so that its file keeps the one output that
- * other programs expect; where it is not fetched, it costs nothing.
- */
-export function withFeatures(network: Model): Wider {
-  const features = featureTensor(network);
-  const outputs = [...network.graph.outputs, { name: features, dtype: undefined, dims: undefined }];
-  return { network: { ...network, graph: { ...network.graph, outputs } }, features };
-}
 
 export type Heard = {
   /** `[classes]` */

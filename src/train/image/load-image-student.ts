@@ -7,15 +7,16 @@ import { argmaxRows } from "../../math/softmax.ts";
 import type { Dimension, Model } from "../../onnx/model.ts";
 import { readOnnx } from "../../onnx/proto.ts";
 import { openSession, type Session } from "../../onnx/session.ts";
+import { type Wider, withFeatures } from "../../onnx/surgery.ts";
 import { type ImagePreprocessing, modelId } from "../../records.ts";
+import { FeatureSearch, readNeighbours } from "../feature-neighbours.ts";
 import { readCard, readModelFolder } from "../load-student.ts";
 import { committeeOf, membersFile } from "../members.ts";
 import { modelCorrupt, modelFile } from "../model-folder.ts";
 import { neighboursFile } from "../neighbours-file.ts";
 import type { LoadOptions, ModelFiles } from "../trainer.ts";
-import { type Heard, type Hearing, hearingOf, type Wider, withFeatures } from "./hearing.ts";
+import { type Heard, type Hearing, hearingOf } from "./hearing.ts";
 import { inOrder } from "./in-order.ts";
-import { PhotoSearch, readNeighbours } from "./neighbours.ts";
 
 export type ImageStudent = Student & {
   readonly preprocessing: ImagePreprocessing;
@@ -95,12 +96,12 @@ const widthOf = ({ outputs }: Session, wider: Wider | undefined) =>
 
 function searchOf(bytes: Uint8Array, { card, width }: { readonly card: ReadCard; readonly width: Dimension }) {
   const neighbours = readNeighbours(bytes, card.classes.length);
-  if (neighbours.width === width) return new PhotoSearch(neighbours);
+  if (neighbours.width === width) return new FeatureSearch(neighbours);
   throw new RangeError(`it has ${neighbours.width} numbers a photo, the network's last layer reads ${width}`);
 }
 
 const noveltyOver =
-  ({ classes }: ReadCard, hearing: Hearing, search: PhotoSearch): NonNullable<Student["novelty"]> =>
+  ({ classes }: ReadCard, hearing: Hearing, search: FeatureSearch): NonNullable<Student["novelty"]> =>
   async (batch, signal) => {
     const novelty = new Float32Array(batch.length);
     for await (const [row, { logits, features }] of hearEach(batch, hearing, signal)) {

@@ -16,13 +16,13 @@ import { withParameters } from "../../onnx/parameters.ts";
 import { cutAt } from "../../onnx/surgery.ts";
 import { floats } from "../../onnx/tensor.ts";
 import type { BlobStore } from "../../store/contract.ts";
+import { collectNeighbours, rowsToKeep, writeNeighbours } from "../feature-neighbours.ts";
 import { meanLogLoss } from "../mean-log-loss.ts";
 import { neighboursFile } from "../neighbours-file.ts";
 import type { EpochRecord } from "../network/checkpoint.ts";
 import type { TrainingRow, TrainingSet } from "../training-rows.ts";
 import { fit } from "./fit.ts";
 import { chooseHead, type Head, type HeadData, outOfFoldOnly, startingHead } from "./head.ts";
-import { collectNeighbours, photosToKeep, writeNeighbours } from "./neighbours.ts";
 import { writePhotoFile } from "./photo-file.ts";
 import type { Recipe } from "./recipe.ts";
 import { runOverPhotos } from "./run-over-photos.ts";
@@ -108,7 +108,7 @@ async function neighboursUnder(
 }
 
 const kept = ({ rows, classes, width }: HeadData) =>
-  photosToKeep({ classIndices: Int32Array.from(rows, ({ classIndex }) => classIndex), classes }, width);
+  rowsToKeep({ classIndices: Int32Array.from(rows, ({ classIndex }) => classIndex), classes }, width);
 
 const neighbourFiles = (features: Float32Array, classStarts: Int32Array): TrainedNetwork["files"] =>
   new Map([[neighboursFile, writeNeighbours(collectNeighbours(features, classStarts))]]);

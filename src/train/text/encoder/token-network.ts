@@ -3,7 +3,7 @@
  * that what is said of a text does not depend on its neighbours.
  */
 
-import type { Model } from "../../../onnx/model.ts";
+import type { Dimension, Model } from "../../../onnx/model.ts";
 import { openSession } from "../../../onnx/session.ts";
 import { tokenFeeds } from "./token-feeds.ts";
 
@@ -15,23 +15,26 @@ export type RunTexts = {
 };
 
 export type TokenNetwork = AsyncDisposable & {
-  /** Outputs for each text. */
-  readonly width: number;
-  /** `[texts, width]` */
-  run(texts: readonly TokenIds[], options?: RunTexts): Promise<Float32Array>;
+  /** Classes that it tells apart; `undefined` where the file does not say. */
+  readonly classes: Dimension;
+  /** Each of `outputs`: `[texts, width]`. */
+  run(
+    texts: readonly TokenIds[],
+    outputs: readonly string[],
+    options?: RunTexts,
+  ): Promise<ReadonlyMap<string, Float32Array>>;
 };
 
 /** Of one run: more are no faster, and their attention fills memory. */
 const TOKENS_AT_ONCE = 4096;
 
-/** @param source a model with the one output `logits` `[N, k]`, or the bytes of its file */
+/** @param source a model whose outputs are float32 `[N, width]`, or the bytes of its file */
 export async function openTokenNetwork(source: Model | Uint8Array, threads: number): Promise<TokenNetwork> {
   const session = await openSession(source, { threads });
-  const width = Number(session.outputs[0]?.dims[1]);
   return {
-    width,
-    async run(texts, { onDone, signal } = {}) {
-      const logits = new Float32Array(texts.length * width);
+    classes: session.outputs.find(({ name }) => name === "logits")?.dims[1],
+    async run(texts, outputs, { onDone, signal } = {}) {
+      const tables = new Map(outputs.map((name) => [name, new Float32Array(0)]));
       let done = 0;
       for (const { rows, length } of runsOf(texts)) {
         signal?.throwIfAborted();
@@ -40,14 +43,20 @@ export async function openTokenNetwork(source: Model | Uint8Array, threads: numb
           rows.map((row) => texts[row]!),
           length,
         );
-        const own = (await session.run(feeds))["logits"]!.data as Float32Array; // the only output of every model that training writes
-        for (const [place, row] of rows.entries()) {
-          logits.set(own.subarray(place * width, (place + 1) * width), row * width);
+        const said = await session.run(feeds, { outputs });
+        for (const name of outputs) {
+          const own = said[name]!.data as Float32Array; // as of every model that training writes
+          const width = own.length / rows.length;
+          const table = tables.get(name)!.length > 0 ? tables.get(name)! : new Float32Array(texts.length * width);
+          for (const [place, row] of rows.entries()) {
+            table.set(own.subarray(place * width, (place + 1) * width), row * width);
+          }
+          tables.set(name, table);
         }
         done += rows.length;
         onDone?.(done);
       }
-      return logits;
+      return tables;
     },
     [Symbol.asyncDispose]: () => session[Symbol.asyncDispose](),
   };

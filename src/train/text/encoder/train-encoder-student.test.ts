@@ -50,7 +50,7 @@ test("learns what texts are about, and says so of rows that it has not seen", as
   expect(card.options).toMatchObject({ maxTokens: expect.any(Number), validationRows: 90, headRate: 10, epochs: 10 });
   expect(card.history.at(-1)!.loss).toBeLessThan(card.history[0]!.loss);
   expect(Object.keys(card.files ?? {}).sort()).toEqual(
-    ["config.json", "pooling.json", "sentence_bert_config.json", "tokenizer.json"].sort(),
+    ["config.json", "neighbours.safetensors", "pooling.json", "sentence_bert_config.json", "tokenizer.json"].sort(),
   );
   const [heldOut, outOfFold] = [
     await shareRight(store, card, "held-out"),
@@ -71,6 +71,24 @@ async function shareRight(store: Store, { id, classes }: ModelCard, basis: Predi
   }
   return { right: right / rows, rows };
 }
+
+test("says how unlike a text is to those of its class, the same for a text alone and among others", async () => {
+  await using world = await openWorld(60);
+  const card = await train(world.store, { epochs: 4 });
+  await using loaded = await loadStudent(world.store.models.folder(card.id), { threads: 1 });
+  const [taught] = await Array.fromAsync(world.store.labels.list({ split: "train" }));
+  const inputs = [...asked, { kind: "text", text: "Кот сидит на окне 🪟" }] as const;
+  const novelties = await loaded.novelty!(inputs);
+  for (const [row, input] of inputs.entries()) {
+    const [alone] = await loaded.novelty!([{ ...input }]);
+    expect(alone).toBeCloseTo(novelties[row]!, 5);
+  }
+  expect(taught?.row.input.kind).toBe("text");
+  if (taught?.row.input.kind !== "text") return;
+  const [own] = await loaded.novelty!([{ kind: "text", text: taught.row.input.text }]);
+  expect(own).toBeLessThan(0.01); // it is one of them, but for rounding to a byte
+  expect(novelties.at(-1)).toBeGreaterThan(own!);
+});
 
 test("what was trained is what is served: any other program gets the same logits from model.onnx, filled up or not", async () => {
   await using world = await openWorld(24);

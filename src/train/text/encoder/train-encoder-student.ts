@@ -10,8 +10,11 @@
 import { join } from "node:path";
 import { FlywheelError } from "../../../errors.ts";
 import type { Model } from "../../../onnx/model.ts";
+import { withFeatures } from "../../../onnx/surgery.ts";
 import type { StudentOptions } from "../../../task.ts";
+import { collectNeighbours, rowsToKeep, writeNeighbours } from "../../feature-neighbours.ts";
 import { meanLogLoss } from "../../mean-log-loss.ts";
+import { neighboursFile } from "../../neighbours-file.ts";
 import type { PreparedTraining, TrainedStudent, TrainerContext, TrainingWork } from "../../trainer.ts";
 import { readValidationRows, type TrainingRow, type TrainingSet } from "../../training-rows.ts";
 import { embedRows } from "../embedding/embed-rows.ts";
@@ -71,17 +74,19 @@ async function run({ files, set, validation, recipe }: Plan, work: TrainingWork)
   const reading = openReading(files);
   const network = await readNetwork(files);
   const { width, k } = data;
-  const held = idsOf(validation, reading);
+  const [ids, held] = [idsOf(set.rows, reading), idsOf(validation, reading)];
   const { model, history } = await fitEncoder({
     ...work,
     forward: classifierOn({ ...network, pooling: reading.pooling, width, k, head }),
     rows: set.rows,
-    ids: idsOf(set.rows, reading),
+    ids,
     recipe,
     checkpointPath: join(work.workFolder, "checkpoint.safetensors"),
     validate: validation.length > 0 ? (trained) => heldOutLoss(trained, { validation, held, k }, work) : undefined,
   });
-  return { model, files: filesToServe(files), outOfFold, history, found: { maxTokens: reading.maxTokens } };
+  const neighbours = await neighboursUnder(model, { rows: set.rows, ids, width, k }, work);
+  const served = new Map([...filesToServe(files), [neighboursFile, neighbours]]);
+  return { model, files: served, outOfFold, history, found: { maxTokens: reading.maxTokens } };
 }
 
 async function embeddedRows(
@@ -113,7 +118,29 @@ async function heldOutLoss(
 ): Promise<number> {
   await using network = await openTokenNetwork(model, threads);
   const onDone = (done: number): void => progress?.({ stage: "validate", done, total: held.length });
-  return meanLogLoss({ rows: validation, classes: k }, await network.run(held, { onDone, signal }));
+  const said = await network.run(held, ["logits"], { onDone, signal });
+  return meanLogLoss({ rows: validation, classes: k }, said.get("logits")!);
+}
+
+type Trained = Pick<HeadData, "width" | "k"> & {
+  readonly rows: readonly TrainingRow[];
+  readonly ids: readonly TokenIds[];
+};
+
+/** What the trained network reads of some training texts, for `Student.novelty`. */
+async function neighboursUnder(
+  model: Model,
+  { rows, ids, width, k }: Trained,
+  { threads, progress, signal }: TrainingWork,
+): Promise<Uint8Array> {
+  const { network: wider, features } = withFeatures(model);
+  await using network = await openTokenNetwork(wider, threads);
+  const classIndices = Int32Array.from(rows, ({ classIndex }) => classIndex);
+  const kept = rowsToKeep({ classIndices, classes: k }, width);
+  const texts = kept.rows.map((row) => ids[row]!);
+  const onDone = (done: number): void => progress?.({ stage: "neighbours", done, total: texts.length });
+  const said = await network.run(texts, [features], { onDone, signal });
+  return writeNeighbours(collectNeighbours(said.get(features)!, kept.classStarts));
 }
 
 /** All but the encoder's own weights: how it reads texts. */

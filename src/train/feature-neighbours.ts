@@ -1,25 +1,25 @@
 /**
- * @file How unlike a photo is to those that taught the student its class: the distance between the directions of what the
- * network's last layer reads, seen from the mean of all training photos, to the nearest of that class
+ * @file How unlike an input is to those that taught a network its class: the distance between the directions of what the
+ * network's last layer reads, seen from the mean of all training rows, to the nearest of that class
  * (docs/decisions/2026-11-28-out-of-scope-images-records.md).
  *
  * Source: nearest neighbours on penultimate features, Sun et al. (arXiv 2204.06507).
  */
 
-import { checkClassStarts, firstOfEachClass } from "../../math/nearest.ts";
-import { DirectionSearch, type Directions, writeDirection } from "../../math/nearest-direction.ts";
-import { type NumericTensor, readSafetensors, writeSafetensors } from "../../onnx/safetensors.ts";
-import { floats, tensor } from "../../onnx/tensor.ts";
-import { tensorIn } from "../neighbours-file.ts";
+import { checkClassStarts, firstOfEachClass } from "../math/nearest.ts";
+import { DirectionSearch, type Directions, writeDirection } from "../math/nearest-direction.ts";
+import { type NumericTensor, readSafetensors, writeSafetensors } from "../onnx/safetensors.ts";
+import { floats, tensor } from "../onnx/tensor.ts";
+import { tensorIn } from "./neighbours-file.ts";
 
-export type PhotoNeighbours = Directions & {
-  /** Of the features of the photos that are kept. `[width]` */
+export type FeatureNeighbours = Directions & {
+  /** Of the features of the rows that are kept. `[width]` */
   readonly mean: Float32Array;
 };
 
 /** Bytes kept of all classes together. */
 const MOST_BYTES = 2 ** 22;
-/** Of one class: all of them are looked at for one photo, in half a millisecond. */
+/** Of one class: all of them are looked at for one input, in half a millisecond. */
 const MOST_BYTES_OF_CLASS = 2 ** 19;
 
 type Labelled = {
@@ -28,14 +28,14 @@ type Labelled = {
   readonly classes: number;
 };
 
-/** Which training photos to keep, by class, where the last layer reads `width` numbers. */
-export function photosToKeep({ classIndices, classes }: Labelled, width: number) {
+/** Which training rows to keep, by class, where the last layer reads `width` numbers. */
+export function rowsToKeep({ classIndices, classes }: Labelled, width: number) {
   const most = Math.floor(Math.min(MOST_BYTES_OF_CLASS, MOST_BYTES / classes) / width);
   return firstOfEachClass(classIndices, classes, Math.max(1, most));
 }
 
-/** @param features `[rows, width]` of the photos to keep, class after class */
-export function collectNeighbours(features: Float32Array, classStarts: Int32Array): PhotoNeighbours {
+/** @param features `[rows, width]` of the rows to keep, class after class */
+export function collectNeighbours(features: Float32Array, classStarts: Int32Array): FeatureNeighbours {
   const rows = classStarts.at(-1)!;
   const width = features.length / rows;
   const mean = meanOf(features, width);
@@ -56,7 +56,7 @@ function meanOf(features: Float32Array, width: number): Float32Array {
 const seenFrom = (mean: Float32Array, features: Float32Array): Float32Array =>
   features.map((value, at) => value - mean[at]!);
 
-export function writeNeighbours({ width, classStarts, numbers, mean }: PhotoNeighbours): Uint8Array {
+export function writeNeighbours({ width, classStarts, numbers, mean }: FeatureNeighbours): Uint8Array {
   const rows = numbers.length / width;
   const tensors = new Map<string, NumericTensor>([
     ["class_starts", tensor("int32", [classStarts.length], classStarts)],
@@ -67,7 +67,7 @@ export function writeNeighbours({ width, classStarts, numbers, mean }: PhotoNeig
 }
 
 /** @throws RangeError, FlywheelError `safetensors_corrupt` where these are no neighbours of `classes` classes */
-export function readNeighbours(bytes: Uint8Array, classes: number): PhotoNeighbours {
+export function readNeighbours(bytes: Uint8Array, classes: number): FeatureNeighbours {
   const file = readSafetensors(bytes);
   const mean = tensorIn(file, { name: "mean", dtype: "float32", dims: [undefined] }).data;
   const classStarts = tensorIn(file, { name: "class_starts", dtype: "int32", dims: [classes + 1] }).data;
@@ -76,16 +76,16 @@ export function readNeighbours(bytes: Uint8Array, classes: number): PhotoNeighbo
   return { width: mean.length, classStarts, numbers: directions.data, mean };
 }
 
-export class PhotoSearch {
+export class FeatureSearch {
   readonly #mean: Float32Array;
   readonly #search: DirectionSearch;
 
-  constructor(neighbours: PhotoNeighbours) {
+  constructor(neighbours: FeatureNeighbours) {
     this.#mean = neighbours.mean;
     this.#search = new DirectionSearch(neighbours);
   }
 
-  /** In [0, 2]: 0 is one of the training photos of the class, 1 at right angles to its nearest. @param features `[width]` */
+  /** In [0, 2]: 0 is one of the training rows of the class, 1 at right angles to its nearest. @param features `[width]` */
   novelty(features: Float32Array, classIndex: number): number {
     return this.#search.distance(seenFrom(this.#mean, features), classIndex);
   }
