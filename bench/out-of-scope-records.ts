@@ -18,7 +18,7 @@ import { neighboursFile } from "../src/train/neighbours-file.ts";
 import { loadRecordStudent, type RecordStudent } from "../src/train/record/load-record-student.ts";
 import { trainStudent } from "../src/train/train-student.ts";
 import { costOf, figuresOf, heard, meet, type Outcome, share, slack } from "./out-of-scope-support.ts";
-import { type Customer, type Fields, readCustomers } from "./telco-support.ts";
+import { type Customer, type Fields, putCustomers, readCustomers } from "./telco-support.ts";
 
 const seeds = ["first", "second", "third"];
 const trainingRows = 2000;
@@ -52,17 +52,7 @@ type Trained = AsyncDisposable & { readonly student: RecordStudent; readonly nei
 async function train(rows: readonly Customer[]): Promise<Trained> {
   const directory = await mkdtemp(join(tmpdir(), "flywheel-out-of-scope-"));
   await using store = await openSqliteStore({ directory });
-  const row = {
-    source: "bench",
-    origin: "ingest",
-    uniform: true,
-    split: "train",
-    propensity: 1,
-    createdAt: 0,
-  } as const;
-  await store.rows.put(rows.map(({ id, fields }) => ({ ...row, id, input: { kind: "record", fields } })));
-  const label = { weight: 1, basis: "single", at: 0 } as const;
-  await store.labels.put(rows.map(({ id, churned }) => ({ ...label, rowId: id, value: churned ? "Yes" : "No" })));
+  await putCustomers(store, rows);
   const { id } = await trainStudent({ store, task, seed: 1, clock: systemClock });
   const folder = store.models.folder(id);
   const student = await loadRecordStudent(folder, { threads: 1 });

@@ -21,7 +21,7 @@ import { encodeDense, type Vectors } from "../src/train/record/vectors.ts";
 import { trainStudent } from "../src/train/train-student.ts";
 import { type Peer, startPeer } from "./python-support.ts";
 import type { Latency } from "./single-decision-text-support.ts";
-import { type Customer, readCustomers } from "./telco-support.ts";
+import { type Customer, putCustomers, readCustomers } from "./telco-support.ts";
 
 const rounds = 40;
 const perRound = 100;
@@ -50,24 +50,7 @@ const task = defineTask({
 /** Trained on every customer: time does not depend on who was held out. */
 async function train(customers: readonly Customer[], directory: string): Promise<string> {
   await using store = await openSqliteStore({ directory });
-  const row = {
-    source: "bench",
-    origin: "ingest",
-    uniform: true,
-    split: "train",
-    propensity: 1,
-    createdAt: 0,
-  } as const;
-  await store.rows.put(customers.map(({ id, fields }) => ({ ...row, id, input: { kind: "record", fields } })));
-  await store.labels.put(
-    customers.map(({ id, churned }) => ({
-      rowId: id,
-      value: churned ? "Yes" : "No",
-      weight: 1,
-      basis: "single",
-      at: 0,
-    })),
-  );
+  await putCustomers(store, customers);
   const { id } = await trainStudent({ store, task, seed: 1, clock: systemClock });
   return store.models.folder(id);
 }

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { parse } from "csv-parse/sync";
 import { Columns, readFields } from "../src/columns.ts";
 import { type RecordInput, rowId } from "../src/records.ts";
+import type { Store } from "../src/store/contract.ts";
 import type { RecordRow } from "../src/train/record/feature-schema.ts";
 
 const shared = process.env["FLYWHEEL_SHARED"] ?? join(import.meta.dirname, "../../shared");
@@ -33,5 +34,20 @@ function readLines(): readonly Readonly<Record<string, string>>[] {
 
 /** Every fifth customer is held out. */
 export const isHeldOut = (_customer: Customer, index: number): boolean => index % 5 === 0;
+
+/** Into an empty store, as rows to train on that one source has labelled. */
+export async function putCustomers(store: Store, customers: readonly Customer[]): Promise<void> {
+  const row = {
+    source: "bench",
+    origin: "ingest",
+    uniform: true,
+    split: "train",
+    propensity: 1,
+    createdAt: 0,
+  } as const;
+  await store.rows.put(customers.map(({ id, fields }) => ({ ...row, id, input: { kind: "record", fields } })));
+  const label = { weight: 1, basis: "single", at: 0 } as const;
+  await store.labels.put(customers.map(({ id, churned }) => ({ ...label, rowId: id, value: churned ? "Yes" : "No" })));
+}
 
 export type Fields = RecordInput["fields"];
