@@ -10,19 +10,23 @@ import { modelCorrupt, modelFile } from "../../model-folder.ts";
 import type { LoadOptions, ModelFiles } from "../../trainer.ts";
 import { textOf } from "../text-input.ts";
 import { openEncoder } from "./encoder.ts";
+import { shareEncoder } from "./share-encoder.ts";
 
 const Card = z.object({
   id: z.string(),
   classes: z.array(z.string()).min(2),
-  options: z.looseObject({ encoder: z.enum(["static", "network"]) }),
+  options: z.looseObject({ encoder: z.enum(["static", "network"]), encoderHash: z.string() }),
 });
 
 /** @throws FlywheelError `model_corrupt`, and what opening the encoder throws */
 export async function openEmbeddingStudent(model: ModelFiles, { threads }: LoadOptions): Promise<Student> {
   const { id, classes, options } = readCard(Card, model);
   await using opened = new AsyncDisposableStack();
+  const { encoder: kind, encoderHash } = options;
   const encoder = opened.use(
-    await openEncoder({ kind: options.encoder, files: model.files, source: model.folder }, { threads }),
+    await shareEncoder(`${encoderHash} ${threads}`, () =>
+      openEncoder({ kind, files: model.files, source: model.folder }, { threads }),
+    ),
   );
   const head = opened.use(await openSession(model.files.get(modelFile)!, { threads }));
   const [embedding, logits] = [head.inputs[0], head.outputs.find(({ name }) => name === "logits")];
