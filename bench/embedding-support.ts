@@ -1,13 +1,16 @@
 /** @file What the benchmarks on sentence embeddings share: texts embedded once, and a head fitted to them as training fits it. */
 
 import { availableParallelism } from "node:os";
+import type { Student } from "../src/contracts.ts";
 import { writeOnnx } from "../src/onnx/proto.ts";
 import { stratifiedFolds } from "../src/train/folds.ts";
+import { modelFile } from "../src/train/model-folder.ts";
 import { choosePenalty } from "../src/train/text/embedding/choose-penalty.ts";
 import { openEncoder } from "../src/train/text/embedding/encoder.ts";
-import type { EncoderFiles } from "../src/train/text/embedding/encoder-files.ts";
+import { type EncoderFiles, hashOfFiles } from "../src/train/text/embedding/encoder-files.ts";
 import { type HeadData, openHeadFitter } from "../src/train/text/embedding/fit-head.ts";
 import { headNetwork } from "../src/train/text/embedding/head-network.ts";
+import { openEmbeddingStudent } from "../src/train/text/embedding/load-embedding-student.ts";
 import { votesOutOfFold } from "../src/train/text/embedding/neighbour-votes.ts";
 import { fitStack, type Stack } from "../src/train/text/embedding/stack.ts";
 import { indicesOf, type LabelledText } from "./text-support.ts";
@@ -90,4 +93,22 @@ export async function fitHead(
     trainingSeconds: (performance.now() - started) / 1000,
     headOf: (own) => writeOnnx(headNetwork({ data, classIndices, linear, shares: own })),
   };
+}
+
+/** Encoders' folders that the environment names, by kind. */
+export const encoderFolders = [
+  ["network", process.env["FLYWHEEL_ENCODER"]],
+  ["static", process.env["FLYWHEEL_STATIC_ENCODER"]],
+].flatMap(([name, weights]) => (name && weights ? [{ name, weights }] : []));
+
+/** As a model folder of them would be opened. */
+export async function embeddingStudent(
+  files: EncoderFiles,
+  { shares, headOf }: FittedHead,
+  classes: readonly string[],
+): Promise<Student> {
+  const options = { encoder: files.kind, encoderHash: hashOfFiles(files) };
+  const card = { id: "0".repeat(64), classes, options };
+  const own = new Map([...files.files, [modelFile, headOf(shares)] as const]);
+  return await openEmbeddingStudent({ folder: "memory", card, files: own }, { threads });
 }

@@ -19,10 +19,8 @@ import { createRng, shuffle } from "../src/math/random.ts";
 import { argmaxRows } from "../src/math/softmax.ts";
 import { openSession } from "../src/onnx/session.ts";
 import { floats } from "../src/onnx/tensor.ts";
-import { modelFile } from "../src/train/model-folder.ts";
 import { type EncoderFiles, readEncoderFiles } from "../src/train/text/embedding/encoder-files.ts";
-import { openEmbeddingStudent } from "../src/train/text/embedding/load-embedding-student.ts";
-import { type Embedded, embedOnce, fitHead, threads } from "./embedding-support.ts";
+import { type Embedded, embeddingStudent, embedOnce, encoderFolders, fitHead, threads } from "./embedding-support.ts";
 import { startPeer } from "./python-support.ts";
 import {
   classesIn,
@@ -99,10 +97,9 @@ async function tierZero(set: DataSet) {
 async function tierOne(files: EncoderFiles, set: DataSet) {
   const classes = classesIn(set.train);
   const train = await embedOnce(files, textsOf(set.train));
-  const { shares, penalty, losses, trainingSeconds, headOf } = await fitHead(train, set.train, classes);
-  const card = { id: "0".repeat(64), classes, options: { encoder: files.kind } };
-  const model = { folder: "memory", card, files: new Map([...files.files, [modelFile, headOf(shares)]]) };
-  await using student = await openEmbeddingStudent(model, { threads });
+  const head = await fitHead(train, set.train, classes);
+  const { shares, penalty, losses, trainingSeconds, headOf } = head;
+  await using student = await embeddingStudent(files, head, classes);
   const test = await embedOnce(files, textsOf(set.test));
   const c = train.width / (penalty * set.train.length);
   return {
@@ -155,13 +152,7 @@ async function scikitLearn(files: EncoderFiles, set: DataSet, { train, test, c }
   };
 }
 
-const given = [
-  ["network", process.env["FLYWHEEL_ENCODER"]],
-  ["static", process.env["FLYWHEEL_STATIC_ENCODER"]],
-] as const;
-const encoders = given.flatMap(([name, weights]) => (weights ? [{ name, weights }] : []));
-
-if (encoders.length === 0) {
+if (encoderFolders.length === 0) {
   const reason = "no encoder is given: set FLYWHEEL_ENCODER, FLYWHEEL_STATIC_ENCODER or both to a folder";
   console.log(JSON.stringify({ bar: "text-embeddings", figures: { reason }, target: { slack }, met: null }));
   process.exit();
@@ -172,7 +163,7 @@ let met: boolean | null = true;
 for (const set of dataSets()) {
   const tiers: Record<string, unknown> = { tierZero: await tierZero(set) };
   console.log(set.name, "tier 0", tiers["tierZero"]);
-  for (const { name, weights } of encoders) {
+  for (const { name, weights } of encoderFolders) {
     const files = await readEncoderFiles({ weights, clock: systemClock });
     const outcome = await tierOne(files, set);
     console.log(set.name, name, outcome);
