@@ -3,7 +3,7 @@
  * (summaries, drafts, chats) no student of ours can take over.
  */
 
-import type { LoggedAnswer, LoggedCall } from "../ingest/logs/logged-call.ts";
+import type { Judgement, LoggedAnswer, LoggedCall } from "../ingest/logs/logged-call.ts";
 import type { LabelValue } from "../records.ts";
 import { foldLabel } from "../task.ts";
 
@@ -78,13 +78,17 @@ const BARE = "";
 
 function valuesOf(answer: LoggedAnswer): ReadonlyMap<string, string> {
   if (answer.kind === "failed") return new Map();
-  if (answer.kind === "decision") return new Map([[BARE, answer.value]]);
+  if (answer.kind === "decision") return judgementsOf(answer.given);
   const bare = /^\s*```(?:json)?\s*([\s\S]*?)```\s*$/.exec(answer.text)?.[1] ?? answer.text;
   const json = parseJson(bare.trim());
   if (typeof json !== "object" || json === null) return onlyShort([[BARE, bare.trim()]]);
   return onlyShort(
     Object.entries(json).flatMap(([key, value]) => (isWord(value) ? [[key, String(value)] as const] : [])),
   );
+}
+
+function judgementsOf(given: ReadonlyMap<string, Judgement>): ReadonlyMap<string, string> {
+  return new Map([...given].flatMap(([name, said]) => ("value" in said ? [[name, said.value] as const] : [])));
 }
 
 const isWord = (value: unknown): boolean =>
