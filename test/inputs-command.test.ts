@@ -55,6 +55,58 @@ test("ingest shows the columns and their types, what was refused and where, and 
   expect(refused.stderr).toContain('columns.gold: "left"');
 });
 
+test("ingest fails where every row is rejected, and sends nobody on to label nothing", async () => {
+  const task = {
+    name: "churn",
+    input: "record",
+    instructions: "Will they leave?",
+    output: { kind: "predicate" },
+    columns: { features: { age: "number" } },
+    teacher: { model: "compatible/none", baseUrl: "http://127.0.0.1:1/v1" },
+  };
+  await write("flywheel.config.json", JSON.stringify(task));
+  const bad = await write("bad.csv", "age,plan\nold,gold\nyoung,basic\n");
+  const { code, stdout } = await flywheel("--dir", root, "ingest", bad);
+  expect(code).toBe(1);
+  expect(stdout).toContain("2 records: 0 new rows, 0 duplicates, 0 unchanged, 2 rejected");
+  expect(stdout).toMatch(/^next: mend what was rejected and ingest again/m);
+  expect(stdout).not.toContain("flywheel label");
+  const told = await flywheel("--dir", root, "--json", "ingest", bad);
+  expect([told.code, JSON.parse(told.stdout).rejected]).toEqual([1, 2]);
+  const mixed = await write("mixed.csv", "age,plan\n41,gold\nyoung,basic\n");
+  const some = await flywheel("--dir", root, "ingest", mixed);
+  expect(some.code).toBe(0);
+  expect(some.stdout).toContain("next: `flywheel plan`, then `flywheel label`");
+});
+
+test("ingest of a log says what it gives each field, and what it leaves out", async () => {
+  const task = {
+    name: "mail",
+    input: "text",
+    fields: {
+      topic: { instructions: "About what?", output: { kind: "choice", choices: ["bill", "parcel"] } },
+      urgent: { instructions: "Does it hurry?", output: { kind: "predicate" } },
+    },
+    teacher: { model: "compatible/none", baseUrl: "http://127.0.0.1:1/v1" },
+  };
+  await write("flywheel.config.json", JSON.stringify(task));
+  const log = (name: string, outputs: readonly unknown[]) =>
+    write(name, outputs.map((output, n) => JSON.stringify({ input: `${name} ${n}`, output })).join("\n"));
+  const topics = await log("topics.jsonl", [{ topic: "bill" }, { topic: "parcel" }]);
+  const one = await flywheel("--dir", root, "ingest", topics);
+  expect(one.code).toBe(0);
+  expect(one.stdout).toContain("2 answers are labels (0 in every field), 2 of them the teacher's");
+  expect(one.stdout).toMatch(/^ {2}topic: 2 labels, 0 answers without one$/m);
+  expect(one.stdout).toMatch(/^ {2}urgent: 0 labels, 2 answers without one$/m);
+  expect(one.stdout).toContain('✗ line 1: "urgent: left out"');
+  expect(one.stdout).toMatch(/^note: 2 answers leave a field out/m);
+  expect(one.stdout).toMatch(/^next: `flywheel plan`, then `flywheel label`$/m);
+  const whole = await log("whole.jsonl", [{ topic: "bill", urgent: true }]);
+  const both = await flywheel("--dir", root, "ingest", whole);
+  expect(both.stdout).toContain("1 answers are labels (1 in every field), 1 of them the teacher's");
+  expect(both.stdout).toMatch(/^next: `flywheel train` on the answers of the log/m);
+});
+
 test("scan needs no workspace: a log in, a page and one JSON value out", async () => {
   const line = (n: number) => ({
     input: `Case ${n}: ${n % 2 ? "a refund, please" : "where is my parcel"}`,
