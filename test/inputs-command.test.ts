@@ -126,3 +126,26 @@ test("scan needs no workspace: a log in, a page and one JSON value out", async (
   expect(await readFile(page, "utf8")).toContain("of these 1,000 calls could be answered locally");
   expect((await flywheel("scan", log, "--price", "cheap")).code).toBe(2);
 }, 30_000);
+
+test("scan has a line for each answer of a call, and takes those that are named alone", async () => {
+  const line = (n: number) => ({
+    input: `Case ${n}: ${n % 2 ? "a refund, please" : "where is my parcel"}, ${n % 3 ? "at once" : "some day"}`,
+    output: { topic: n % 2 ? "refund" : "shipping", urgent: n % 3 !== 0, reason: `because of ${n}` },
+  });
+  const log = await write("log.jsonl", Array.from({ length: 1_000 }, (_, n) => JSON.stringify(line(n))).join("\n"));
+  const page = join(root, "scan.html");
+  const { code, stdout } = await flywheel("scan", log, "--out", page);
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/^ {2}1000 calls, 2 answers each, all of them local in \d/m);
+  expect(stdout).toMatch(/^ {4}topic: 2 labels, as the LLM 100.0 %, local in \d/m);
+  expect(stdout).toMatch(/^ {4}urgent: 2 labels, as the LLM 100.0 %, local in \d/m);
+  expect(stdout).toMatch(/^ {4}left out: reason \(free answers/m);
+  const one = await flywheel("--json", "scan", log, "--out", page, "--field", "urgent");
+  const [decision] = JSON.parse(one.stdout).decisions;
+  expect(decision.fields).toHaveLength(1);
+  expect(decision.fields[0]).toMatchObject({ name: "urgent", labels: [{ value: "true" }, { value: "false" }] });
+  expect(decision.fields[0]).not.toHaveProperty("curve");
+  const none = await flywheel("--json", "scan", log, "--out", page, "--field", "colour");
+  expect([none.code, JSON.parse(none.stdout).error.code]).toEqual([1, "scan_no_decisions"]);
+  expect(JSON.parse(none.stdout).error.hint).toContain("--field counts colour alone");
+}, 30_000);
