@@ -71,8 +71,6 @@ test("ingest fails where every row is rejected, and sends nobody on to label not
   expect(stdout).toContain("2 records: 0 new rows, 0 duplicates, 0 unchanged, 2 rejected");
   expect(stdout).toMatch(/^next: mend what was rejected and ingest again/m);
   expect(stdout).not.toContain("flywheel label");
-  const told = await flywheel("--dir", root, "--json", "ingest", bad);
-  expect([told.code, JSON.parse(told.stdout).rejected]).toEqual([1, 2]);
   const mixed = await write("mixed.csv", "age,plan\n41,gold\nyoung,basic\n");
   const some = await flywheel("--dir", root, "ingest", mixed);
   expect(some.code).toBe(0);

@@ -196,6 +196,19 @@ describe("scores as numbers", () => {
     expect(await wordsOf("score 0")).toBe("bill true –");
   });
 
+  test("of one output are labels where a level is called so and nothing else is", () => {
+    const fields = fieldsOf(moodTask({ output: { kind: "score", levels: ["1", "2", "3"] } }));
+    const given = ['{"score":2}', "3", '{"score":2,"confidence":1}', '{"score":"3","confidence":1}', '{"score":0}'];
+    const read = given.map((text) => readAnswer(fields, { kind: "text", text }, () => true).get(""));
+    expect(read.map((one) => (one && !isUnread(one) ? one.value : undefined))).toEqual([
+      "2",
+      "3",
+      undefined,
+      "3",
+      undefined,
+    ]);
+  });
+
   test("are labels where levels are called so; what other prompts of the log count does not matter", async () => {
     const own = taskOf(["1", "2", "3"]);
     const summary = await run(

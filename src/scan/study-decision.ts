@@ -138,8 +138,8 @@ async function studyField({ scope, field, calls, inputs }: FieldSources, options
 /** Fields are called by number: what a log calls them need not be a name that a task may have. */
 function taskOf({ prompt, fields }: FoundDecision): FieldsTask {
   const instructions = prompt.trim() || "As in the log.";
-  // A first look takes seconds: few labels leave time to choose between two strengths of the penalty, many do not.
-  const isFew = fields.every(({ labels }) => labels.length <= FEW_LABELS);
+  // A first look takes seconds: one field of few labels leaves time to choose between two strengths of the penalty.
+  const isFew = fields.length === 1 && fields.every(({ labels }) => labels.length <= FEW_LABELS);
   return defineFieldsTask({
     name: "decision",
     input: "text",

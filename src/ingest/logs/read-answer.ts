@@ -80,9 +80,13 @@ function readOne(task: Task, text: string): LabelValue | undefined {
   const json = parseJson(bare);
   if (!isObject(json))
     return normaliseLabel(task, typeof json === "string" || typeof json === "boolean" ? String(json) : bare);
-  const labels = Object.values(json).flatMap((value) =>
-    isWord(value) ? (normaliseLabel(task, String(value)) ?? []) : [],
-  );
+  const labelsOf = (isMeant: (value: unknown) => boolean) =>
+    Object.values(json)
+      .filter(isMeant)
+      .flatMap((value) => normaliseLabel(task, String(value)) ?? []);
+  const words = labelsOf(isWord);
+  // Scores alone: of other tasks, a number beside the answer is how sure the model was.
+  const labels = words.length === 0 && task.output.kind === "score" ? labelsOf(Number.isFinite) : words;
   return new Set(labels).size === 1 ? labels[0] : undefined;
 }
 
