@@ -83,7 +83,7 @@ export function annotationsOf(
   { given, failure, usage, costUsd, latencyMs }: Judged,
 ): readonly TeacherAnnotation[] {
   return fields.map((field, index) => {
-    const said = given[field];
+    const said = Object.hasOwn(given, field) ? given[field] : undefined;
     const part = (amount: number) => partOf(amount, index, fields.length);
     return {
       ...base,

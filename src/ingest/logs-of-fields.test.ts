@@ -168,6 +168,25 @@ describe("a JSON answer with a property for each field", () => {
     expect(await annotationsOf("a")).toEqual(before);
   });
 
+  test("may leave out a field whose name every object has", async () => {
+    const own = defineFieldsTask({
+      name: "buildings",
+      input: "text",
+      fields: {
+        constructor: { instructions: "Who built it?", output: { kind: "choice" as const, choices: ["us", "them"] } },
+        tall: { instructions: "Is it tall?", output: { kind: "predicate" } },
+      },
+      teacher: { model: "openai/gpt-4o-mini" },
+    });
+    const { log } = await run([chat("a", { tall: true }), chat("b", { tall: false, constructor: "us" })], own);
+    expect(log?.fields).toEqual({
+      constructor: { answered: 1, unreadable: 1 },
+      tall: { answered: 2, unreadable: 0 },
+    });
+    const [annotation] = await store.field("constructor").annotations.ofRow(idOf("a"));
+    expect(annotation).toMatchObject({ failure: { code: "log_answer_unreadable" } });
+  });
+
   test("of another task is left out by its prompt; where all are, the log is refused and says what is looked for", async () => {
     const other = [0, 1].map((n) => chat(`c ${n}`, { summary: "long", topic: "weather" }, "Summarise."));
     const ours = chat("a", { topic: "bill", needs_reply: true, mood: "calm" });

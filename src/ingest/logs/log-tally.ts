@@ -1,6 +1,6 @@
 /** @file What the calls of a log amount to: how many answers are labels, of which field, and whose they are. */
 
-import { hasFields } from "../../fields.ts";
+import { fieldNames, hasFields } from "../../fields.ts";
 import type { AnyTask } from "../../task.ts";
 import { lineOf } from "../gold-cell.ts";
 import { inField } from "../gold-labels.ts";
@@ -24,8 +24,8 @@ export type LogTally = {
 
 export function createLogTally(task: AnyTask): LogTally {
   const unreadable = createProblems();
-  const models: Record<string, number> = {};
-  const fields: Record<string, { answered: number; unreadable: number }> = {};
+  const models = new Map<string, number>();
+  const fields = new Map(fieldNames(task).map((name) => [name, { answered: 0, unreadable: 0 }]));
   const count = { calls: 0, answered: 0, complete: 0, other: 0, fromTeacher: 0 };
   return {
     add({ read, source, isTeacher, model = "unnamed" }) {
@@ -34,18 +34,20 @@ export function createLogTally(task: AnyTask): LogTally {
       count.answered += Number(isAnswered(read));
       count.complete += Number(unread.length === 0);
       count.fromTeacher += Number(isAnswered(read) && isTeacher);
-      models[model] = (models[model] ?? 0) + 1;
+      models.set(model, (models.get(model) ?? 0) + 1);
       if (unread.length > 0) unreadable.add(lineOf(source), wordsOf(unread));
-      for (const [name, one] of read) {
-        fields[name] ??= { answered: 0, unreadable: 0 };
-        fields[name][isUnread(one) ? "unreadable" : "answered"]++;
-      }
+      for (const [name, one] of read) fields.get(name)![isUnread(one) ? "unreadable" : "answered"]++;
     },
     addOther(calls) {
       count.other += calls;
     },
-    summary: () => ({ ...count, ...(hasFields(task) && { fields }), models, unreadable: unreadable.summary() }),
-    notes: () => [...foreignNotes(task, count, Object.keys(models)), ...partialNotes(count)],
+    summary: () => ({
+      ...count,
+      ...(hasFields(task) && { fields: Object.fromEntries(fields) }),
+      models: Object.fromEntries(models),
+      unreadable: unreadable.summary(),
+    }),
+    notes: () => [...foreignNotes(task, count, [...models.keys()]), ...partialNotes(count)],
   };
 }
 
