@@ -83,7 +83,7 @@ export function annotationsOf(
   { given, failure, usage, costUsd, latencyMs }: Judged,
 ): readonly TeacherAnnotation[] {
   return fields.map((field, index) => {
-    const said = given[field];
+    const said = Object.hasOwn(given, field) ? given[field] : undefined;
     const part = (amount: number) => partOf(amount, index, fields.length);
     return {
       ...base,
@@ -110,3 +110,13 @@ export const givenIn = (answer: TeacherAnswer | TeacherFieldsAnswer): Judged["gi
 export function partOf(amount: number, index: number, count: number): number {
   return Math.round((amount * (index + 1)) / count) - Math.round((amount * index) / count);
 }
+
+/** The fields that questions on the wire name, undefined for those that name none. */
+export const fieldsNamed = (
+  names: readonly (string | null | undefined)[],
+  fields: readonly string[],
+): readonly (string | undefined)[] => names.map((name) => fields.find((field) => field === name));
+
+/** What questions that name no field mean: the fields in their order, where there are as many. */
+export const fieldsByPlace = (questions: number, fields: readonly string[]): readonly string[] | undefined =>
+  questions === fields.length ? fields : undefined;

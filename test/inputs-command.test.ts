@@ -55,6 +55,56 @@ test("ingest shows the columns and their types, what was refused and where, and 
   expect(refused.stderr).toContain('columns.gold: "left"');
 });
 
+test("ingest fails where every row is rejected, and sends nobody on to label nothing", async () => {
+  const task = {
+    name: "churn",
+    input: "record",
+    instructions: "Will they leave?",
+    output: { kind: "predicate" },
+    columns: { features: { age: "number" } },
+    teacher: { model: "compatible/none", baseUrl: "http://127.0.0.1:1/v1" },
+  };
+  await write("flywheel.config.json", JSON.stringify(task));
+  const bad = await write("bad.csv", "age,plan\nold,gold\nyoung,basic\n");
+  const { code, stdout } = await flywheel("--dir", root, "ingest", bad);
+  expect(code).toBe(1);
+  expect(stdout).toContain("2 records: 0 new rows, 0 duplicates, 0 unchanged, 2 rejected");
+  expect(stdout).toMatch(/^next: mend what was rejected and ingest again/m);
+  expect(stdout).not.toContain("flywheel label");
+  const mixed = await write("mixed.csv", "age,plan\n41,gold\nyoung,basic\n");
+  const some = await flywheel("--dir", root, "ingest", mixed);
+  expect(some.code).toBe(0);
+  expect(some.stdout).toContain("next: `flywheel plan`, then `flywheel label`");
+});
+
+test("ingest of a log says what it gives each field, and what it leaves out", async () => {
+  const task = {
+    name: "mail",
+    input: "text",
+    fields: {
+      topic: { instructions: "About what?", output: { kind: "choice", choices: ["bill", "parcel"] } },
+      urgent: { instructions: "Does it hurry?", output: { kind: "predicate" } },
+    },
+    teacher: { model: "compatible/none", baseUrl: "http://127.0.0.1:1/v1" },
+  };
+  await write("flywheel.config.json", JSON.stringify(task));
+  const log = (name: string, outputs: readonly unknown[]) =>
+    write(name, outputs.map((output, n) => JSON.stringify({ input: `${name} ${n}`, output })).join("\n"));
+  const topics = await log("topics.jsonl", [{ topic: "bill" }, { topic: "parcel" }]);
+  const one = await flywheel("--dir", root, "ingest", topics);
+  expect(one.code).toBe(0);
+  expect(one.stdout).toContain("2 answers are labels (0 in every field), 2 of them the teacher's");
+  expect(one.stdout).toMatch(/^ {2}topic: 2 labels, 0 answers without one$/m);
+  expect(one.stdout).toMatch(/^ {2}urgent: 0 labels, 2 answers without one$/m);
+  expect(one.stdout).toContain('✗ line 1: "urgent: left out"');
+  expect(one.stdout).toMatch(/^note: 2 answers leave a field out/m);
+  expect(one.stdout).toMatch(/^next: `flywheel plan`, then `flywheel label`$/m);
+  const whole = await log("whole.jsonl", [{ topic: "bill", urgent: true }]);
+  const both = await flywheel("--dir", root, "ingest", whole);
+  expect(both.stdout).toContain("1 answers are labels (1 in every field), 1 of them the teacher's");
+  expect(both.stdout).toMatch(/^next: `flywheel train` on the answers of the log/m);
+});
+
 test("scan needs no workspace: a log in, a page and one JSON value out", async () => {
   const line = (n: number) => ({
     input: `Case ${n}: ${n % 2 ? "a refund, please" : "where is my parcel"}`,
@@ -73,4 +123,27 @@ test("scan needs no workspace: a log in, a page and one JSON value out", async (
   expect(result.levels.at(-1).savedPerMonthUsd.value).toBeGreaterThan(1_000);
   expect(await readFile(page, "utf8")).toContain("of these 1,000 calls could be answered locally");
   expect((await flywheel("scan", log, "--price", "cheap")).code).toBe(2);
+}, 30_000);
+
+test("scan has a line for each answer of a call, and takes those that are named alone", async () => {
+  const line = (n: number) => ({
+    input: `Case ${n}: ${n % 2 ? "a refund, please" : "where is my parcel"}, ${n % 3 ? "at once" : "some day"}`,
+    output: { topic: n % 2 ? "refund" : "shipping", urgent: n % 3 !== 0, reason: `because of ${n}` },
+  });
+  const log = await write("log.jsonl", Array.from({ length: 1_000 }, (_, n) => JSON.stringify(line(n))).join("\n"));
+  const page = join(root, "scan.html");
+  const { code, stdout } = await flywheel("scan", log, "--out", page);
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/^ {2}1000 calls, 2 answers each, all of them local in \d/m);
+  expect(stdout).toMatch(/^ {4}topic: 2 labels, as the LLM 100.0 %, local in \d/m);
+  expect(stdout).toMatch(/^ {4}urgent: 2 labels, as the LLM 100.0 %, local in \d/m);
+  expect(stdout).toMatch(/^ {4}left out: reason \(free answers/m);
+  const one = await flywheel("--json", "scan", log, "--out", page, "--field", "urgent");
+  const [decision] = JSON.parse(one.stdout).decisions;
+  expect(decision.fields).toHaveLength(1);
+  expect(decision.fields[0]).toMatchObject({ name: "urgent", labels: [{ value: "true" }, { value: "false" }] });
+  expect(decision.fields[0]).not.toHaveProperty("curve");
+  const none = await flywheel("--json", "scan", log, "--out", page, "--field", "colour");
+  expect([none.code, JSON.parse(none.stdout).error.code]).toEqual([1, "scan_no_decisions"]);
+  expect(JSON.parse(none.stdout).error.hint).toContain("--field counts colour alone");
 }, 30_000);

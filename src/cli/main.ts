@@ -73,6 +73,7 @@ program
   )
   .addOption(new Option("--format <format>", "of the log, where it is not recognised").choices(logFormats))
   .option("--out <file>", "the page to write", "flywheel-scan.html")
+  .option("--field <names...>", "of answers that hold several things, only these; all by default")
   .option("--per-month <calls>", "calls a month, where the log does not say", wholeNumber("--per-month"))
   .option("--price <in,out>", "dollars for a million tokens, where the model is not listed", priceOption)
   .action((path: string, options: Omit<ScanCommandOptions, "path">) =>

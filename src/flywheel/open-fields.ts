@@ -90,7 +90,11 @@ function toFieldsFlywheel(workspace: Workspace<FieldsTask>): FieldsFlywheel {
     task,
     store,
     seed,
-    ingest: (work) => ingest({ ...base, ...work }),
+    async ingest(work) {
+      const summary = await ingest({ ...base, ...work });
+      if (summary.log) for (const scope of scopes) await deriveLabels(scope);
+      return summary;
+    },
     plan: () => planLabelling(base),
     label: (work = {}) => labelRows({ ...base, ...work, teacher: teacher() }),
     exportReview: (what) => exportReview({ ...base, ...what }),

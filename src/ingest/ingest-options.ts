@@ -2,7 +2,7 @@
 
 import type { Clock, Progress } from "../contracts.ts";
 import type { Store } from "../store/contract.ts";
-import type { AnyTask, Task } from "../task.ts";
+import type { AnyTask } from "../task.ts";
 import type { LogFormat } from "./logs/logged-call.ts";
 import type { TableFormat } from "./tables/table.ts";
 
@@ -32,6 +32,3 @@ export type IngestOptions = {
   readonly fetch?: typeof globalThis.fetch;
   readonly signal?: AbortSignal | undefined;
 };
-
-/** Of a log, whose answers are read as those of one question. */
-export type LogOptions = IngestOptions & { readonly task: Task };

@@ -133,7 +133,7 @@ async function write(outcomes: readonly Outcome[], { store, clock }: IngestOptio
     rows.flatMap(({ row, gold: given = [] }) => given.map((one) => ({ rowId: row.id, ...one }))),
     ({ field }) => field,
   );
-  const annotations = rows.flatMap(({ annotation }) => annotation ?? []);
+  const annotations = rows.flatMap(({ annotations: given = [] }) => given);
   await Promise.all([
     store.files.put(rows.flatMap(({ file }) => file ?? [])),
     store.rows.reject(rejections),

@@ -14,8 +14,8 @@ export type Outcome =
       readonly file?: SeenFile;
       /** By field; of a task of one output, of the field without a name. */
       readonly gold?: readonly { readonly field: string; readonly value: LabelValue }[];
-      /** An answer that came with the row, from a log. */
-      readonly annotation?: TeacherAnnotation;
+      /** The answer that came with the row from a log, an annotation for each field. */
+      readonly annotations?: readonly TeacherAnnotation[];
     }
   | { readonly kind: "unchanged" }
   | Exclude<Finding, { readonly kind: "file" }>;

@@ -3,13 +3,12 @@
 import { isUtf8 } from "node:buffer";
 import { readFile } from "node:fs/promises";
 import { FlywheelError } from "../errors.ts";
-import { hasFields } from "../fields.ts";
 import type { SeenFile } from "../store/contract.ts";
 import type { Candidate, Finding } from "./candidate.ts";
 import { createColumnProfile } from "./column-profile.ts";
 import { createGoldReader } from "./gold-cell.ts";
 import { isUnchanged, withKnown } from "./images.ts";
-import type { IngestOptions, LogOptions } from "./ingest-options.ts";
+import type { IngestOptions } from "./ingest-options.ts";
 import type { LogReader } from "./logs/log-reader.ts";
 import { isTableFormat, logFormatOf, openLog } from "./logs/open-log.ts";
 import type { InputSource, Outcome } from "./outcome.ts";
@@ -38,7 +37,7 @@ export function openTexts(place: Place, options: IngestOptions): InputSource {
   async function openReader(file: TableFile, table: Table, records: readonly TableRecord[]): Promise<RecordReader> {
     const format = logFormatOf(options, file, records);
     if (format) {
-      log = await openLog({ file, format }, ofOneOutput(options));
+      log = await openLog({ file, format }, options);
       return log;
     }
     const columns = table.columns ?? columnsOf(records);
@@ -85,15 +84,6 @@ export function openTexts(place: Place, options: IngestOptions): InputSource {
     gold: gold.summary,
     log: () => log?.summary(),
   };
-}
-
-/** @throws FlywheelError `log_of_fields`: which of a logged answer's words is which field's is not known */
-function ofOneOutput(options: IngestOptions): LogOptions {
-  const { task } = options;
-  if (!hasFields(task)) return { ...options, task };
-  throw new FlywheelError("log_of_fields", `logs are read for tasks of one output; "${task.name}" has several fields`, {
-    hint: "make a table of the log's inputs and ingest that (--format csv where it is taken for a log), or give the field that the log answers a task of its own",
-  });
 }
 
 function readOr(reader: RecordReader, record: TableRecord): readonly Outcome[] {

@@ -6,10 +6,10 @@ import { legend } from "../report/charts/marks.ts";
 import { riskCoverageFrame, thinned } from "../report/charts/risk-coverage.ts";
 import { colours } from "../report/charts/theme.ts";
 import { percent, sample } from "../report/format.ts";
-import type { DecisionStudy } from "./study-decision.ts";
+import type { FieldStudy } from "./study-decision.ts";
 
-/** @param nth makes its name its own on the page, from 1 */
-export function decisionChart({ curve, levels, agreement }: DecisionStudy, nth: number): Chart {
+/** @param nth makes its name its own on the page */
+export function decisionChart({ curve, levels, agreement }: FieldStudy, nth: string): Chart {
   const points = thinned(curve, 300);
   const certified = levels.flatMap(({ risk, coverage, bound }) =>
     bound === undefined ? [] : [{ coverage: coverage.value, risk: bound, allowed: risk }],

@@ -3,21 +3,29 @@
  * (summaries, drafts, chats) no student of ours can take over.
  */
 
-import type { LoggedAnswer, LoggedCall } from "../ingest/logs/logged-call.ts";
+import type { Judgement, LoggedAnswer, LoggedCall } from "../ingest/logs/logged-call.ts";
 import type { LabelValue } from "../records.ts";
 import { foldLabel } from "../task.ts";
 
 export type DecisionCall = {
   readonly call: LoggedCall;
   readonly text: string;
-  /** Absent where the answer is none of the labels. */
-  readonly label: LabelValue | undefined;
+  /** By field; without those whose answer is none of their labels. */
+  readonly labels: ReadonlyMap<string, LabelValue>;
 };
 
-/** A prompt whose calls are a decision. */
+/** One of the things that a call decides: a property of its JSON answer, a question, or, without a name, the answer as such. */
+export type FoundField = {
+  readonly name: string;
+  readonly labels: readonly { readonly value: LabelValue; readonly calls: number }[];
+};
+
+/** A prompt whose calls are a decision, or several at once. */
 export type FoundDecision = {
   readonly prompt: string;
-  readonly labels: readonly { readonly value: LabelValue; readonly calls: number }[];
+  readonly fields: readonly FoundField[];
+  /** What the answers hold besides, and why it is no decision. */
+  readonly rest: readonly { readonly name: string; readonly why: string }[];
   readonly calls: readonly DecisionCall[];
 };
 
@@ -32,39 +40,65 @@ const MAX_LABELS = 100;
 const MAX_LABEL_CHARACTERS = 80;
 /** Share of the calls that the labels must answer. */
 const MOST = 0.9;
+/** A field that fewer of the calls hold is not worth a word. */
+const LEAST_KEPT = 0.1;
+/** Fields of one prompt that are studied. */
+const MAX_FIELDS = 8;
 /** An answer that is seen less often is no label but a slip. */
 const LEAST_SEEN = { calls: 3, share: 0.001 };
 
-/** Most frequent prompts first. */
-export function findDecisions(calls: readonly LoggedCall[]): Found {
+/**
+ * Most frequent prompts first.
+ * @param wanted the fields that count; all where absent
+ */
+export function findDecisions(calls: readonly LoggedCall[], wanted?: readonly string[]): Found {
   const groups = [...Map.groupBy(calls, ({ prompt }) => prompt)].toSorted((a, b) => b[1].length - a[1].length);
-  const judged = groups.map(([prompt, group]) => judge(prompt, group));
+  const judged = groups.map(([prompt, group]) => judge(prompt, group, wanted));
   return {
-    decisions: judged.flatMap((one) => ("labels" in one ? one : [])),
+    decisions: judged.flatMap((one) => ("fields" in one ? one : [])),
     others: judged.flatMap((one) => ("why" in one ? one : [])),
   };
 }
 
-function judge(prompt: string, calls: readonly LoggedCall[]): FoundDecision | OtherPrompt {
+function judge(
+  prompt: string,
+  calls: readonly LoggedCall[],
+  wanted: readonly string[] | undefined,
+): FoundDecision | OtherPrompt {
   const other = (why: string): OtherPrompt => ({ prompt, calls: calls.length, why });
   if (calls.length < LEAST_CALLS) return other(`fewer than ${LEAST_CALLS} calls`);
   const texts = calls.map(({ input }) => textOf(input));
   if (texts.filter((text) => text !== undefined).length < MOST * calls.length) return other("the inputs are no texts");
   const answers = calls.map(({ answer }) => valuesOf(answer));
-  const best = bestField(answers);
-  if (!best) return other("free answers: no few words that come again and again");
-  if (best.labels.size < 2) return other(`always the same answer, "${[...best.labels.values()][0]?.value ?? ""}"`);
-  const { field, labels } = best;
+  const seen = judgeFields(answers, wanted);
+  const decided = seen.flatMap((one) => ("labels" in one ? one : []));
+  if (decided.length === 0) return other(whyNone(seen));
+  const fields = decided.slice(0, MAX_FIELDS);
   return {
     prompt,
-    labels: [...labels.values()].toSorted((a, b) => b.calls - a.calls),
+    fields: fields.map(({ name, labels }) => ({
+      name,
+      labels: [...labels.values()].toSorted((a, b) => b.calls - a.calls),
+    })),
+    rest: [
+      ...seen.flatMap((one) => ("why" in one ? one : [])),
+      ...decided.slice(MAX_FIELDS).map(({ name }) => ({ name, why: `not looked at: more than ${MAX_FIELDS} fields` })),
+    ],
     calls: calls.flatMap((call, index) => {
-      const [text, value] = [texts[index], answers[index]!.get(field)];
-      return text === undefined
-        ? []
-        : { call, text, label: value === undefined ? undefined : labels.get(foldLabel(value))?.value };
+      const text = texts[index];
+      return text === undefined ? [] : { call, text, labels: labelsOf(answers[index]!, fields) };
     }),
   };
+}
+
+function labelsOf(values: Values, fields: readonly Decided[]): ReadonlyMap<string, LabelValue> {
+  return new Map(
+    fields.flatMap(({ name, labels }) => {
+      const value = values.get(name);
+      const label = value === undefined ? undefined : labels.get(foldLabel(value))?.value;
+      return label === undefined ? [] : [[name, label] as const];
+    }),
+  );
 }
 
 function textOf(input: unknown): string | undefined {
@@ -76,22 +110,26 @@ function textOf(input: unknown): string | undefined {
 /** The bare answer, and of a JSON object its fields. */
 const BARE = "";
 
-function valuesOf(answer: LoggedAnswer): ReadonlyMap<string, string> {
+/** By field; undefined where it is no short word. */
+type Values = ReadonlyMap<string, string | undefined>;
+
+function valuesOf(answer: LoggedAnswer): Values {
   if (answer.kind === "failed") return new Map();
-  if (answer.kind === "decision") return new Map([[BARE, answer.value]]);
+  if (answer.kind === "decision") return judgementsOf(answer.given);
   const bare = /^\s*```(?:json)?\s*([\s\S]*?)```\s*$/.exec(answer.text)?.[1] ?? answer.text;
   const json = parseJson(bare.trim());
-  if (typeof json !== "object" || json === null) return onlyShort([[BARE, bare.trim()]]);
-  return onlyShort(
-    Object.entries(json).flatMap(([key, value]) => (isWord(value) ? [[key, String(value)] as const] : [])),
-  );
+  if (typeof json !== "object" || json === null) return new Map([[BARE, shortWord(bare.trim())]]);
+  return new Map(Object.entries(json).map(([key, value]) => [key, shortWord(value)]));
 }
 
-const isWord = (value: unknown): boolean =>
-  typeof value === "string" || typeof value === "boolean" || Number.isInteger(value);
+function shortWord(value: unknown): string | undefined {
+  const word = typeof value === "string" || typeof value === "boolean" || Number.isInteger(value) ? String(value) : "";
+  return word === "" || word.length > MAX_LABEL_CHARACTERS ? undefined : word;
+}
 
-const onlyShort = (pairs: readonly (readonly [string, string])[]): ReadonlyMap<string, string> =>
-  new Map(pairs.filter(([, value]) => value !== "" && value.length <= MAX_LABEL_CHARACTERS));
+function judgementsOf(given: ReadonlyMap<string, Judgement>): Values {
+  return new Map([...given].map(([name, said]) => [name, "value" in said ? shortWord(said.value) : undefined]));
+}
 
 function parseJson(text: string): unknown {
   if (!/^[[{"]/.test(text)) return undefined;
@@ -104,18 +142,30 @@ function parseJson(text: string): unknown {
 
 type Labels = ReadonlyMap<string, { readonly value: LabelValue; readonly calls: number }>;
 
-/** The field whose few values answer most calls; the one with more values where several do: it says more. */
-function bestField(
-  answers: readonly ReadonlyMap<string, string>[],
-): { readonly field: string; readonly labels: Labels } | undefined {
-  const fields = new Set(answers.flatMap((values) => [...values.keys()]));
-  const candidates = [...fields].flatMap((field) => {
-    const labels = labelsIn(answers.flatMap((values) => values.get(field) ?? []));
-    const covered = [...labels.values()].reduce((sum, { calls }) => sum + calls, 0);
-    return labels.size > 0 && labels.size <= MAX_LABELS && covered >= MOST * answers.length ? [{ field, labels }] : [];
-  });
-  return candidates.toSorted((a, b) => b.labels.size - a.labels.size)[0];
+type Decided = { readonly name: string; readonly labels: Labels };
+type Seen = Decided | { readonly name: string; readonly why: string };
+
+/** Of the fields that the answers hold, in order of appearance, those whose few values answer most calls. */
+function judgeFields(answers: readonly Values[], wanted: readonly string[] | undefined): readonly Seen[] {
+  const names = [...new Set(answers.flatMap((values) => [...values.keys()]))];
+  return names
+    .filter((name) => answers.filter((values) => values.has(name)).length >= LEAST_KEPT * answers.length)
+    .filter((name) => wanted === undefined || wanted.includes(name))
+    .map((name) => judgeField(name, answers));
 }
+
+function judgeField(name: string, answers: readonly Values[]): Seen {
+  const labels = labelsIn(answers.flatMap((values) => values.get(name) ?? []));
+  const covered = [...labels.values()].reduce((sum, { calls }) => sum + calls, 0);
+  if (labels.size === 0 || labels.size > MAX_LABELS || covered < MOST * answers.length) return { name, why: FREE };
+  const [only] = labels.values();
+  return labels.size > 1 ? { name, labels } : { name, why: `always the same answer, "${only?.value ?? ""}"` };
+}
+
+const FREE = "free answers: no few words that come again and again";
+
+const whyNone = (seen: readonly Seen[]): string =>
+  seen.flatMap((one) => ("why" in one && one.why !== FREE ? one.why : []))[0] ?? FREE;
 
 /** Spellings that a task would not tell apart are one label, called as it is called most. */
 function labelsIn(values: readonly string[]): Labels {

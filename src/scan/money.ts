@@ -1,6 +1,6 @@
 /** @file What the calls of a log cost, and what a month of them costs, from list prices and the tokens that the log counted. */
 
-import type { LoggedCall } from "../ingest/logs/logged-call.ts";
+import type { LoggedAnswer, LoggedCall } from "../ingest/logs/logged-call.ts";
 import { costOf, PRICES_AS_OF, type Price, priceOf } from "../label/prices.ts";
 import { expectedTextTokens } from "../label/tokens.ts";
 import type { Usage } from "../records.ts";
@@ -47,9 +47,14 @@ function withProvider(model: string): string {
 
 function usageOf({ usage, prompt, input, answer }: LoggedCall): Usage {
   if (usage.inputTokens > 0) return usage;
-  const words = answer.kind === "text" ? answer.text : answer.kind === "decision" ? answer.value : "";
   return {
     inputTokens: expectedTextTokens(`${prompt}${typeof input === "string" ? input : JSON.stringify(input ?? "")}`),
-    outputTokens: expectedTextTokens(words),
+    outputTokens: expectedTextTokens(wordsOf(answer)),
   };
+}
+
+function wordsOf(answer: LoggedAnswer): string {
+  if (answer.kind === "text") return answer.text;
+  const given = answer.kind === "decision" ? [...answer.given.values()] : [];
+  return given.map((said) => ("value" in said ? said.value : "")).join(" ");
 }

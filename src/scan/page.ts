@@ -9,7 +9,7 @@ import { contentSecurityPolicy } from "../report/page/script.ts";
 import { styleSheet } from "../report/page/style.ts";
 import { decisionChart } from "./chart.ts";
 import { HEADLINE_RISK, type ScanLevel, type ScanResult } from "./scan.ts";
-import type { DecisionStudy } from "./study-decision.ts";
+import type { DecisionStudy, FieldStudy } from "./study-decision.ts";
 
 export function renderScan(result: ScanResult): string {
   const title = headlineOf(result);
@@ -58,7 +58,11 @@ export function headlineOf(result: ScanResult): string {
 
 function explanation({ decisions, delta }: ScanResult): string {
   const risk = percent(HEADLINE_RISK, 0);
-  return `${plural(decisions.length, "prompt")} in this log ${decisions.length === 1 ? "is" : "are"} decisions: the LLM answers with one of a few labels. A small model learned from the log itself, and was then tried on calls that it had not seen. Where it is sure it can answer alone; at most ${risk} of a decision’s calls would then be answered otherwise than by the LLM, with probability ${percent(1 - delta, 0)}. The rest still go to the LLM.`;
+  const isSeveral = decisions.some(({ fields }) => fields.length > 1);
+  const several = isSeveral
+    ? " Where a call has several answers, each has a model and this promise of its own, and only calls with all of them sure are counted as answered."
+    : "";
+  return `${plural(decisions.length, "prompt")} in this log ${decisions.length === 1 ? "is" : "are"} decisions: the LLM answers with one of a few labels. A small model learned from the log itself, and was then tried on calls that it had not seen. Where it is sure it can answer alone; at most ${risk} of a decision’s calls would then be answered otherwise than by the LLM, with probability ${percent(1 - delta, 0)}. The rest still go to the LLM.${several}`;
 }
 
 function keyFigures(result: ScanResult): Html {
@@ -106,7 +110,7 @@ function levelsPart(result: ScanResult): Html {
     {
       id: "levels",
       title: "How much at which risk",
-      lead: "The less risk is allowed, the more calls go on to the LLM. Of each decision’s calls at most this share is answered locally and otherwise than the LLM would; it is a choice, and can be changed at any time.",
+      lead: "The less risk is allowed, the more calls go on to the LLM. Of each decision’s calls at most this share is answered locally and otherwise than the LLM would, in each of its answers where it has several; it is a choice, and can be changed at any time.",
     },
     table({
       caption: "All decisions together; the shaded row is the one quoted above",
@@ -136,25 +140,81 @@ function moneyCells({ savedPerMonthUsd: saved, paysFromPerMonth: from }: ScanLev
 const SHOWN_LABELS = 5;
 
 function decisionPart(decision: DecisionStudy, nth: number): Html {
-  const { prompt, calls, labels, levels } = decision;
-  const shown = labels
-    .slice(0, SHOWN_LABELS)
-    .map(({ value, calls: n }, tone) => ({ name: shorten(value, 40), count: n, tone: Math.min(tone, 3) }));
-  const rest = labels.slice(SHOWN_LABELS).reduce((sum, label) => sum + label.calls, 0);
+  const { prompt, calls, fields } = decision;
+  const [field] = fields;
+  const isOne = fields.length === 1;
   return section(
     {
       id: `decision-part-${nth}`,
       title: `Decision ${nth}: ${shorten(firstLine(prompt), 70)}`,
-      lead: `${count(calls)} calls, ${count(labels.length)} labels.`,
+      lead: isOne ? `${count(calls)} calls, ${count(field!.labels.length)} labels.` : severalLead(decision),
     },
     html`<p><q>${shorten(prompt.trim() || "(no instructions in the log)", 400)}</q></p>`,
-    entries(factsOf(decision)),
+    restPart(decision),
+    isOne ? fieldBody(decision, field!, `${nth}`) : severalBody(decision, nth),
+  );
+}
+
+const severalLead = ({ calls, fields }: DecisionStudy): string =>
+  `${count(calls)} calls, each with ${count(fields.length)} answers: ${fields.map(({ name }) => nameOf(name)).join(", ")}. Each has a model of its own; a call needs no LLM only where all of them are sure.`;
+
+const nameOf = (name: string): string => shorten(name || "the answer", 40);
+
+/** What a local answer would lack. */
+function restPart({ rest }: DecisionStudy): Html {
+  if (rest.length === 0) return none;
+  const named = rest.map(({ name, why }) => `${nameOf(name)} (${why})`).join("; ");
+  return html`<p class="note">The LLM’s answers also hold what no model here would give: ${named}.</p>`;
+}
+
+/** All of them together, a line for each, and then each for itself. */
+function severalBody(decision: DecisionStudy, nth: number): readonly Html[] {
+  const { fields, whole } = decision;
+  const nthLevel = whole.findIndex(({ risk }) => risk === HEADLINE_RISK);
+  return [
+    table({
+      caption: `Answered locally where each may differ from the LLM in at most ${percent(HEADLINE_RISK, 0)} of the calls`,
+      columns: [
+        { name: "Answer" },
+        { name: "Labels", numeric: true },
+        { name: "As the LLM, on all held-out calls", numeric: true },
+        { name: "Answered locally", numeric: true },
+      ],
+      rows: [
+        ...fields.map(({ name, labels, agreement, levels }) => ({
+          cells: [nameOf(name), count(labels.length), share(agreement), share(levels[nthLevel]!.coverage)],
+        })),
+        { cells: ["all of them at once", "", "", share(whole[nthLevel]!.coverage)], marked: true },
+      ],
+    }),
+    table({
+      caption: "Calls that need no LLM, for all answers were sure",
+      columns: [{ name: "Risk of each, at most" }, { name: "Answered locally", numeric: true }],
+      rows: whole.map(({ risk, coverage }) => ({
+        cells: [percent(risk, 0), share(coverage)],
+        marked: risk === HEADLINE_RISK,
+      })),
+    }),
+    ...fields.map(
+      (field, index) => html`<h3>${nameOf(field.name)}</h3>${fieldBody(decision, field, `${nth}-${index + 1}`)}`,
+    ),
+  ];
+}
+
+function fieldBody(decision: DecisionStudy, field: FieldStudy, nth: string): readonly Html[] {
+  const { labels, levels } = field;
+  const shown = labels
+    .slice(0, SHOWN_LABELS)
+    .map(({ value, calls: n }, tone) => ({ name: shorten(value, 40), count: n, tone: Math.min(tone, 3) }));
+  const rest = labels.slice(SHOWN_LABELS).reduce((sum, label) => sum + label.calls, 0);
+  return [
+    entries(factsOf(decision, field)),
     partsBar("What the LLM answered", [
       ...shown,
       ...(rest > 0 ? [{ name: `${labels.length - SHOWN_LABELS} other labels`, count: rest, tone: 4 }] : []),
     ]),
     html`<div class="figures">
-${figure(decisionChart(decision, nth), { half: true, caption: "Green: certified, for calls that nobody has seen yet." })}
+${figure(decisionChart(field, nth), { half: true, caption: "Green: certified, for calls that nobody has seen yet." })}
 ${table({
   caption: "Certified on calls that the model had not seen",
   columns: [{ name: "Risk, at most" }, { name: "Answered locally", numeric: true }],
@@ -169,12 +229,13 @@ ${table({
   })),
 })}
 </div>`,
-  );
+  ];
 }
 
 const firstLine = (prompt: string): string => prompt.trim().split("\n", 1)[0] || "no instructions";
 
-function factsOf({ agreement, consistency, inputs, calls, trainingRows, trainingMs }: DecisionStudy): readonly Entry[] {
+function factsOf({ inputs, calls }: DecisionStudy, field: FieldStudy): readonly Entry[] {
+  const { agreement, consistency, trainingRows, trainingMs } = field;
   return [
     { name: "The model says what the LLM said, on all held-out calls", value: share(agreement) },
     ...(consistency ? [{ name: "The LLM says the same of the same input again", value: share(consistency) }] : []),
@@ -213,7 +274,7 @@ function methodPart(result: ScanResult): Html {
   return section(
     { id: "method", title: "How this was found out" },
     html`<ul class="assumptions">${assumptionsOf(result).map((line) => html`<li>${line}</li>`)}</ul>`,
-    html`<p>To do it for good: <code>flywheel init</code>, set <code>input: "text"</code>, the instructions and the choices of a decision above, then <code>flywheel ingest ${result.source}</code> and <code>flywheel train</code>.</p>`,
+    html`<p>To do it for good: <code>flywheel init</code>, set <code>input: "text"</code>, the instructions and the choices of a decision above (as <code>fields</code> where it has several answers), then <code>flywheel ingest ${result.source}</code> and <code>flywheel train</code>.</p>`,
   );
 }
 

@@ -3,7 +3,9 @@
 import { normalize } from "node:path";
 import type { Progress } from "../contracts.ts";
 import { FlywheelError } from "../errors.ts";
+import { textAt } from "../ingest/logs/fields.ts";
 import type { LogFormat, LoggedCall } from "../ingest/logs/logged-call.ts";
+import type { QuestionMatcher } from "../ingest/logs/match-questions.ts";
 import { type CallReader, createCallReader, recogniseLog } from "../ingest/logs/recognise.ts";
 import { formatOf, openTable } from "../ingest/tables/open-table.ts";
 import type { TableRecord } from "../ingest/tables/table.ts";
@@ -58,12 +60,18 @@ const openLog = (path: string, source: string) => openTable({ path, source, form
 
 async function recognise({ path, format }: TrafficOptions, source: string) {
   const found = format ?? recogniseLog(await firstRecords(path, source));
-  const anything = { knows: () => true, requests: new Map() };
-  if (found) return { format: found, readCalls: createCallReader(found, anything) };
+  if (found)
+    return { format: found, readCalls: createCallReader(found, { match: everyQuestion, requests: new Map() }) };
   throw new FlywheelError("scan_no_log", `${source} is no log of calls that is known here`, {
     hint: "chat and Decisions logs, batch outputs, OpenTelemetry spans and {input, output} lines are read; say which with --format",
   });
 }
+
+/** All questions, by name; one alone is the answer as such. */
+const everyQuestion: QuestionMatcher = (questions) =>
+  questions.length === 1
+    ? [""]
+    : questions.map((question, index) => textAt(question, "name") ?? `question ${index + 1}`);
 
 async function firstRecords(path: string, source: string): Promise<readonly TableRecord["fields"][]> {
   const records: TableRecord["fields"][] = [];

@@ -26,15 +26,39 @@ const calls = (count: number, answerOf: (n: number) => string | LoggedAnswer, ch
   Array.from({ length: count }, (_, n) => call(n, answerOf(n), changes));
 
 describe("decisions are found", () => {
-  test("in bare words, whatever the spelling, and in the field of JSON that tells most apart", () => {
+  test("in bare words, whatever the spelling, and in the properties of JSON; what stands beside them is named", () => {
     const bare = calls(500, (n) => (n % 5 === 0 ? "Bad." : n % 2 === 0 ? "bad" : "Good"));
     expect(findDecisions(bare).decisions).toMatchObject([
-      { labels: [{ value: "bad", calls: 300 }, { value: "Good" }] },
+      { fields: [{ name: "", labels: [{ value: "bad", calls: 300 }, { value: "Good" }] }], rest: [] },
     ]);
     const json = calls(500, (n) => JSON.stringify({ ok: true, mood: ["a", "b", "c"][n % 3], why: `because ${n}` }));
     const [decision] = findDecisions(json).decisions;
-    expect(decision?.labels.map(({ value }) => value)).toEqual(["a", "b", "c"]);
-    expect(decision?.calls[4]).toMatchObject({ text: "input 4", label: "b" });
+    expect(decision?.fields.map(({ name }) => name)).toEqual(["mood"]);
+    expect(decision?.fields[0]?.labels.map(({ value }) => value)).toEqual(["a", "b", "c"]);
+    expect(decision?.calls[4]).toMatchObject({ text: "input 4", labels: new Map([["mood", "b"]]) });
+    expect(decision?.rest.map(({ name, why }) => `${name}: ${why}`)).toEqual([
+      'ok: always the same answer, "true"',
+      expect.stringContaining("why: free answers"),
+    ]);
+  });
+
+  test("in every property of JSON and in every question; only in those that are wanted, where some are", () => {
+    const both = calls(500, (n) => JSON.stringify({ mood: ["a", "b"][n % 2], late: n % 3 === 0, note: `n ${n}` }));
+    const namesIn = (found: ReturnType<typeof findDecisions>) =>
+      found.decisions.map(({ fields }) => fields.map(({ name }) => name));
+    expect(namesIn(findDecisions(both))).toEqual([["mood", "late"]]);
+    expect(namesIn(findDecisions(both, ["late", "note"]))).toEqual([["late"]]);
+    expect(findDecisions(both, ["colour"])).toMatchObject({ decisions: [], others: [{ calls: 500 }] });
+    const asked = calls(500, (n) => ({
+      kind: "decision",
+      given: new Map([
+        ["mood", n < 10 ? { refusal: "refused" } : { value: ["a", "b"][n % 2]! }],
+        ["late", { value: String(n % 3 === 0) }],
+      ]),
+    }));
+    const { decisions } = findDecisions(asked);
+    expect(namesIn({ decisions, others: [] })).toEqual([["mood", "late"]]);
+    expect(decisions[0]?.calls[0]?.labels).toEqual(new Map([["late", "true"]]));
   });
 
   test("prompt by prompt; slips and failures stay calls without a label", () => {
@@ -45,7 +69,7 @@ describe("decisions are found", () => {
       ["Good or bad?", 500],
       ["Other", 450],
     ]);
-    expect(decisions[0]?.calls.filter(({ label }) => label === undefined)).toHaveLength(2);
+    expect(decisions[0]?.calls.filter(({ labels }) => labels.size === 0)).toHaveLength(2);
   });
 
   test.each([
@@ -88,7 +112,7 @@ describe("a scan", () => {
   const moods = ["good", "bad", "fair"] as const;
 
   /** Each text names its mood but for a tenth, which nobody could tell. Over thirty days. */
-  async function log(count: number, prompt = "Which mood?"): Promise<string> {
+  async function log(count: number, prompt = "Which mood?", besides: (n: number) => object = () => ({})) {
     const rng = createRng("scan");
     const pick = <T>(list: readonly T[]): T => list[Math.floor(rng.next() * list.length)]!;
     const lines = Array.from({ length: count }, (_, n) => {
@@ -98,7 +122,9 @@ describe("a scan", () => {
       const response = {
         created,
         model: "gpt-4o",
-        choices: [{ message: { role: "assistant", content: JSON.stringify({ mood }) }, finish_reason: "stop" }],
+        choices: [
+          { message: { role: "assistant", content: JSON.stringify({ mood, ...besides(n) }) }, finish_reason: "stop" },
+        ],
         usage: { prompt_tokens: 1_000, completion_tokens: 10 },
       };
       const messages = [
@@ -128,13 +154,18 @@ describe("a scan", () => {
     expect(result.volume.perMonth / 2_400).toBeCloseTo(30.4 / 30, 1);
     const [decision] = result.decisions;
     expect(decision).toMatchObject({ calls: 2_400, inputs: 2_400 });
+    // Of one field the whole call is the field: the policy's own count says the same.
+    expect(decision!.whole.map(({ coverage }) => coverage)).toEqual(
+      decision!.fields[0]!.levels.map(({ coverage }) => coverage),
+    );
     // A tenth cannot be told, and a third of that is right by chance: 93 % agree, 90 % can be told.
-    expect(decision!.agreement.value).toBeGreaterThan(0.88);
+    expect(decision!.fields[0]!.agreement.value).toBeGreaterThan(0.88);
     const five = result.levels.find(({ risk }) => risk === 0.05)!;
     expect(five.answered.value).toBeGreaterThan(0.85);
     const coverages = result.levels.map(({ answered }) => answered.value);
     expect(coverages).toEqual(coverages.toSorted((a, b) => a - b));
-    for (const { risk, bound } of decision!.levels) if (bound !== undefined) expect(bound).toBeLessThanOrEqual(risk);
+    for (const { risk, bound } of decision!.fields[0]!.levels)
+      if (bound !== undefined) expect(bound).toBeLessThanOrEqual(risk);
     expect(five.llmPerMonthUsd).toBeCloseTo((result.volume.perMonth * (1_000 * 2.5 + 10 * 10)) / 1e6, 6);
     expect(
       (await readdir(tmpdir())).filter((name) => /^flywheel-scan-(?!test)/.test(name) && !before.includes(name)),
@@ -150,6 +181,37 @@ describe("a scan", () => {
     expect(page).not.toContain("<script>alert");
     expect(page.match(/(?:src|href)="(?!data:|#)[^"]*"|url\((?!data:)/g)).toBeNull();
   }, 30_000);
+
+  test("of calls with several answers looks at each, and counts a call where all of them are sure", async () => {
+    // Even days are told by the text; whether the case is lucky nobody can know for every other one.
+    const path = await log(1_200, "Which mood?", (n) => ({
+      even: (n % 7) % 2 === 0,
+      lucky: n % 2 === 0 ? n % 7 < 3 : ["yes", "no"][Math.floor(n * 0.618_034 * 64) % 2],
+      note: `case ${n}`,
+    }));
+    const result = await scan(path);
+    const [decision] = result.decisions;
+    expect(decision?.fields.map(({ name }) => name)).toEqual(["mood", "even", "lucky"]);
+    expect(decision?.rest).toMatchObject([{ name: "note" }]);
+    for (const [nth, { risk, coverage }] of decision!.whole.entries()) {
+      const own = decision!.fields.map(({ levels }) => levels[nth]!);
+      expect(own.every((level) => level.risk === risk)).toBe(true);
+      const each = own.map((level) => level.coverage.value);
+      expect(coverage.value).toBeLessThanOrEqual(Math.min(...each));
+      // What all answer is no less than what is left when each takes its unsure calls away.
+      expect(coverage.value).toBeGreaterThanOrEqual(1 - each.reduce((sum, value) => sum + 1 - value, 0) - 0.01);
+      expect(result.levels[nth]!.answered.value).toBeCloseTo(coverage.value, 12);
+    }
+    const page = renderScan(result);
+    for (const name of ["mood", "even", "lucky"]) expect(page).toContain(`<h3>${name}</h3>`);
+    expect(page).toContain("all of them at once");
+    expect(page).toContain("note (free answers");
+    const ids = [...page.matchAll(/\bid="([^"]+)"/g)].map(([, id]) => id);
+    expect(new Set(ids).size).toBe(ids.length);
+    const chosen = await scan(path, { fields: ["even"] });
+    expect(chosen.decisions[0]?.fields.map(({ name }) => name)).toEqual(["even"]);
+    expect(chosen.levels.at(-1)!.answered.value).toBeGreaterThan(result.levels.at(-1)!.answered.value);
+  }, 60_000);
 
   test("of a log without decisions, or of no log, says so", async () => {
     await expect(scan(await log(100))).rejects.toMatchObject({

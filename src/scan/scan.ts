@@ -21,6 +21,8 @@ import { type DecisionStudy, studyDecision } from "./study-decision.ts";
 export type ScanOptions = {
   readonly path: string;
   readonly format?: LogFormat | undefined;
+  /** Of answers that hold several things, the ones that are wanted; all where absent. */
+  readonly fields?: readonly string[] | undefined;
   /** Calls a month; from the times in the log where absent. */
   readonly perMonth?: number | undefined;
   /** Of the model that the log is of, where the price list does not know it. */
@@ -45,7 +47,7 @@ export type ScanResult = Pick<Traffic, "source" | "format" | "total" | "unread">
   readonly at: number;
 };
 
-/** All decisions together at one risk. */
+/** All decisions together at one risk. A call counts where all that it decides would be answered locally. */
 export type ScanLevel = {
   readonly risk: number;
   /** Share of all calls of the log that would be answered locally. */
@@ -57,7 +59,7 @@ export type ScanLevel = {
   readonly paysFromPerMonth?: number;
 };
 
-/** Joint risks: share of a decision's calls that are answered locally and otherwise than by the LLM. */
+/** Joint risks: share of a decision's calls that are answered locally and otherwise than by the LLM, in each field. */
 export const RISKS = [0.01, 0.02, 0.05, 0.1] as const;
 /** The level that is quoted first. */
 export const HEADLINE_RISK = 0.05;
@@ -71,10 +73,10 @@ const MONTH_MS = (365.25 / 12) * 86_400_000;
 /** @throws FlywheelError `scan_no_log`, `scan_no_decisions`, and as `trainStudent` */
 export async function scanLog(options: ScanOptions): Promise<ScanResult> {
   const traffic = await readTraffic(options);
-  const found = findDecisions(traffic.calls);
+  const found = findDecisions(traffic.calls, options.fields);
   const [studied, left] = [found.decisions.slice(0, MAX_DECISIONS), found.decisions.slice(MAX_DECISIONS)];
-  if (studied.length === 0) throw noDecisions(traffic, found.others);
-  const delta = DELTA / (RISKS.length * studied.length);
+  if (studied.length === 0) throw noDecisions(traffic, found.others, options.fields);
+  const delta = DELTA / (RISKS.length * studied.reduce((sum, { fields }) => sum + fields.length, 0));
   const decisions: DecisionStudy[] = [];
   for (const decision of studied) decisions.push(await studyDecision(decision, { ...options, risks: RISKS, delta }));
   const volume = volumeOf(traffic, options.perMonth);
@@ -118,7 +120,7 @@ type LevelSources = {
 
 function levelOf({ risk, index, decisions, calls, volume, money, prices }: LevelSources): ScanLevel {
   const mean = (read: (coverage: Estimate) => number, weights: readonly number[], whole: number) =>
-    decisions.reduce((sum, { levels }, nth) => sum + read(levels[index]!.coverage) * weights[nth]!, 0) / whole;
+    decisions.reduce((sum, decision, nth) => sum + read(decision.whole[index]!.coverage) * weights[nth]!, 0) / whole;
   const shares = (weights: readonly number[], whole: number) => ({
     value: mean(({ value }) => value, weights, whole),
     low: mean(({ low }) => low, weights, whole),
@@ -140,7 +142,7 @@ function levelOf({ risk, index, decisions, calls, volume, money, prices }: Level
     n: decided,
   };
   const perMonth = (volume.perMonth * decided) / calls;
-  const trainingMs = decisions.reduce((sum, decision) => sum + decision.trainingMs, 0);
+  const trainingMs = decisions.flatMap(({ fields }) => fields).reduce((sum, field) => sum + field.trainingMs, 0);
   const months = [coverage.value, coverage.low, coverage.high].map((at) =>
     costWorksheet(questionOf({ ...coverage, value: at }, trainingMs, money)),
   );
@@ -171,14 +173,18 @@ function questionOf(coverage: Estimate, trainingMs: number, { perCallUsd }: Mone
   return { task: defaults, coverage, teacherPerCallUsd: perCallUsd, labellingUsd: 0, rulings: 0, trainingMs };
 }
 
-function noDecisions({ source, calls }: Traffic, others: readonly OtherPrompt[]): FlywheelError {
+function noDecisions(
+  { source, calls }: Traffic,
+  others: readonly OtherPrompt[],
+  fields: readonly string[] = [],
+): FlywheelError {
   const [most] = others;
   const seen = most ? `; the most frequent prompt has ${most.calls} calls: ${most.why}` : "";
   return new FlywheelError(
     "scan_no_decisions",
     `none of the ${calls.length} calls in ${source} is a decision that a student could learn${seen}`,
     {
-      hint: "a decision is one prompt, answered at least 400 times with one of at most 100 labels",
+      hint: `a decision is one prompt, answered at least 400 times with one of at most 100 labels${fields.length > 0 ? `; --field counts ${fields.join(", ")} alone: are the answers' properties called so?` : ""}`,
     },
   );
 }

@@ -7,7 +7,7 @@
  * and booleans as booleans.
  */
 
-import { fieldsOf, hasFields } from "../fields.ts";
+import { fieldsByPlace, fieldsNamed, fieldsOf, hasFields } from "../fields.ts";
 import type { LabelValue } from "../records.ts";
 import { type AnyTask, classesOf, normaliseLabel, type Task } from "../task.ts";
 import type { Question } from "./decision-request.ts";
@@ -41,15 +41,20 @@ export function matchQuestions(questions: readonly Question[], task: AnyTask): r
 
 /** The field of each question. */
 function matchFields(questions: readonly Question[], fields: readonly string[], task: string): readonly string[] {
-  const isNamed = (question: Question): boolean => fields.includes(question.name ?? "");
-  if (questions.every(isNamed)) return questions.map(({ name }) => name!);
-  const stray = questions.findIndex((question) => !isNamed(question));
-  if (questions.some(isNamed)) {
+  const named = fieldsNamed(
+    questions.map(({ name }) => name),
+    fields,
+  );
+  const found = named.filter((field) => field !== undefined);
+  if (found.length === questions.length) return found;
+  if (found.length > 0) {
+    const stray = named.indexOf(undefined);
     const name = questions[stray]!.name ?? null;
     const what = name === null ? "has no name, others have" : `is named ${JSON.stringify(name)}, which is no field`;
     throw unknownQuestion(`questions[${stray}].name`, `questions[${stray}] ${what}`, { fields, task });
   }
-  if (questions.length === fields.length) return fields;
+  const placed = fieldsByPlace(questions.length, fields);
+  if (placed) return placed;
   const many = `none of the ${questions.length} questions names a field, and "${task}" has ${fields.length} of them`;
   throw unknownQuestion("questions", many, { fields, task });
 }

@@ -2,7 +2,7 @@ import type { IngestWork } from "../../flywheel/open.ts";
 import type { AnyFlywheel } from "../../flywheel/open-fields.ts";
 import type { IngestSummary } from "../../ingest/ingest.ts";
 import type { AnyTask } from "../../task.ts";
-import type { CommandContext, CommandResult } from "../command.ts";
+import { type CommandContext, type CommandResult, ExitCode } from "../command.ts";
 
 const shownRejections = 10;
 
@@ -17,13 +17,17 @@ export async function runIngest(
   { gold, requests, ...what }: IngestCommandOptions,
 ): Promise<CommandResult> {
   const summary = await flywheel.ingest({ ...what, goldPath: gold, requestsPath: requests, progress, signal });
-  const text = describe(summary, flywheel.task);
-  return { json: summary, text: [...text, nextOf(summary)] };
+  const text = [...describe(summary, flywheel.task), nextOf(summary)];
+  return { json: summary, text, exitCode: isAllRejected(summary) ? ExitCode.failed : ExitCode.done };
 }
 
-function nextOf({ log, files, rejected }: IngestSummary): string {
-  if (rejected === files) return "next: mend what was rejected and ingest again: nothing of it became a row";
-  return log && log.fromTeacher > 0
+const isAllRejected = ({ files, rejected }: IngestSummary): boolean => rejected === files;
+
+function nextOf(summary: IngestSummary): string {
+  if (isAllRejected(summary)) return "next: mend what was rejected and ingest again: nothing of it became a row";
+  const { log } = summary;
+  const isUntaught = Object.values(log?.fields ?? {}).some(({ answered }) => answered === 0);
+  return log && log.fromTeacher > 0 && !isUntaught
     ? "next: `flywheel train` on the answers of the log; `flywheel label` asks for independent second ones"
     : "next: `flywheel plan`, then `flywheel label`";
 }
@@ -45,19 +49,24 @@ function describe(summary: IngestSummary, { input }: AnyTask): readonly string[]
 }
 
 function describeLog(log: NonNullable<IngestSummary["log"]>): readonly string[] {
-  const { format, calls, answered, fromTeacher, unreadable, other, models, prompts } = log;
+  const { format, calls, answered, complete, fromTeacher, unreadable, other, models, prompts, fields = {} } = log;
+  const names = Object.entries(fields);
+  const whole = names.length > 0 ? ` (${complete} in every field)` : "";
   return [
-    `log (${format}): ${calls} calls of this task, ${answered} answers are labels, ${fromTeacher} of them the teacher's; ${other} other calls`,
+    `log (${format}): ${calls} calls of this task, ${answered} answers are labels${whole}, ${fromTeacher} of them the teacher's; ${other} other calls`,
     `models: ${Object.entries(models)
       .map(([model, count]) => `${model} ${count}`)
       .join(", ")}`,
+    ...names.map(([name, field]) => `  ${name}: ${field.answered} labels, ${field.unreadable} answers without one`),
     ...prompts
       .slice(0, shownPrompts)
       .map(
         ({ prompt, calls: n, answered: m, isOurs }) =>
           `  ${isOurs ? "✓" : "–"} ${m} of ${n}: ${JSON.stringify(prompt)}`,
       ),
-    ...(unreadable.count > 0 ? [`${unreadable.count} answers mean no label:`] : []),
+    ...(unreadable.count > 0
+      ? [`${unreadable.count} answers ${names.length > 0 ? "leave a field without a label" : "mean no label"}:`]
+      : []),
     ...unreadable.first.slice(0, shownRejections).map(({ line, text }) => `  ✗ line ${line}: ${JSON.stringify(text)}`),
   ];
 }

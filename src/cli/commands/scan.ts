@@ -3,7 +3,8 @@ import { resolve } from "node:path";
 import type { LogFormat } from "../../ingest/logs/logged-call.ts";
 import type { Price } from "../../label/prices.ts";
 import { headlineOf, renderScan } from "../../scan/page.ts";
-import { type ScanResult, scanLog } from "../../scan/scan.ts";
+import { HEADLINE_RISK, type ScanResult, scanLog } from "../../scan/scan.ts";
+import type { DecisionStudy, FieldStudy } from "../../scan/study-decision.ts";
 import type { CommandContext, CommandResult } from "../command.ts";
 import { percent, usd } from "../say.ts";
 
@@ -13,13 +14,14 @@ export type ScanCommandOptions = {
   readonly out: string;
   readonly perMonth?: number;
   readonly price?: Price;
+  readonly field?: readonly string[];
 };
 
 export async function runScan(
   context: CommandContext,
-  { out, ...options }: ScanCommandOptions,
+  { out, field, ...options }: ScanCommandOptions,
 ): Promise<CommandResult> {
-  const result = await scanLog({ ...options, ...context });
+  const result = await scanLog({ ...options, ...context, fields: field });
   const page = resolve(out);
   const temporary = `${page}.${process.pid}.tmp`;
   await writeFile(temporary, renderScan(result));
@@ -29,7 +31,11 @@ export async function runScan(
 
 /** Curves are for the page. */
 function summaryOf({ decisions, ...result }: ScanResult) {
-  return { ...result, decisions: decisions.map(({ curve: _, ...decision }) => decision) };
+  return { ...result, decisions: decisions.map(withoutCurves) };
+}
+
+function withoutCurves({ fields, ...decision }: DecisionStudy) {
+  return { ...decision, fields: fields.map(({ curve: _, ...field }) => field) };
 }
 
 const shownPrompt = 60;
@@ -38,10 +44,7 @@ function describe(result: ScanResult): readonly string[] {
   const { decisions, others, levels, volume, money } = result;
   return [
     headlineOf(result),
-    ...decisions.map(({ prompt, calls, labels, agreement }) => {
-      const shown = JSON.stringify(prompt.length > shownPrompt ? `${prompt.slice(0, shownPrompt)}…` : prompt);
-      return `  ${calls} calls, ${labels.length} labels, as the LLM ${percent(agreement.value)}: ${shown}`;
-    }),
+    ...decisions.flatMap(describeDecision),
     ...(others.length > 0 ? [`  ${others.reduce((sum, { calls }) => sum + calls, 0)} calls are no decisions`] : []),
     "otherwise than the LLM, at most → answered locally, saved per month",
     ...levels.map(({ risk, answered, savedPerMonthUsd: saved, paysFromPerMonth: from }) => {
@@ -54,3 +57,22 @@ function describe(result: ScanResult): readonly string[] {
       : "the price of the model is unknown: give --price IN,OUT in dollars for a million tokens",
   ];
 }
+
+/** A decision of several answers has a line for each. */
+function describeDecision({ prompt, calls, fields, rest, whole }: DecisionStudy): readonly string[] {
+  const shown = JSON.stringify(prompt.length > shownPrompt ? `${prompt.slice(0, shownPrompt)}…` : prompt);
+  const left = rest.length > 0 ? [`    left out: ${rest.map(({ name, why }) => `${name} (${why})`).join("; ")}`] : [];
+  const [only] = fields;
+  if (fields.length === 1) return [`  ${calls} calls, ${sayField(only!)}: ${shown}`, ...left];
+  const nth = whole.findIndex(({ risk }) => risk === HEADLINE_RISK);
+  return [
+    `  ${calls} calls, ${fields.length} answers each, all of them local in ${percent(whole[nth]!.coverage.value)}: ${shown}`,
+    ...fields.map(
+      (field) => `    ${field.name}: ${sayField(field)}, local in ${percent(field.levels[nth]!.coverage.value)}`,
+    ),
+    ...left,
+  ];
+}
+
+const sayField = ({ labels, agreement }: FieldStudy): string =>
+  `${labels.length} labels, as the LLM ${percent(agreement.value)}`;

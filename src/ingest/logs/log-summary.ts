@@ -8,9 +8,13 @@ export type LogSummary = {
   readonly format: LogFormat;
   /** Calls of this task. */
   readonly calls: number;
-  /** Of these, answers that mean a label. */
+  /** Of these, answers that mean a label; of a task of several fields, of one of them at least. */
   readonly answered: number;
-  /** Answers that mean none. `text` is the answer. */
+  /** Of these, answers that mean a label in every field. */
+  readonly complete: number;
+  /** Of a task of several fields: answers that mean a label of the field, and that mean none. */
+  readonly fields?: Readonly<Record<string, { readonly answered: number; readonly unreadable: number }>>;
+  /** Answers that are not complete. `text` is the answer, or what stands for each field without a label. */
   readonly unreadable: LineProblems;
   /** Calls that ask something else, and lines that are no calls. */
   readonly other: number;

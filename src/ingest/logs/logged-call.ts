@@ -5,11 +5,17 @@ import type { Usage } from "../../records.ts";
 export const LogFormat = ["openai-chat", "openai-decisions", "openai-batch", "otel", "input-output"] as const;
 export type LogFormat = (typeof LogFormat)[number];
 
-/** What came back: words, a decision with its probabilities, or why there is neither. */
+/** What came back: words, a decision, or why there is neither. */
 export type LoggedAnswer =
   | { readonly kind: "text"; readonly text: string }
-  | { readonly kind: "decision"; readonly value: string; readonly probabilities?: Readonly<Record<string, number>> }
+  /** By field, of the questions that are a field's; the field of a task of one output has no name. */
+  | { readonly kind: "decision"; readonly given: ReadonlyMap<string, Judgement> }
   | { readonly kind: "failed"; readonly message: string };
+
+/** What was said to one question, or why nothing was. */
+export type Judgement =
+  | { readonly value: string; readonly probabilities?: Readonly<Record<string, number>> }
+  | { readonly refusal: string };
 
 export type LoggedCall = {
   /** The last thing that the user said: a text, or JSON. */

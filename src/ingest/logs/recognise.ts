@@ -1,9 +1,11 @@
 /** @file Which log a file is, by its first records; and the calls of each record. */
 
 import { FlywheelError } from "../../errors.ts";
+import { isDecision, readDecision } from "./decision.ts";
 import { isObject, latencyOf, objectAt, textAt, timeOf, unwrapped, usageOf } from "./fields.ts";
 import type { LogFormat, LoggedAnswer, LoggedCall, LogRecord, ReadCalls } from "./logged-call.ts";
-import { type Exchange, exchangeOf, isChat, isDecision, readChat, readDecision } from "./openai.ts";
+import type { QuestionMatcher } from "./match-questions.ts";
+import { type Exchange, exchangeOf, isChat, readChat } from "./openai.ts";
 import { isOtel, readSpans } from "./otel.ts";
 
 /** Share of the first records that must look like the log. */
@@ -32,8 +34,7 @@ const isPlain = (record: LogRecord): boolean =>
 export type CallReader = (record: LogRecord) => ReadCalls;
 
 export type CallReaderOptions = {
-  /** Whether an answer is one of the task's labels. */
-  readonly knows: (value: string) => boolean;
+  readonly match: QuestionMatcher;
   /** Requests of a batch by `custom_id`. */
   readonly requests: ReadonlyMap<string, LogRecord>;
 };
@@ -44,7 +45,7 @@ export function createCallReader(format: LogFormat, options: CallReaderOptions):
     case "openai-chat":
       return (record) => one(readChat(record, exchangeOf(record)));
     case "openai-decisions":
-      return (record) => one(readDecision(record, exchangeOf(record), options.knows));
+      return (record) => one(readDecision(record, exchangeOf(record), options.match));
     case "openai-batch":
       return (record) => one(readBatch(record, options));
     case "otel":
@@ -57,7 +58,7 @@ export function createCallReader(format: LogFormat, options: CallReaderOptions):
 }
 
 /** @throws FlywheelError `log_request_missing` */
-function readBatch(record: LogRecord, { knows, requests }: CallReaderOptions): LoggedCall {
+function readBatch(record: LogRecord, { match, requests }: CallReaderOptions): LoggedCall {
   const id = textAt(record, "custom_id") ?? "";
   const request = objectAt(record, "body") ?? requests.get(id);
   if (!request) {
@@ -70,7 +71,7 @@ function readBatch(record: LogRecord, { knows, requests }: CallReaderOptions): L
     );
   }
   const exchange: Exchange = { request, response: objectAt(record, "response", "body") ?? {} };
-  return isDecision(exchange) ? readDecision(record, exchange, knows) : readChat(record, exchange);
+  return isDecision(exchange) ? readDecision(record, exchange, match) : readChat(record, exchange);
 }
 
 function readPlain(record: LogRecord): LoggedCall {
