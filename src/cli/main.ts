@@ -72,6 +72,7 @@ program
     "a first look at a log of LLM calls: how much could be answered locally, at which risk, for how much less",
   )
   .addOption(new Option("--format <format>", "of the log, where it is not recognised").choices(logFormats))
+  .option("--requests <file>", "of a batch's output: the file that the batch was made from")
   .option("--out <file>", "the page to write", "flywheel-scan.html")
   .option("--field <names...>", "of answers that hold several things, only these; all by default")
   .option("--per-month <calls>", "calls a month, where the log does not say", wholeNumber("--per-month"))

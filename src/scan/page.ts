@@ -1,31 +1,17 @@
 /** @file The scan as one self-contained HTML file, to be forwarded to whoever pays for the calls. Nothing in it is fetched. */
 
 import { basename } from "node:path";
-import { embeddedFontFaces } from "../report/fonts.ts";
 import { count, decimal, instant, percent, percentInterval, plural, shorten, usd } from "../report/format.ts";
-import { type Child, type Html, html, none, trusted } from "../report/html.ts";
+import { type Child, type Html, html, none } from "../report/html.ts";
+import { documentOf } from "../report/page/document.ts";
 import { type Entry, entries, figure, partsBar, section, share, table } from "../report/page/parts.ts";
-import { contentSecurityPolicy } from "../report/page/script.ts";
-import { styleSheet } from "../report/page/style.ts";
 import { decisionChart } from "./chart.ts";
 import { HEADLINE_RISK, type ScanLevel, type ScanResult } from "./scan.ts";
 import type { DecisionStudy, FieldStudy } from "./study-decision.ts";
 
 export function renderScan(result: ScanResult): string {
   const title = headlineOf(result);
-  return html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="${contentSecurityPolicy}">
-<meta name="referrer" content="no-referrer">
-<title>${title}</title>
-<link rel="icon" href="data:,">
-<style>${trusted(styleSheet(embeddedFontFaces()))}</style>
-</head>
-<body>
-<div class="inner">
+  const body = html`<div class="inner">
 <header>
   <p class="eyebrow">Flywheel scan · ${basename(result.source)} · ${instant(result.at)}</p>
   <h1>${title}</h1>
@@ -39,10 +25,8 @@ ${result.decisions.map((decision, index) => decisionPart(decision, index + 1))}
 ${othersPart(result)}
 ${methodPart(result)}
 <footer>Intervals are 95 %; n is the number of calls behind a figure. Made by Flywheel.</footer>
-</main>
-</body>
-</html>
-`.markup;
+</main>`;
+  return documentOf(title, body);
 }
 
 export const headlineLevel = ({ levels }: ScanResult): ScanLevel =>

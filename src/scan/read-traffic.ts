@@ -3,6 +3,7 @@
 import { normalize } from "node:path";
 import type { Progress } from "../contracts.ts";
 import { FlywheelError } from "../errors.ts";
+import { readRequests, requestsMissing } from "../ingest/logs/batch-requests.ts";
 import { textAt } from "../ingest/logs/fields.ts";
 import type { LogFormat, LoggedCall } from "../ingest/logs/logged-call.ts";
 import type { QuestionMatcher } from "../ingest/logs/match-questions.ts";
@@ -17,6 +18,8 @@ const SAMPLE = 100;
 export type TrafficOptions = {
   readonly path: string;
   readonly format?: LogFormat | undefined;
+  /** Of a batch's output: the file that the batch was made from. */
+  readonly requestsPath?: string | undefined;
   readonly progress?: Progress | undefined;
   readonly signal?: AbortSignal | undefined;
 };
@@ -33,7 +36,7 @@ export type Traffic = {
   readonly spanMs?: number;
 };
 
-/** @throws FlywheelError `scan_no_log`, and as `openTable` */
+/** @throws FlywheelError `scan_no_log`, `log_requests_missing`, and as `openTable` */
 export async function readTraffic(options: TrafficOptions): Promise<Traffic> {
   const { path, progress, signal } = options;
   const source = normalize(path);
@@ -52,16 +55,19 @@ export async function readTraffic(options: TrafficOptions): Promise<Traffic> {
     }
     progress?.({ stage: "read", done: ++read, ...(lines !== undefined && { total: lines }) });
   }
+  if (format === "openai-batch" && total === 0 && options.requestsPath === undefined) throw requestsMissing(source);
   const spanMs = spanOf(calls);
   return { source, format, calls, total, unread, ...(spanMs !== undefined && { spanMs }) };
 }
 
 const openLog = (path: string, source: string) => openTable({ path, source, format: formatOf(path) ?? "jsonl" });
 
-async function recognise({ path, format }: TrafficOptions, source: string) {
+async function recognise({ path, format, requestsPath }: TrafficOptions, source: string) {
   const found = format ?? recogniseLog(await firstRecords(path, source));
-  if (found)
-    return { format: found, readCalls: createCallReader(found, { match: everyQuestion, requests: new Map() }) };
+  if (found) {
+    const requests = await readRequests(requestsPath);
+    return { format: found, readCalls: createCallReader(found, { match: everyQuestion, requests }) };
+  }
   throw new FlywheelError("scan_no_log", `${source} is no log of calls that is known here`, {
     hint: "chat and Decisions logs, batch outputs, OpenTelemetry spans and {input, output} lines are read; say which with --format",
   });

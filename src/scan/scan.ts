@@ -21,6 +21,8 @@ import { type DecisionStudy, studyDecision } from "./study-decision.ts";
 export type ScanOptions = {
   readonly path: string;
   readonly format?: LogFormat | undefined;
+  /** Of a batch's output: the file that the batch was made from. */
+  readonly requestsPath?: string | undefined;
   /** Of answers that hold several things, the ones that are wanted; all where absent. */
   readonly fields?: readonly string[] | undefined;
   /** Calls a month; from the times in the log where absent. */
@@ -70,7 +72,7 @@ const MAX_DECISIONS = 8;
 const ASSUMED_PER_MONTH = 100_000;
 const MONTH_MS = (365.25 / 12) * 86_400_000;
 
-/** @throws FlywheelError `scan_no_log`, `scan_no_decisions`, and as `trainStudent` */
+/** @throws FlywheelError `scan_no_log`, `log_requests_missing`, `scan_no_decisions`, and as `trainStudent` */
 export async function scanLog(options: ScanOptions): Promise<ScanResult> {
   const traffic = await readTraffic(options);
   const found = findDecisions(traffic.calls, options.fields);

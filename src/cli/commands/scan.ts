@@ -15,13 +15,14 @@ export type ScanCommandOptions = {
   readonly perMonth?: number;
   readonly price?: Price;
   readonly field?: readonly string[];
+  readonly requests?: string;
 };
 
 export async function runScan(
   context: CommandContext,
-  { out, field, ...options }: ScanCommandOptions,
+  { out, field, requests, ...options }: ScanCommandOptions,
 ): Promise<CommandResult> {
-  const result = await scanLog({ ...options, ...context, fields: field });
+  const result = await scanLog({ ...options, ...context, fields: field, requestsPath: requests });
   const page = resolve(out);
   const temporary = `${page}.${process.pid}.tmp`;
   await writeFile(temporary, renderScan(result));

@@ -5,11 +5,11 @@ import { FlywheelError } from "../../errors.ts";
 import { type FieldView, fieldsOf, hasFields } from "../../fields.ts";
 import type { AnyTask } from "../../task.ts";
 import type { IngestOptions } from "../ingest-options.ts";
-import { formatOf, openTable } from "../tables/open-table.ts";
+import { openTable } from "../tables/open-table.ts";
 import { type TableFile, TableFormat, type TableRecord } from "../tables/table.ts";
-import { objectAt, textAt } from "./fields.ts";
+import { readRequests, requestsMissing } from "./batch-requests.ts";
 import { createLogReader, type LogReader } from "./log-reader.ts";
-import type { LogFormat, LoggedCall, LogRecord } from "./logged-call.ts";
+import type { LogFormat, LoggedCall } from "./logged-call.ts";
 import { createQuestionMatcher } from "./match-questions.ts";
 import { createPromptCounter, type PromptSurvey } from "./prompt-survey.ts";
 import { isAnswered, readAnswer } from "./read-answer.ts";
@@ -43,13 +43,7 @@ export async function openLog(
   const fields = fieldsOf(options.task);
   const survey = await surveyPrompts(file, readCalls, fields);
   if (survey.prompts.length === 0 && format === "openai-batch" && options.requestsPath === undefined) {
-    throw new FlywheelError(
-      "log_requests_missing",
-      `${file.source} is the output of a batch and does not hold what was asked`,
-      {
-        hint: "give the file that the batch was made from: --requests batch-input.jsonl",
-      },
-    );
+    throw requestsMissing(file.source);
   }
   requireOurs(survey, file, options.task);
   const places = await surveyPlaces({ file, readCalls, survey, fields });
@@ -60,19 +54,8 @@ export async function openCallReader(
   format: LogFormat,
   { task, requestsPath }: Pick<IngestOptions, "task" | "requestsPath">,
 ): Promise<CallReader> {
-  const requests = requestsPath === undefined ? new Map() : await readRequests(requestsPath);
+  const requests = await readRequests(requestsPath);
   return createCallReader(format, { requests, match: createQuestionMatcher(task) });
-}
-
-async function readRequests(path: string): Promise<ReadonlyMap<string, LogRecord>> {
-  const table = await openTable({ path, source: path, format: formatOf(path) ?? "jsonl" });
-  const requests = new Map<string, LogRecord>();
-  for await (const item of table.items()) {
-    const id = item.kind === "record" ? textAt(item.fields, "custom_id") : undefined;
-    const body = item.kind === "record" ? objectAt(item.fields, "body") : undefined;
-    if (id !== undefined && body) requests.set(id, body);
-  }
-  return requests;
 }
 
 async function surveyPrompts(

@@ -8,8 +8,9 @@ import { percent, percentInterval, sample } from "../format.ts";
 import { type Html, html, none, trusted } from "../html.ts";
 import { present, type ReportData } from "../report-data.ts";
 import { headline, percentShort, type Standing, standingOf } from "../wording.ts";
+import { documentOf } from "./document.ts";
 import { banner, opening } from "./overview.ts";
-import { documentOf, partsOf } from "./page.ts";
+import { partsOf } from "./page.ts";
 import { section, share, table } from "./parts.ts";
 
 export type FieldsData = {

@@ -3,21 +3,19 @@
  * needed to read it. Sections follow the wheel.
  */
 
-import { embeddedFontFaces } from "../fonts.ts";
-import { type Html, html, trusted } from "../html.ts";
+import { type Html, html } from "../html.ts";
 import { isMissing, type ReportData } from "../report-data.ts";
 import { headline } from "../wording.ts";
 import { confidencePart } from "./confidence.ts";
 import { costPart } from "./cost.ts";
 import { dataPart } from "./data.ts";
+import { documentOf } from "./document.ts";
 import { labelsPart } from "./labels.ts";
 import { banner, opening } from "./overview.ts";
 import { provenancePart } from "./provenance.ts";
 import { roundsPart } from "./rounds.ts";
-import { contentSecurityPolicy, script } from "./script.ts";
 import { servingPart } from "./serving.ts";
 import { studentPart } from "./student.ts";
-import { styleSheet } from "./style.ts";
 import { thresholdPart } from "./threshold.ts";
 
 /** The whole document as text. */
@@ -46,26 +44,6 @@ ${servingPart(data)}
 ${roundsPart(data)}
 ${costPart(data)}
 ${provenancePart(data)}`;
-}
-
-export function documentOf(title: string, body: Html): string {
-  return html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="${contentSecurityPolicy}">
-<meta name="referrer" content="no-referrer">
-<title>${title}</title>
-<link rel="icon" href="data:,">
-<style>${trusted(styleSheet(embeddedFontFaces()))}</style>
-</head>
-<body>
-${body}
-<script>${trusted(script)}</script>
-</body>
-</html>
-`.markup;
 }
 
 function navigation(data: ReportData): Html {
