@@ -121,7 +121,8 @@ function moneyCells({ savedPerMonthUsd: saved, paysFromPerMonth: from }: ScanLev
   ];
 }
 
-const SHOWN_LABELS = 5;
+/** As many as there are colours beside that of the rest. */
+const SHOWN_LABELS = 4;
 
 function decisionPart(decision: DecisionStudy, nth: number): Html {
   const { prompt, calls, fields } = decision;
@@ -189,7 +190,7 @@ function fieldBody(decision: DecisionStudy, field: FieldStudy, nth: string): rea
   const { labels, levels } = field;
   const shown = labels
     .slice(0, SHOWN_LABELS)
-    .map(({ value, calls: n }, tone) => ({ name: shorten(value, 40), count: n, tone: Math.min(tone, 3) }));
+    .map(({ value, calls: n }, tone) => ({ name: shorten(value, 40), count: n, tone }));
   const rest = labels.slice(SHOWN_LABELS).reduce((sum, label) => sum + label.calls, 0);
   return [
     entries(factsOf(decision, field)),
@@ -258,7 +259,7 @@ function methodPart(result: ScanResult): Html {
   return section(
     { id: "method", title: "How this was found out" },
     html`<ul class="assumptions">${assumptionsOf(result).map((line) => html`<li>${line}</li>`)}</ul>`,
-    html`<p>To do it for good: <code>flywheel init</code>, set <code>input: "text"</code>, the instructions and the choices of a decision above (as <code>fields</code> where it has several answers), then <code>flywheel ingest ${result.source}</code> and <code>flywheel train</code>.</p>`,
+    html`<p>To do it for good: <code>flywheel init</code>, set <code>input: "text"</code>, the instructions and the choices of a decision above (as <code>fields</code> where it has several answers), then <code>flywheel ingest ${result.source}${result.format === "openai-batch" ? " --requests …" : ""}</code> and <code>flywheel train</code>.</p>`,
   );
 }
 
