@@ -17,7 +17,7 @@ export function createLeanFetch(): Fetch {
     if (input instanceof Request || typeof init?.body !== "string") return await fetch(input, init);
     const url = new URL(input);
     const { body, signal } = init;
-    const headers = { ...Object.fromEntries(new Headers(init.headers)), "content-length": Buffer.byteLength(body) };
+    const headers = { ...plainHeaders(init.headers), "content-length": Buffer.byteLength(body) };
     const agent = url.protocol === "https:" ? agents.https : agents.http;
     return await exchange(url, { method: init.method ?? "GET", headers, agent, ...(signal && { signal }) }, body);
   };
@@ -27,26 +27,39 @@ export function createLeanFetch(): Fetch {
 function exchange(url: URL, options: RequestOptions, body: string): Promise<Response> {
   return new Promise((resolve, reject) => {
     const open = url.protocol === "https:" ? httpsRequest : httpRequest;
-    const request = open(url, options, (response) => void readResponse(response).then(resolve, reject));
+    const request = open(url, options, (response) => readResponse(response, resolve, reject));
     request.on("error", reject);
     request.end(body);
   });
 }
 
-async function readResponse(response: IncomingMessage): Promise<Response> {
+/** By events: to iterate over the chunks of an answer that has one costs more than to parse it. */
+function readResponse(
+  response: IncomingMessage,
+  resolve: (response: Response) => void,
+  reject: (error: unknown) => void,
+): void {
   const chunks: Buffer[] = [];
-  for await (const chunk of response) chunks.push(chunk);
-  const status = response.statusCode ?? 0;
-  const body = hasNoBody(status) ? null : Buffer.concat(chunks);
-  return new Response(body, { status, headers: headersOf(response) });
+  response.on("data", (chunk: Buffer) => chunks.push(chunk));
+  response.on("error", reject);
+  response.on("end", () => {
+    const status = response.statusCode ?? 0;
+    const body = hasNoBody(status) ? null : Buffer.concat(chunks);
+    resolve(new Response(body, { status, headers: headersOf(response) }));
+  });
+}
+
+/** The AI SDK gives an object of strings, which need not be checked and copied once more. */
+function plainHeaders(headers: RequestInit["headers"]): Readonly<Record<string, string>> {
+  const isPlain = headers !== undefined && Object.getPrototypeOf(headers) === Object.prototype;
+  return isPlain ? (headers as Record<string, string>) : Object.fromEntries(new Headers(headers));
 }
 
 const hasNoBody = (status: number): boolean => status === 204 || status === 205 || status === 304;
 
-function headersOf({ headers }: IncomingMessage): Headers {
-  const result = new Headers();
-  for (const [name, value] of Object.entries(headers)) {
-    for (const one of Array.isArray(value) ? value : [value]) if (one !== undefined) result.append(name, one);
-  }
-  return result;
+function headersOf({ headers }: IncomingMessage): [string, string][] {
+  return Object.entries(headers).flatMap(([name, value]) => {
+    const values = Array.isArray(value) ? value : [value];
+    return values.flatMap((one): [string, string][] => (one === undefined ? [] : [[name, one]]));
+  });
 }
