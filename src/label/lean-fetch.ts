@@ -33,7 +33,7 @@ function exchange(url: URL, options: RequestOptions, body: string): Promise<Resp
   });
 }
 
-/** By events: to iterate over the chunks of an answer that has one costs more than to parse it. */
+/** By events: an iterator over the chunks of an answer, which has one as a rule, is work of its own. */
 function readResponse(
   response: IncomingMessage,
   resolve: (response: Response) => void,

@@ -78,8 +78,7 @@ export class GramTable {
 
   /**
    * Reads the slots at which the look-ups of n-grams `[first, end)` begin. A large table lies outside the processor's
-   * caches and a look-up waits for its slot; here no read waits for another, so that many are under way at once: a text of
-   * 100 words takes half of the time.
+   * caches and a look-up waits for its slot; here no read waits for another, so that many are under way at once.
    */
   #fetch(low: Int32Array, first: number, end: number): void {
     const [slots, mask] = [this.#slots, this.#mask];

@@ -108,7 +108,7 @@ async function writeOrLink(path: string, content: Uint8Array): Promise<void> {
   if (content.byteLength >= WORTH_LINKING) {
     const models = dirname(dirname(path));
     for (const folder of await readdir(models)) {
-      if (await isLinked(join(models, folder, basename(path)), path, content)) return;
+      if (await linkIfSame(join(models, folder, basename(path)), path, content)) return;
     }
   }
   await writeFlushed(path, content);
@@ -127,7 +127,7 @@ const unlinkable = new Set([
   "ENOSYS",
 ]);
 
-async function isLinked(from: string, to: string, content: Uint8Array): Promise<boolean> {
+async function linkIfSame(from: string, to: string, content: Uint8Array): Promise<boolean> {
   try {
     if ((await stat(from)).size !== content.byteLength || !(await readFile(from)).equals(content)) return false;
     await link(from, to);

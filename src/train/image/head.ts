@@ -35,7 +35,7 @@ const MIDDLING_PENALTY = 0.1;
 const STARTING_PENALTY = 1;
 /** A probe's accuracy does not move beyond it; a tenth of the time of the default. */
 const TOLERANCE = 1e-4;
-/** Where only the order of rows matters: no row's label changes for it, in half of the time. */
+/** Where only the order of rows matters: fewer steps of the search. */
 const LOOSE_TOLERANCE = 1e-3;
 
 export type ChosenHead = {

@@ -8,6 +8,7 @@ import { modelId } from "../../../records.ts";
 import { readCard } from "../../load-student.ts";
 import { modelCorrupt, modelFile } from "../../model-folder.ts";
 import type { LoadOptions, ModelFiles } from "../../trainer.ts";
+import { noveltyOnce } from "../novelty-once.ts";
 import { textOf } from "../text-input.ts";
 import { openEncoder } from "./encoder.ts";
 import { shareEncoder } from "./share-encoder.ts";
@@ -33,7 +34,6 @@ export async function openEmbeddingStudent(model: ModelFiles, { threads }: LoadO
   if (embedding?.dims[1] !== encoder.width || logits?.dims[1] !== classes.length) {
     throw modelCorrupt(model.folder, `${modelFile} does not go with the encoder beside it, or with the card`);
   }
-  // Whoever asks how novel an input is has just asked for its logits: it is embedded once for both.
   const novelties = new WeakMap<StudentInput, number>();
   const predictLogits: Student["predictLogits"] = async (batch, signal) => {
     if (batch.length === 0) return new Float32Array(0);
@@ -48,13 +48,7 @@ export async function openEmbeddingStudent(model: ModelFiles, { threads }: LoadO
     modelId: modelId(id),
     classes,
     predictLogits,
-    async novelty(batch, signal) {
-      await predictLogits(
-        batch.filter((input) => !novelties.has(input)),
-        signal,
-      );
-      return Float32Array.from(batch, (input) => novelties.get(input)!);
-    },
+    novelty: noveltyOnce(predictLogits, novelties),
     [Symbol.asyncDispose]: () => parts.disposeAsync(),
   };
 }

@@ -12,6 +12,7 @@ import { readCard } from "../../load-student.ts";
 import { modelCorrupt, modelFile } from "../../model-folder.ts";
 import { neighboursFile } from "../../neighbours-file.ts";
 import type { LoadOptions, ModelFiles } from "../../trainer.ts";
+import { noveltyOnce } from "../novelty-once.ts";
 import { textOf } from "../text-input.ts";
 import { openReading } from "./reading.ts";
 import { openTokenNetwork, type TokenNetwork } from "./token-network.ts";
@@ -29,7 +30,6 @@ export async function openEncoderStudent(model: ModelFiles, { threads }: LoadOpt
   if (network.classes !== classes.length) {
     throw modelCorrupt(model.folder, `${modelFile} has ${network.classes} outputs, its card ${classes.length} classes`);
   }
-  // Whoever asks how novel an input is has just asked for its logits: it is read once for both.
   const novelties = new WeakMap<StudentInput, number>();
   const predictLogits: Student["predictLogits"] = async (batch, signal) => {
     const ids = batch.map((input) => encode(textOf(input)));
@@ -47,15 +47,7 @@ export async function openEncoderStudent(model: ModelFiles, { threads }: LoadOpt
     modelId: modelId(id),
     classes,
     predictLogits,
-    ...(search && {
-      async novelty(batch: readonly StudentInput[], signal?: AbortSignal) {
-        await predictLogits(
-          batch.filter((input) => !novelties.has(input)),
-          signal,
-        );
-        return Float32Array.from(batch, (input) => novelties.get(input)!);
-      },
-    }),
+    ...(search && { novelty: noveltyOnce(predictLogits, novelties) }),
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   };
 }
