@@ -184,6 +184,24 @@ describe("exit codes and errors", () => {
     expect(stderr).toContain("flywheel init");
   });
 
+  test("a file that is not there is not called a bug", async () => {
+    const { code, stdout } = await inWorkspace("--json", "review", "import", "nowhere.csv");
+    expect([code, JSON.parse(stdout).error.code]).toEqual([1, "system_refused"]);
+  });
+
+  test("a rehearsal on a port that is taken says so", async () => {
+    const { port } = new URL(teacher.url);
+    const { code, stdout } = await flywheel(
+      "--json",
+      "simulate-teacher",
+      "--gold",
+      join(workspace, "gold.csv"),
+      "--port",
+      port,
+    );
+    expect([code, JSON.parse(stdout).error.code]).toEqual([1, "port_in_use"]);
+  });
+
   test("rollback without an earlier champion is an error, not a change", async () => {
     const { code, stdout } = await inWorkspace("--json", "rollback");
     expect([code, JSON.parse(stdout).error.code]).toEqual([1, "nothing_to_roll_back"]);

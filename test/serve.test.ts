@@ -1,7 +1,14 @@
 import OpenAI from "openai";
 import { describe, expect, test } from "vitest";
 import { dataUrl, photo } from "../src/serve/testing/colour-student.ts";
-import { decide, fruitQuestion, goldPhoto, openServeWorld } from "../src/serve/testing/world.ts";
+import {
+  clientOf,
+  decide,
+  fruitQuestion,
+  goldPhoto,
+  openServeWorld,
+  startTestServer,
+} from "../src/serve/testing/world.ts";
 
 const noTokens = {
   input_tokens: 0,
@@ -67,6 +74,15 @@ describe("client.decisions.create", () => {
     expect(again.headers.get("x-flywheel-cache")).toBe("hit");
     expect(again.decision.answers).toEqual(decision.answers);
     expect(world.simulated.stats().requests).toBe(1);
+  });
+
+  test("an answer of a simulated teacher says so even to who asks a server that has not asked it yet", async () => {
+    const world = await openServeWorld();
+    const image = await goldPhoto(world, ["pear", 0.6], "apple");
+    await decide(world.client, image);
+    const restarted = await startTestServer({ ...world, teacher: { ...world.teacher, simulated: false } });
+    const { headers } = await decide(clientOf(restarted), image);
+    expect(Object.fromEntries(headers)).toMatchObject({ "x-flywheel-cache": "hit", "x-flywheel-simulated": "true" });
   });
 
   test("the teacher's probabilities are given where the provider gives them, a bare verdict is said to be one", async () => {

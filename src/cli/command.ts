@@ -100,9 +100,18 @@ function printFailure(thrown: unknown, options: GlobalOptions, signal: AbortSign
 
 function describeFailure(failure: unknown): { code: string; message: string; hint: string | undefined } {
   if (FlywheelError.isInstance(failure)) return { code: failure.code, message: failure.message, hint: failure.hint };
+  if (failure instanceof Error && "syscall" in failure) return describeFailure(toSystemError(failure));
   return {
     code: "unexpected",
     message: failure instanceof Error ? failure.message : String(failure),
     hint: "this is a bug in flywheel: run again with FLYWHEEL_DEBUG=1 and report what it prints",
   };
+}
+
+/** What the file system or the network refuses is the user's to mend. */
+function toSystemError(cause: Error): FlywheelError {
+  return new FlywheelError("system_refused", cause.message, {
+    hint: "check that the path is right, that you may read and write there, and that the disk has room",
+    cause,
+  });
 }

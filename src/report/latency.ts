@@ -56,7 +56,9 @@ export async function measureLatency(options: MeasureOptions): Promise<LatencyMe
   return { singleMs, imagesPerSecond: (1000 * BATCHES * BATCH_SIZE) / batchesMs };
 }
 
-async function timed({ student, nowMs, signal }: MeasureOptions, batch: readonly StudentInput[]): Promise<number> {
+async function timed({ student, nowMs, signal }: MeasureOptions, inputs: readonly StudentInput[]): Promise<number> {
+  // New objects, as every request is one: students remember what they said of an input for as long as it lives.
+  const batch = inputs.map((input) => ({ ...input }));
   const startedMs = nowMs();
   await student.predictLogits(batch, signal);
   return nowMs() - startedMs;

@@ -52,7 +52,7 @@ export function createDecisionHandler(options: DecisionHandlerOptions): Decision
         signal,
       });
       finished.set(request, row);
-      reply.headers(headersOf(row, task, teacher?.simulated ?? false));
+      reply.headers(headersOf(row, task, teacher?.simulated === true || holdsSimulated(row)));
       reply.header("x-flywheel-overhead-ms", overheadMs(row, reply).toFixed(2));
       if (asksOtherwise(questions, asked, task)) {
         reply.header("x-flywheel-warning", "instructions differ from the task's");
@@ -82,6 +82,10 @@ function reasonsOf(row: RoutedRow, task: AnyTask, features: number | undefined):
 function headersOf(row: RoutedRow, task: AnyTask, isSimulated: boolean): Record<string, string> {
   return hasFields(task) ? rowHeaders(row, isSimulated) : decisionHeaders(onlyField(row), isSimulated);
 }
+
+/** An answer from the store may be older than this process, whose own teacher has said nothing yet. */
+const holdsSimulated = ({ fields }: RoutedRow): boolean =>
+  fields.values().some(({ answer }) => answer.kind === "teacher" && answer.isSimulated);
 
 const onlyField = ({ fields }: RoutedRow): Routed => fields.values().next().value!;
 

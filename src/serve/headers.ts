@@ -28,7 +28,7 @@ function fieldDetail({ decision, answer, championVersion }: Routed): string {
   return [route, ...Object.entries(details).map(([name, value]) => `${name}=${value}`)].join(";");
 }
 
-/** `isSimulated`: whether this server's teacher only plays one. */
+/** `isSimulated`: whether this server's teacher, or the one whose answer this is, only plays one. */
 export function decisionHeaders(routed: Routed, isSimulated: boolean): Record<string, string> {
   const { decision, answer, championVersion, isCached } = routed;
   const { route, reason, modelId, confidence, dissent, threshold, degradedTo } = decision;

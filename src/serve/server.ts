@@ -10,7 +10,6 @@ import { pino } from "pino";
 import { calibrateRow } from "../calibrate/calibrator.ts";
 import { systemClock } from "../clock.ts";
 import type { Clock, Student, Teacher } from "../contracts.ts";
-import { FlywheelError, messageOf } from "../errors.ts";
 import { loadTeacherInput } from "../label/teacher-input.ts";
 import type { Seed } from "../math/random.ts";
 import { aborted, startDeadline } from "../route/deadline.ts";
@@ -21,6 +20,7 @@ import type { AnyTask } from "../task.ts";
 import { loadStudent as loadTrainedStudent } from "../train/load-student.ts";
 import { requireKeysBeyondLoopback } from "./api-keys.ts";
 import { createApp, type RequestIdOf } from "./app.ts";
+import { toListenError } from "./listen-error.ts";
 import { createMetrics } from "./metrics.ts";
 import { enforceMonitor, type MonitorReading } from "./monitor.ts";
 
@@ -220,21 +220,4 @@ function urlOf(address: string | AddressInfo | null): string {
   if (address === null || typeof address === "string") return String(address);
   const { family, address: host, port } = address;
   return `http://${family === "IPv6" ? `[${host}]` : host}:${port}`;
-}
-
-function toListenError(thrown: unknown, where: string): unknown {
-  const code = thrown instanceof Error && "code" in thrown ? thrown.code : undefined;
-  const listenErrors: Readonly<Record<string, readonly [string, string, string]>> = {
-    EADDRINUSE: ["port_in_use", "another program listens there", "choose another with --port, or stop the other"],
-    EACCES: ["port_forbidden", "this user may not listen there", "choose a port from 1024 on with --port"],
-    EADDRNOTAVAIL: ["host_unavailable", "this machine has no such address", "check --host"],
-    ENOTFOUND: ["host_unavailable", "there is no such host", "check --host"],
-  };
-  const known = typeof code === "string" ? listenErrors[code] : undefined;
-  if (!known) return thrown;
-  const [ours, reason, hint] = known;
-  return new FlywheelError(ours, `cannot listen on ${where}: ${reason} (${messageOf(thrown)})`, {
-    hint,
-    cause: thrown,
-  });
 }

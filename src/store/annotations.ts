@@ -7,7 +7,7 @@ import { type Database, fromJson, type Insert, insertAll } from "./database.ts";
 import { inPages, PAGE_SIZE } from "./pages.ts";
 import { rowMatches, toRow } from "./row-filter.ts";
 import type { Schema } from "./schema.ts";
-import { settle } from "./spend.ts";
+import { isReserved, settle } from "./spend.ts";
 
 type Filter = Pick<Partial<TeacherAnnotation>, "pass" | "promptVersion">;
 
@@ -15,7 +15,8 @@ export function createAnnotationStore({ read, write }: Database, field: string):
   return {
     put: (annotations) =>
       write(async (transaction) => {
-        for (const annotation of annotations) await putOne(transaction, annotation, field);
+        const charged = new Set<string>();
+        for (const annotation of annotations) await putOne(transaction, annotation, { field, charged });
       }),
     async ofRow(id) {
       const query = read.selectFrom("annotations").select("body").where("field", "=", field).where("row_id", "=", id);
@@ -78,11 +79,21 @@ const newAnnotation: Insert<Schema["annotations"]> = {
   conflict: "on conflict (field, id) do nothing",
 };
 
-/** @param scope where it is kept unless it names its field */
-async function putOne(transaction: Transaction<Schema>, annotation: Annotation, scope: string): Promise<void> {
+type Putting = {
+  /** Where it is kept unless it names its field. */
+  readonly field: string;
+  /** Requests whose answers are charged: one to several fields has an annotation for each, all of the same id. */
+  readonly charged: Set<string>;
+};
+
+async function putOne(
+  transaction: Transaction<Schema>,
+  annotation: Annotation,
+  { field, charged }: Putting,
+): Promise<void> {
   const teacher = annotation.annotator === "teacher" ? annotation : undefined;
   const record = {
-    field: annotation.field ?? scope,
+    field: annotation.field ?? field,
     id: annotation.id,
     row_id: annotation.rowId,
     at: annotation.at,
@@ -93,7 +104,11 @@ async function putOne(transaction: Transaction<Schema>, annotation: Annotation, 
     body: JSON.stringify(annotation),
   };
   const isNew = (await insertAll(transaction, newAnnotation, [record])) > 0;
-  if (isNew && teacher !== undefined) await settle(transaction, teacher);
+  if (teacher === undefined) return;
+  // Known, and yet under way: two processes asked at once, and both were charged.
+  if (!isNew && !charged.has(teacher.id) && !(await isReserved(transaction, teacher.id))) return;
+  charged.add(teacher.id);
+  await settle(transaction, teacher);
 }
 
 /** By row, then time, in pages. The caller names the kind of annotation that `annotator` selects. */

@@ -384,6 +384,16 @@ function describeSpend(open: Open): void {
       expect(await store.spend.totals()).toEqual({ spentUsd: 0.02, reservedUsd: 0, inFlight: 0 });
     });
 
+    test("an answer that two processes asked for at once is charged twice, and leaves no reservation", async () => {
+      await using store = await open();
+      const annotation = sampleAnnotation(sampleRow("a"), 1, { costUsd: 0.02 });
+      for (let process = 0; process < 2; process++) {
+        await store.spend.reserve({ id: annotation.id, maxCostUsd: 0.05, at: 1 });
+        await store.annotations.put([annotation]);
+      }
+      expect(await store.spend.totals()).toEqual({ spentUsd: 0.04, reservedUsd: 0, inFlight: 0 });
+    });
+
     test("a thousand concurrent reservations never exceed the budget", async () => {
       await using store = await open();
       const asked = Array.from({ length: 1_000 }, (_, index) =>
@@ -605,6 +615,16 @@ function describeFields(open: Open): void {
       expect(await store.annotations.ofRow(row.id)).toEqual([]);
       expect(await store.field("topic").annotations.ofRow(row.id)).toEqual([answers[0]]);
       expect(await store.field("urgent").annotations.ofRow(row.id)).toEqual([answers[1]]);
+    });
+
+    test("the answers to one request that two processes asked at once are all charged twice", async () => {
+      await using store = await open();
+      const answers = ["topic", "urgent"].map((field) => sampleAnnotation(row, 1, { field, costUsd: 0.01 }));
+      for (let process = 0; process < 2; process++) {
+        await store.spend.reserve({ id: answers[0]!.id, maxCostUsd: 0.05, at: 1 });
+        await store.annotations.put(answers);
+      }
+      expect(await store.spend.totals()).toEqual({ spentUsd: 0.04, reservedUsd: 0, inFlight: 0 });
     });
   });
 }

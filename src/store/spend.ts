@@ -72,6 +72,11 @@ export async function settle(
   await addToTotals(transaction, { reserved: -(before ?? 0), spent, inFlight: before === undefined ? 0 : -1 });
 }
 
+/** Whether a request of this id is under way, or in doubt. */
+export async function isReserved(transaction: Transaction<Schema>, id: string): Promise<boolean> {
+  return (await standing(transaction, id)).before !== undefined;
+}
+
 /** What is reserved for `id`, if anything, and all that is spent or reserved. */
 async function standing(
   transaction: Transaction<Schema>,

@@ -1,8 +1,13 @@
 import { once } from "node:events";
 import { FlywheelError } from "../../errors.ts";
 import { loadTask } from "../../flywheel/config.ts";
+import { toListenError } from "../../serve/listen-error.ts";
 import { loadGoldFile } from "../../simulate/gold-file.ts";
-import { startSimulatedTeacher } from "../../simulate/teacher-server.ts";
+import {
+  type SimulatedTeacher,
+  type SimulatedTeacherOptions,
+  startSimulatedTeacher,
+} from "../../simulate/teacher-server.ts";
 import type { AnyTask } from "../../task.ts";
 import type { CommandContext, CommandResult } from "../command.ts";
 
@@ -28,12 +33,20 @@ async function taskIn(directory: string): Promise<AnyTask | undefined> {
   }
 }
 
+async function listening(port: number, options: SimulatedTeacherOptions): Promise<SimulatedTeacher> {
+  try {
+    return await startSimulatedTeacher({ ...options, port });
+  } catch (thrown) {
+    throw toListenError(thrown, `127.0.0.1:${port}`);
+  }
+}
+
 export async function runSimulateTeacher(
   { dir, seed, json, clock, signal, say }: CommandContext,
   { gold: path, port, errorRate, latency, rateLimit, p429, p5xx, hang, malformed }: SimulateOptions,
 ): Promise<CommandResult> {
   const { gold, classes, fields } = await loadGoldFile(path, await taskIn(dir));
-  await using teacher = await startSimulatedTeacher({
+  await using teacher = await listening(port, {
     gold,
     classes,
     ...(fields && { fields }),
@@ -42,7 +55,6 @@ export async function runSimulateTeacher(
     ...(rateLimit !== undefined && { rateLimitPerSecond: rateLimit }),
     ...{ p429, p5xx, pHang: hang, pMalformed: malformed / 2, pOffSchema: malformed / 2 },
     seed,
-    port,
     clock,
   });
   // A program that started us needs the address before the command ends; it reads one JSON line.
