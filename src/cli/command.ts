@@ -110,7 +110,7 @@ function describeFailure(failure: unknown): { code: string; message: string; hin
 
 /** What the file system or the network refuses is the user's to mend. */
 function toSystemError(cause: Error): FlywheelError {
-  return new FlywheelError("system_refused", cause.message, {
+  return new FlywheelError("system_refused", `the system refuses: ${cause.message}`, {
     hint: "check that the path is right, that you may read and write there, and that the disk has room",
     cause,
   });
