@@ -105,6 +105,19 @@ describe("labelling under faults", () => {
     expect(await world.store.spend.totals()).toMatchObject({ reservedUsd: 0, inFlight: 0 });
   });
 
+  test("two at once: the second is refused and asks nothing; the first, killed, hands over to the next", async () => {
+    const world = await openWorld(60, { latency: { medianMs: 30, sigma: 0.3 } });
+    const task = world.taskFor();
+    const { child, exit } = startWorker(world, task);
+    await until(() => world.teacher.stats().answered >= 20);
+    await expect(label(world, task)).rejects.toMatchObject({ code: "work_under_way" });
+    child.kill("SIGKILL");
+    await exit;
+    await label(world, task);
+    expect(await finished(world)).toBe(60);
+    expect(world.teacher.stats().paidTwice).toBe(0);
+  });
+
   test("killed three times with -9, three fields a request: every row has each of them once, and is paid for once", async () => {
     const fields = { kind: ["apple", "pear", "orange"], ripe: ["true", "false"], size: ["small", "middling", "large"] };
     const golds = Object.entries(fields).map(([name, labels], shift) => {

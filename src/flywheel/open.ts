@@ -193,6 +193,7 @@ export function toFlywheel(workspace: Workspace<Task>): Flywheel {
 }
 
 export async function train(options: Parameters<typeof trainChallenger>[0]): Promise<TrainOutcome> {
+  using _claim = options.store.claim("train");
   const startedAt = options.clock.now();
   const champion = await servingCandidate(options.store);
   const challenger = await trainChallenger(options);

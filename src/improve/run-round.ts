@@ -53,6 +53,7 @@ export type RoundOutcome =
 /** Fit, calibrate, certify. The same labels, options and seed give the model and the policy that are there already. */
 export async function trainChallenger(options: RoundOptions): Promise<Challenger> {
   const { store } = options;
+  using _claim = store.claim("train");
   await deriveLabels(options);
   const champion = await store.policies.champion();
   const task = roundTask(options.task, champion && store.models.folder(champion.modelId));

@@ -79,13 +79,14 @@ const MOST_SWEEPS = 3;
 
 /**
  * @throws TeacherError `teacher_unauthorised`, `teacher_misconfigured`, or whatever keeps every row from an answer; what
- *   was labelled until then is kept, and labels are derived
+ *   was labelled until then is kept, and labels are derived; FlywheelError `work_under_way` where another run labels here
  */
 export async function labelRows(options: LabelRowsOptions<Task>): Promise<LabelSummary>;
 export async function labelRows(options: LabelRowsOptions<FieldsTask>): Promise<FieldsLabelSummary>;
 export async function labelRows(options: LabelRowsOptions): Promise<LabelSummary | FieldsLabelSummary>;
 export async function labelRows(options: LabelRowsOptions): Promise<LabelSummary | FieldsLabelSummary> {
   const { store, task, clock, signal } = options;
+  using _claim = store.claim("label");
   const startedAt = clock.now();
   const inDoubt = await store.spend.open();
   const run = startRun(options);

@@ -545,6 +545,18 @@ function describeDecisions(open: Open): void {
 }
 
 function describeFields(open: Open): void {
+  test("work that is claimed cannot be claimed again until the claim is gone; other work can", async () => {
+    await using store = await open();
+    const refusal = expect.objectContaining({ code: "work_under_way" });
+    {
+      using _label = store.claim("label");
+      expect(() => store.claim("label")).toThrow(refusal);
+      expect(() => store.field("topic").claim("label")).toThrow(refusal);
+      using _train = store.claim("train");
+    }
+    using _again = store.claim("label");
+  });
+
   describe("fields", () => {
     const row = sampleRow("a");
     const model = modelId(hex("model"));

@@ -47,7 +47,17 @@ export type Store = AsyncDisposable & {
    * task of one output.
    */
   field(name: string): Store;
+  /**
+   * Claims `work` until the claim is disposed of or its process ends, however it ends. Two that label would pay for the
+   * same answers; two that train would do the same work.
+   * @throws FlywheelError `work_under_way` where somebody, in this process or another, has claimed it
+   */
+  claim(work: ClaimedWork): Claim;
 };
+
+export type ClaimedWork = "label" | "train";
+
+export type Claim = Disposable;
 
 export type RowFilter = {
   readonly split?: Split;

@@ -16,7 +16,8 @@ import { Kysely } from "kysely";
 import { FlywheelError } from "../errors.ts";
 import { createAnnotationStore } from "./annotations.ts";
 import { createBlobStore, sweepBlobs } from "./blobs.ts";
-import type { Store } from "./contract.ts";
+import { claimWork } from "./claims.ts";
+import type { ClaimedWork, Store } from "./contract.ts";
 import type { Database } from "./database.ts";
 import { createDecisionStore } from "./decisions.ts";
 import { createFileStore } from "./files.ts";
@@ -73,6 +74,7 @@ function toStore(directory: string, { database, close }: Connection): Store {
     blobs: createBlobStore(join(directory, "blobs")),
     spend: createSpendStore(database),
     predictions: createPredictionStore(database),
+    claim: (work: ClaimedWork) => claimWork(directory, work),
     [Symbol.asyncDispose]: close,
   };
   const ofField = (field: string): Store => ({
