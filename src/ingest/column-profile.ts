@@ -1,6 +1,6 @@
 /** @file What the columns turned out to hold: counted while the rows stream past, in memory for a few thousand values. */
 
-import { readValue } from "../columns.ts";
+import { type FeatureType, readValue } from "../columns.ts";
 import { FlywheelError } from "../errors.ts";
 import type { AnyTask } from "../task.ts";
 import type { ColumnSummary, ColumnsSeen } from "./outcome.ts";
@@ -21,7 +21,6 @@ const NEARLY_UNIQUE = 0.5;
 const SLIP = 0.05;
 
 type Column = {
-  missing: number;
   numbers: number;
   booleans: number;
   words: number;
@@ -33,6 +32,7 @@ export function createColumnProfile(task: AnyTask): ColumnProfile {
   const columns = new Map<string, Column>();
   let plan: ColumnPlan = { gold: [] };
   let rows = 0;
+  const declared: Partial<Record<string, FeatureType>> = task.columns.features === "auto" ? {} : task.columns.features;
   const roleOf = (name: string): ColumnSummary["role"] => {
     if (name === plan.text) return "text";
     if (plan.gold.some(({ column }) => column === name)) return "gold";
@@ -47,30 +47,28 @@ export function createColumnProfile(task: AnyTask): ColumnProfile {
     see(fields) {
       rows++;
       for (const name in fields) {
-        const column = columns.get(name) ?? open(rows - 1);
+        const column = columns.get(name) ?? open();
         columns.set(name, column);
         count(column, fields[name], name);
       }
     },
     summary() {
-      const seen = [...columns].map(([name, column]) => summarise(name, column, roleOf(name)));
+      const about = (name: string): About => ({ rows, role: roleOf(name), declared: declared[name] });
       return {
-        columns: seen,
-        notes: [...columns].flatMap(([name, column]) => notesOf(name, column, { rows, role: roleOf(name) })),
+        columns: [...columns].map(([name, column]) => summarise(name, column, about(name))),
+        notes: [...columns].flatMap(([name, column]) => notesOf(name, column, about(name))),
       };
     },
   };
 }
 
-/** A column that appears late was missing before. */
-const open = (missing: number): Column => ({ missing, numbers: 0, booleans: 0, words: 0, distinct: new Set() });
+const open = (): Column => ({ numbers: 0, booleans: 0, words: 0, distinct: new Set() });
 
 function count(column: Column, given: unknown, name: string): void {
   const value = scalarOf(given, name);
-  if (value === null) column.missing++;
-  else if (typeof value === "number") column.numbers++;
+  if (typeof value === "number") column.numbers++;
   else if (typeof value === "boolean") column.booleans++;
-  else {
+  else if (value !== null) {
     column.words++;
     column.example ??= value;
   }
@@ -87,9 +85,18 @@ function scalarOf(given: unknown, name: string) {
   }
 }
 
-function summarise(name: string, column: Column, role: ColumnSummary["role"]): ColumnSummary {
-  const type = role === "text" ? "text" : typeOf(column);
-  const { missing, distinct } = column;
+type About = {
+  readonly rows: number;
+  readonly role: ColumnSummary["role"];
+  /** What the task says that the column is: that counts, whatever its values look like. */
+  readonly declared: FeatureType | undefined;
+};
+
+/** A column that a record leaves out is missing there. */
+function summarise(name: string, column: Column, { rows, role, declared }: About): ColumnSummary {
+  const type = role === "text" ? "text" : ((role === "feature" ? declared : undefined) ?? typeOf(column));
+  const { numbers, booleans, words, distinct } = column;
+  const missing = rows - numbers - booleans - words;
   const isDistinctExact = distinct.size < MAX_DISTINCT;
   return { name, role, ...(type && { type }), missing, distinct: distinct.size, isDistinctExact };
 }
@@ -102,17 +109,13 @@ function typeOf({ numbers, booleans, words }: Column): ColumnSummary["type"] | u
   return words > 0 ? "category" : undefined;
 }
 
-function notesOf(
-  name: string,
-  column: Column,
-  { rows, role }: { readonly rows: number; readonly role: ColumnSummary["role"] },
-) {
+function notesOf(name: string, column: Column, { rows, role, declared }: About) {
   const { numbers, words, booleans, distinct, example } = column;
   const present = numbers + words + booleans;
   if (role === "unread" || role === "id") return [];
   if (present === 0 && rows > 0) return [`column "${name}" is empty in every row`];
   if (role === "gold") return goldNotes(name, { different: distinct.size, present });
-  if (role === "feature" && numbers > 0 && words > 0 && Math.min(numbers, words) < SLIP * present) {
+  if (role === "feature" && !declared && numbers > 0 && words > 0 && Math.min(numbers, words) < SLIP * present) {
     const many = numbers > words;
     const rare = many ? `a word in ${words} of them (${JSON.stringify(example)})` : `a number in ${numbers} of them`;
     return [

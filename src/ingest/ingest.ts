@@ -101,6 +101,9 @@ const both = (a: GoldSummary, b: GoldSummary): LineProblems => ({
   first: [...b.unknownLabels.first, ...a.unknownLabels.first],
 });
 
+/** What a wrong delimiter makes of lines, bare and quoted. */
+const SPLIT_WRONGLY: readonly string[] = ["row_ragged", "quote_unclosed"];
+
 function raggedNotes({
   files,
   rejections,
@@ -110,9 +113,9 @@ function raggedNotes({
   readonly rejected: number;
   readonly rejections: readonly Rejection[];
 }) {
-  const isRagged = rejected > files / 2 && rejections.every(({ code }) => code === "row_ragged");
+  const isRagged = rejected > files / 2 && rejections.every(({ code }) => SPLIT_WRONGLY.includes(code));
   return isRagged
-    ? ["most rows have another number of cells than the header: is the delimiter right? Give it with --delimiter"]
+    ? ["most rows fall into other cells than the header: is the delimiter right? Give it with --delimiter"]
     : [];
 }
 

@@ -166,8 +166,9 @@ describe("records", () => {
 
   test("take the types that the task gives", async () => {
     const features = { zip: "category", tenure: "number" } as const;
-    await run("c.csv", table, { task: churn({ ...columns, features }) });
+    const summary = await run("c.csv", table, { task: churn({ ...columns, features }) });
     expect(await records()).toContainEqual({ zip: "10001", tenure: null });
+    expect(summary.columns).toContainEqual(expect.objectContaining({ name: "zip", type: "category" }));
   });
 
   test("are the same rows from CSV, JSONL and Parquet", async () => {
@@ -205,6 +206,19 @@ describe("records", () => {
       ":6 record_empty",
     ]);
     expect(summary.rejections[0]!.message).toContain('column "age"');
+    expect(summary.rejections[0]!.message).toContain("declare the column a category");
+  });
+
+  test("that leave a column out have it missing; NaN in JSON is named", async () => {
+    const lines = ['{"a":1}', '{"a":2,"b":3}', '{"a":4}', '{"a":NaN}', '{"a":-Infinity}'];
+    const summary = await run("a.jsonl", lines.join("\n"), { task: churn() });
+    expect(summary.columns).toContainEqual(expect.objectContaining({ name: "b", missing: 2 }));
+    const said = summary.rejections.map(({ source, message }) => [source.replace(/.*:/, ":"), message]);
+    const expected = expect.stringContaining("write null where a value is missing");
+    expect(said).toEqual([
+      [":4", expected],
+      [":5", expected],
+    ]);
   });
 });
 
@@ -245,6 +259,12 @@ describe("bad input has a clear answer, and the rest goes on:", () => {
       ":6 invalid_utf8",
     ]);
     expect(await texts()).toEqual(["a", "b"]);
+  });
+
+  test("quoted cells behind a delimiter that the header has not are a note about delimiters", async () => {
+    const summary = await run("a.csv", 'text,n\n"a b";1\n"c d";2\n"e f";3\n');
+    expect(refusals(summary)).toEqual([":2 quote_unclosed", ":3 quote_unclosed", ":4 quote_unclosed"]);
+    expect(summary.notes).toContainEqual(expect.stringContaining("--delimiter"));
   });
 
   test("another delimiter is guessed, a wrong one is named", async () => {

@@ -90,10 +90,16 @@ function readOr(reader: RecordReader, record: TableRecord): readonly Outcome[] {
   try {
     return reader.read(record);
   } catch (thrown) {
-    if (FlywheelError.isInstance(thrown)) return [refusedAs(record.source, thrown)];
+    if (FlywheelError.isInstance(thrown)) return [refusedAs(record.source, withHint(thrown))];
     throw thrown;
   }
 }
+
+/** The list of refused rows is all that a person reads of them: it says how to mend them, too. */
+const withHint = ({ code, message, hint }: FlywheelError) => ({
+  code,
+  message: hint ? `${message}: ${hint}` : message,
+});
 
 /** @throws FlywheelError `ingest_unsupported` where neither the name nor the user says what it is */
 function tableFile({ path, source }: Candidate, { format, delimiter }: IngestOptions): TableFile {

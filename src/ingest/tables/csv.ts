@@ -127,7 +127,7 @@ function toItem({ type, message }: RefusedRow, source: string, { columns }: CsvH
       return refusedAs(
         source,
         "quote_unclosed",
-        "a quote is opened and not closed, or text follows a closed one: write quotes inside a quoted cell twice",
+        "a quote is opened and not closed, or text follows a closed one: write quotes inside a quoted cell twice, or give the right delimiter with --delimiter",
       );
     case "LINE SIZE OVER MAXIMUM":
       return tooLarge(source);

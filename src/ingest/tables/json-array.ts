@@ -1,8 +1,7 @@
 /** @file JSON: one list of objects, or objects one after another, read by DuckDB without holding the whole in memory. */
 
-import { messageOf } from "../../errors.ts";
 import { openDuckDb, quoted, tableMalformed } from "./duckdb.ts";
-import { readObject } from "./json-lines.ts";
+import { readObject, reasonOf } from "./json-lines.ts";
 import { MAX_RECORD_BYTES, type Table, type TableFile, type TableItem } from "./table.ts";
 
 export async function openJson({ path, source, format }: TableFile): Promise<Table> {
@@ -28,6 +27,6 @@ function readText(text: string, source: string): TableItem {
   try {
     return readObject(JSON.parse(text), source);
   } catch (thrown) {
-    return { kind: "refused", source, code: "row_malformed", message: `no JSON: ${messageOf(thrown)}` };
+    return { kind: "refused", source, code: "row_malformed", message: `no JSON: ${reasonOf(thrown, text)}` };
   }
 }

@@ -27,8 +27,21 @@ function readLine({ number, bytes }: Line, source: string): TableItem {
   try {
     return readObject(JSON.parse(number === 1 ? bytes.toString().replace(/^\uFEFF/, "") : bytes.toString()), source);
   } catch (thrown) {
-    return { kind: "refused", source, code: "row_malformed", message: `the line is no JSON: ${messageOf(thrown)}` };
+    return {
+      kind: "refused",
+      source,
+      code: "row_malformed",
+      message: `the line is no JSON: ${reasonOf(thrown, bytes.toString())}`,
+    };
   }
+}
+
+/** Why `text` is no JSON. Python writes numbers into it that JSON does not have. */
+export function reasonOf(thrown: unknown, text: string): string {
+  const reason = messageOf(thrown);
+  const isNumber =
+    /Unexpected token '[NI]'|No number after minus sign/.test(reason) && /[:[,]\s*-?(?:NaN|Infinity)\b/.test(text);
+  return isNumber ? `${reason}. JSON has neither NaN nor Infinity: write null where a value is missing` : reason;
 }
 
 export function readObject(value: unknown, source: string): TableItem {
