@@ -1,6 +1,7 @@
 /** @file How the command line says things: the same words for the same kinds of number everywhere. */
 
 import type { CandidateResult, Estimate, ModelCard, Policy } from "../records.ts";
+import { warningsOf } from "../report/collect-features.ts";
 import { bytes, compact, duration } from "../report/format.ts";
 
 export const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
@@ -15,6 +16,19 @@ export function estimate({ value, low, high, n }: Estimate): string {
 export function describeModel(card: ModelCard): string {
   const { trainer, parameters, sizeBytes, trainingRows } = card;
   return `${trainer} ${shortId(card.id)}: ${compact(parameters)} parameters, ${bytes(sizeBytes)}, ${trainingRows} training rows`;
+}
+
+/** More are in the report: a table may have hundreds of columns that are not read. */
+const REMARKS_SHOWN = 10;
+
+/** What training remarked of the rows. */
+export function describeRemarks(card: ModelCard): readonly string[] {
+  const remarks = warningsOf(card);
+  const more = remarks.length - REMARKS_SHOWN;
+  return [
+    ...remarks.slice(0, REMARKS_SHOWN).map((remark) => `warning: ${remark}`),
+    ...(more > 0 ? [`… and ${more} more of these warnings, in the report`] : []),
+  ];
 }
 
 /** The students that this one was chosen from. */

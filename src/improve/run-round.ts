@@ -53,7 +53,6 @@ export type RoundOutcome =
 /** Fit, calibrate, certify. The same labels, options and seed give the model and the policy that are there already. */
 export async function trainChallenger(options: RoundOptions): Promise<Challenger> {
   const { store } = options;
-  using _claim = store.claim("train");
   await deriveLabels(options);
   const champion = await store.policies.champion();
   const task = roundTask(options.task, champion && store.models.folder(champion.modelId));
@@ -104,6 +103,7 @@ async function unlessMissing(id: ModelId, work: () => Promise<unknown>): Promise
  */
 export async function runRound(options: RoundOptions & { readonly force?: boolean }): Promise<RoundOutcome> {
   const { store, clock } = options;
+  using _claim = store.claim("train");
   await deriveLabels(options);
   const champion = await servingCandidate(store);
   const trigger = roundTrigger({

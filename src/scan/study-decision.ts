@@ -114,7 +114,7 @@ type FieldSources = {
 async function studyField({ scope, field, calls, inputs }: FieldSources, options: StudyOptions) {
   const { store, task } = scope;
   await deriveLabels({ store, task });
-  const card = await trainStudent({ ...options, store, task });
+  const card = await trainStudent({ ...options, store, task, outOfFold: false });
   const policies: Policy[] = [];
   for (const risk of options.risks) {
     const target = { kind: "regret", risk, delta: options.delta } as const;

@@ -13,6 +13,7 @@ import type { Store } from "../store/contract.ts";
 import type { Task } from "../task.ts";
 import { metadataOf, writeModelFolder } from "./model-folder.ts";
 import { predictHeldOut } from "./predict-held-out.ts";
+import { rareClasses } from "./rare-classes.ts";
 import { threadsOf } from "./threads.ts";
 import type { PreparedTraining, TrainedStudent } from "./trainer.ts";
 import { trainerFor } from "./trainers.ts";
@@ -30,6 +31,8 @@ export type TrainStudentOptions = {
   readonly threads?: number | undefined;
   /** Which labelled rows of the train split to use; default: all. */
   readonly rowsFilter?: RowsFilter | undefined;
+  /** Whether train rows get out-of-fold predictions, for review and comparison; a first look does without. Default true. */
+  readonly outOfFold?: boolean | undefined;
   readonly progress?: Progress | undefined;
   readonly signal?: AbortSignal | undefined;
 };
@@ -97,7 +100,7 @@ async function register(
       seed: String(seed),
       dataHash: set.hash,
       trainingRows: set.rows.length,
-      options: { ...job.options, ...trained.found },
+      options: { ...job.options, ...trained.found, warnings: [...(job.warnings ?? []), ...rareClasses(set)] },
       ...(preprocessing && { preprocessing }),
       history: trained.history,
       codeVersion,
@@ -110,7 +113,8 @@ async function register(
   return card;
 }
 
-function outOfFoldPredictions({ id, set }: Job, logits: Float32Array): readonly Prediction[] {
+function outOfFoldPredictions({ id, set }: Job, logits: Float32Array | undefined): readonly Prediction[] {
+  if (!logits) return [];
   const k = set.classes.length;
   return set.rows.map((row, index) => ({
     modelId: id,

@@ -29,6 +29,8 @@ export type PreparedTraining = {
   readonly trainer: string;
   /** Written on the card: what a person would want to know of how it was made. */
   readonly options: ModelCard["options"];
+  /** What a person should know of the rows; on the card as well. */
+  readonly warnings?: readonly string[];
   /**
    * All that the model follows from besides training rows, seed, trainer and code version; plain JSON. Two trainings with
    * the same are the same model.
@@ -44,6 +46,8 @@ export type TrainingWork = {
   readonly workFolder: string;
   readonly threads: number;
   readonly seed: string;
+  /** Whether out-of-fold logits are wanted; a trainer may leave them out where they are not. Default true. */
+  readonly outOfFold?: boolean | undefined;
   readonly clock: Clock;
   readonly progress?: Progress | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -58,8 +62,8 @@ export type TrainedStudent = {
   readonly members?: number | undefined;
   /** Where it is not the number of trained numbers in `model`. */
   readonly parameters?: number;
-  /** `[set.rows, classes]`, nats: each row by a model that had not seen it. */
-  readonly outOfFold: Float32Array;
+  /** `[set.rows, classes]`, nats: each row by a model that had not seen it. Absent only where not wanted. */
+  readonly outOfFold?: Float32Array | undefined;
   readonly history: ModelCard["history"];
   /** Joins the card's options: what only came out as it ran, such as importances of features. */
   readonly found?: ModelCard["options"];

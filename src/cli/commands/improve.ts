@@ -3,7 +3,7 @@ import type { RoundOutcome } from "../../improve/run-round.ts";
 import type { Champion } from "../../records.ts";
 import type { CommandContext, CommandResult } from "../command.ts";
 import { requireNoField } from "../require-no-field.ts";
-import { describeFields, describeModel, describePolicy, estimate, shortId, usd } from "../say.ts";
+import { describeFields, describeModel, describePolicy, describeRemarks, estimate, shortId, usd } from "../say.ts";
 
 export async function runImprove(
   flywheel: AnyFlywheel,
@@ -28,6 +28,7 @@ function describe(outcome: RoundOutcome): readonly string[] {
   return [
     `round ${round.round}: ${round.why}`,
     describeModel(challenger.card),
+    ...describeRemarks(challenger.card),
     ...describePolicy(challenger.policy),
     `traffic since the last round: ${round.requests} requests, escalated ${estimate(round.escalated)}, ${usd(round.costUsd)}`,
   ];

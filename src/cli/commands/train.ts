@@ -1,7 +1,7 @@
 import type { TrainOutcome } from "../../flywheel/open.ts";
 import { type AnyFlywheel, isOfFields } from "../../flywheel/open-fields.ts";
 import type { CommandContext, CommandResult } from "../command.ts";
-import { describeCandidates, describeFields, describeModel, describePolicy } from "../say.ts";
+import { describeCandidates, describeFields, describeModel, describePolicy, describeRemarks } from "../say.ts";
 
 export async function runTrain(flywheel: AnyFlywheel, { progress, signal }: CommandContext): Promise<CommandResult> {
   const work = { progress, signal };
@@ -18,5 +18,11 @@ const next = (promoted: boolean): string =>
   promoted ? "next: `flywheel report`, then `flywheel serve`" : "next: `flywheel report`";
 
 function describe({ card, policy, why, candidates = [] }: TrainOutcome): readonly string[] {
-  return [...describeCandidates(candidates), describeModel(card), ...describePolicy(policy), why];
+  return [
+    ...describeCandidates(candidates),
+    describeModel(card),
+    ...describeRemarks(card),
+    ...describePolicy(policy),
+    why,
+  ];
 }

@@ -18,7 +18,9 @@ async function* itemsOf(path: string, source: string, objects: string): AsyncGen
       for (const [text] of rows) yield readText(String(text), `${source}:${++number}`);
     }
   } catch (thrown) {
-    const hint = `mend the file after record ${number}; a list of objects, or one object a line (.jsonl), is read`;
+    // DuckDB reads ahead: its own message knows better than the count of records where the trouble is.
+    const hint =
+      "mend the file there, or write one object a line (.jsonl): a broken line is refused by itself, the rest is read";
     throw tableMalformed(source, thrown, hint);
   }
 }

@@ -42,8 +42,8 @@ export async function trainRecordStudent(context: TrainerContext): Promise<Prepa
     options: {
       ...options,
       validationRows: validation.length,
-      warnings: [...warnings, ...rareClasses(set)],
     },
+    warnings,
     follows: {
       xgboost,
       version,
@@ -70,19 +70,6 @@ const shown = (feature: FeatureSchema["features"][number]) => ({
   ...(feature.type === "category" && { categories: feature.categories.length }),
   ...(feature.type === "text" && { grams: feature.grams.length }),
 });
-
-/** Five folds cannot each have a row of such a class. */
-const RARE = 5;
-
-function rareClasses({ rows, classes }: TrainingSet): readonly string[] {
-  const counts = classes.map((_, index) => rows.filter(({ classIndex }) => classIndex === index).length);
-  return classes.flatMap((name, index) => {
-    const count = counts[index]!;
-    return count < RARE
-      ? [`class "${name}" has ${count} training rows: the student can hardly know it; label more of it`]
-      : [];
-  });
-}
 
 type Run = {
   readonly work: TrainingWork;

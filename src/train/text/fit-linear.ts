@@ -45,7 +45,7 @@ export type Trial = {
 export type LinearStudent = {
   readonly vocabulary: Vocabulary;
   readonly model: SparseLogistic;
-  /** `[texts, k]`: each by a model, and by weights of n-grams, that had not seen the text. */
+  /** `[texts, k]`: each by a model, and by weights of n-grams, that had not seen the text; 0 in folds not fitted. */
   readonly outOfFold: Float32Array;
   /** By fold, where they are kept: each was fitted without it. */
   readonly members: readonly SparseLogistic[];
@@ -58,6 +58,8 @@ export type FitLinearOptions = {
   readonly threads: number;
   /** Whether the models without a fold are wanted as well. */
   readonly keepsFolds?: boolean | undefined;
+  /** Otherwise only the folds that choose C are fitted: none where there is one C. Default true. */
+  readonly allFolds?: boolean | undefined;
   readonly progress?: Progress | undefined;
   readonly signal?: AbortSignal | undefined;
 };
@@ -102,7 +104,7 @@ function interrupted(cause: unknown): FlywheelError {
 type Work = { readonly data: LinearData; readonly recipe: LinearRecipe; readonly options: FitLinearOptions };
 
 async function fitWith(pool: readonly FitThread[], { data, recipe, options }: Work): Promise<LinearStudent> {
-  const { progress, keepsFolds } = options;
+  const { progress, keepsFolds, allFolds = true } = options;
   const reads = 2 * data.texts.length;
   const onRead = (done: number): void => progress?.({ stage: "n-grams", done, total: reads });
   const { vocabulary, counts } = await pool[0]!.learn(data.texts, recipe.ngrams, onRead);
@@ -113,8 +115,12 @@ async function fitWith(pool: readonly FitThread[], { data, recipe, options }: Wo
   const problem: LinearProblem = { counts, documentFrequency, minDocuments, k, targets, weights, folds, keepsFolds };
   await Promise.all(pool.map((thread) => thread.prepare(problem)));
   const fits = fitCounter(progress);
-  const chosen = await choose(pool, { data, recipe, fits });
-  const { model, byFold } = await finish(pool, { data, chosen, fits });
+  const [only] = recipe.c;
+  const chosen =
+    only !== undefined && recipe.c.length === 1 && !allFolds
+      ? { c: only, trials: [], byFold: new Map<number, LinearFitResult>() }
+      : await choose(pool, { data, recipe, fits });
+  const { model, byFold } = await finish(pool, { data, chosen, fits, allFolds });
   const outOfFold = inOrderOfRows(data, byFold);
   const members = [...byFold].sort(([one], [other]) => one - other).flatMap(([, fitted]) => fitted.model ?? []);
   return { vocabulary, model, outOfFold, members, trials: chosen.trials, c: chosen.c };
@@ -191,10 +197,15 @@ function choosingFolds({ folds }: LinearData): readonly number[] {
 /** The folds that did not choose, and the model on every row, which takes longest and so begins first. */
 async function finish(
   pool: readonly FitThread[],
-  { data, chosen, fits }: { readonly data: LinearData; readonly chosen: Chosen; readonly fits: FitCounter },
+  {
+    data,
+    chosen,
+    fits,
+    allFolds,
+  }: { readonly data: LinearData; readonly chosen: Chosen; readonly fits: FitCounter; readonly allFolds: boolean },
 ): Promise<{ readonly model: SparseLogistic; readonly byFold: Chosen["byFold"] }> {
   const { c, byFold } = chosen;
-  const missing = [...new Set(data.folds)].filter((fold) => !byFold.has(fold));
+  const missing = allFolds ? [...new Set(data.folds)].filter((fold) => !byFold.has(fold)) : [];
   const [whole, ...others] = await spread(pool, [undefined, ...missing], { fits, c });
   const all = new Map([...byFold, ...missing.map((fold, index) => [fold, others[index]!] as const)]);
   return { model: whole!.model!, byFold: all };

@@ -230,7 +230,9 @@ test("texts with nothing in common, and trainers of other inputs, are refused", 
     code: "unknown_trainer",
   });
   const warned = await train(world.store, questionTask());
-  expect(warned.options["warnings"]).toContain('class "card" has 2 training rows: it will hardly ever be answered');
+  expect(warned.options["warnings"]).toContain(
+    'class "card" has 2 training rows: the student can hardly know it; label more of it',
+  );
 });
 
 test("a vocabulary that is not the one written is noticed", async () => {

@@ -27,7 +27,7 @@ export async function trainLinearStudent({ task, set }: TrainerContext): Promise
   const options = { ...recipe.ngrams, c: recipe.c, classWeight };
   return {
     trainer: linearTrainer,
-    options: { ...options, warnings: rareClasses(set) },
+    options,
     follows: { ...options, neighbours: 1, ...followsMembers(task) },
     run: (work) => run({ work, set, recipe, classWeight, keepsFolds: keepsFolds(task) }),
   };
@@ -36,17 +36,6 @@ export async function trainLinearStudent({ task, set }: TrainerContext): Promise
 function ngramsOf({ student }: Task): NgramOptions {
   const { words, characters, minDocuments, hashed } = student.text;
   return checkNgrams({ words: words || undefined, characters: characters || undefined, minDocuments, hashed });
-}
-
-/** Five folds cannot each have a row of such a class. */
-const RARE = 5;
-
-function rareClasses({ rows, classes }: TrainingSet): readonly string[] {
-  const counts = countByClass(rows, classes.length);
-  return classes.flatMap((value, index) => {
-    const count = counts[index]!;
-    return count < RARE ? [`class "${value}" has ${count} training rows: it will hardly ever be answered`] : [];
-  });
 }
 
 function countByClass(rows: readonly TrainingRow[], k: number): Int32Array {
@@ -65,7 +54,11 @@ type Run = {
 
 async function run({ work, set, recipe, classWeight, keepsFolds }: Run): Promise<TrainedStudent> {
   const data = dataOf(set, classWeight, work.seed);
-  const student = await fitLinear(data, recipe, { ...work, keepsFolds });
+  const student = await fitLinear(data, recipe, {
+    ...work,
+    keepsFolds,
+    allFolds: work.outOfFold !== false || keepsFolds,
+  });
   const model = linearNetwork(student.model);
   return {
     model: { ...model, metadata: { "flywheel.text": JSON.stringify(recipe.ngrams) } },
@@ -74,7 +67,7 @@ async function run({ work, set, recipe, classWeight, keepsFolds }: Run): Promise
       [neighboursFile, writeNeighbours(neighboursOf(data, student))],
       ...membersOf(student),
     ]),
-    outOfFold: student.outOfFold,
+    ...(work.outOfFold !== false && { outOfFold: student.outOfFold }),
     members: student.members.length,
     history: historyOf(student),
     found: { chosenC: student.c, features: columnsOf(student.vocabulary), heaviest: heaviestOf(student, set.classes) },
