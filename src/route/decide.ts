@@ -4,6 +4,7 @@
  */
 
 import type { Clock, StudentInput } from "../contracts.ts";
+import { FlywheelError } from "../errors.ts";
 import { type FieldScope, hasFields, partOf } from "../fields.ts";
 import type { Seed } from "../math/random.ts";
 import type { Decision } from "../records.ts";
@@ -17,7 +18,7 @@ import { type Answered, answerFrom, askAboutRow, keepRow, usageOf } from "./esca
 import { explain } from "./explain.ts";
 import { type Calibrate, type Guess, guessOf } from "./guess.ts";
 import { type FieldQuestion, type Routing, routeRow } from "./policy.ts";
-import type { Explained, RoutedRow } from "./routed.ts";
+import type { Explained, Routed, RoutedRow } from "./routed.ts";
 import type { Serving } from "./serving.ts";
 import type { StudentLine } from "./student-line.ts";
 import type { TeacherLine } from "./teacher-line.ts";
@@ -245,11 +246,15 @@ function toRoutedRow(heard: readonly Heard[], { answers, decisions, reply, stude
     studentMs,
     teacherMs,
   };
-  const fields = heard.map(({ field, serving, explained }, index) => {
+  const fields = heard.map(({ field, serving, explained, failure }, index) => {
     const championVersion = serving.pair ? { championVersion: serving.pair.champion.version } : {};
     const { answer: given } = answers[index]!;
-    const said = { answer: given, ...championVersion, ...(explained && { explained }) };
+    const said = { answer: given, ...championVersion, ...(explained && { explained }), ...studentErrorOf(failure) };
     return [field.name, { decision: decisions[index]!, ...said, ...shared }] as const;
   });
   return { fields: new Map(fields), ...shared };
 }
+
+/** What the caller may mend (a feature of another type) is said; what is wrong in here is for our own log. */
+const studentErrorOf = (failure: unknown): Pick<Routed, "studentError"> =>
+  FlywheelError.isInstance(failure) ? { studentError: { code: failure.code, message: failure.message } } : {};

@@ -36,6 +36,8 @@ export type Routed = {
   readonly teacherMs: number;
   /** Of the student's guess, where the request asked for it. */
   readonly explained?: Explained;
+  /** Why the student gave no guess, where it failed on this input. */
+  readonly studentError?: { readonly code: string; readonly message: string };
 };
 
 /** Why the student guesses what it guesses, or why it cannot say. */

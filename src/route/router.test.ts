@@ -1,5 +1,7 @@
 import { describe, expect, test, vi } from "vitest";
+import { FlywheelError } from "../errors.ts";
 import type { Decision } from "../records.ts";
+import { decisionHeaders } from "../serve/headers.ts";
 import type { Store } from "../store/contract.ts";
 import { splitOf } from "../task.ts";
 import {
@@ -278,6 +280,18 @@ describe("nothing is answered by the student", () => {
       reason: "student-failed",
     });
     expect(onStudentFailed).toHaveBeenCalledWith(expect.objectContaining({ message: "broken row" }));
+  });
+
+  test("where it cannot read a feature: the caller is told which, of any spelling, in a header", async () => {
+    const unreadable = async () => {
+      throw new FlywheelError("feature_type_changed", 'row 7: column "größe" holds "long"', { hint: "send a number" });
+    };
+    const { router } = await openWorld({ student: createTestStudent("m1", unreadable) });
+    const routed = await ask(router, "pear", 0.99);
+    expect(routed.decision).toMatchObject({ route: "escalated", reason: "student-failed", value: "apple" });
+    expect(decisionHeaders(routed, false)["x-flywheel-student-error"]).toBe(
+      'feature_type_changed: row 7: column "gr??e" holds "long"',
+    );
   });
 
   test("where the input cannot be read at all; that is no failure of the student", async () => {

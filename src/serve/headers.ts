@@ -14,10 +14,11 @@ export function rowHeaders(row: RoutedRow, isSimulated: boolean): Record<string,
 }
 
 /** An item of a structured field (RFC 9651): `escalated;reason=unsure;confidence=0.613;threshold=0.9;version=2`. */
-function fieldDetail({ decision, answer, championVersion }: Routed): string {
+function fieldDetail({ decision, answer, championVersion, studentError }: Routed): string {
   const { route, reason, modelId, confidence, threshold, degradedTo } = decision;
   const details = withoutAbsent({
     reason,
+    error: studentError?.code,
     degraded: degradedTo,
     confidence: confidence?.toFixed(3),
     threshold: threshold?.toFixed(3),
@@ -30,11 +31,12 @@ function fieldDetail({ decision, answer, championVersion }: Routed): string {
 
 /** `isSimulated`: whether this server's teacher, or the one whose answer this is, only plays one. */
 export function decisionHeaders(routed: Routed, isSimulated: boolean): Record<string, string> {
-  const { decision, answer, championVersion, isCached } = routed;
+  const { decision, answer, championVersion, isCached, studentError } = routed;
   const { route, reason, modelId, confidence, dissent, threshold, degradedTo } = decision;
   return withoutAbsent({
     "x-flywheel-route": route,
     "x-flywheel-reason": reason,
+    "x-flywheel-student-error": studentError && headerText(`${studentError.code}: ${studentError.message}`),
     "x-flywheel-degraded": degradedTo,
     "x-flywheel-model": modelId,
     "x-flywheel-model-version": championVersion === undefined ? undefined : String(championVersion),
@@ -46,6 +48,11 @@ export function decisionHeaders(routed: Routed, isSimulated: boolean): Record<st
     "x-flywheel-simulated": String(isSimulated),
   });
 }
+
+const LONGEST_HEADER = 500;
+
+/** A header holds ASCII; names of columns and what was sent need not be. */
+const headerText = (text: string): string => text.replace(/[^\x20-\x7e]/g, "?").slice(0, LONGEST_HEADER);
 
 const rounded = (share: number | undefined): string | undefined => share?.toFixed(6);
 
