@@ -1,6 +1,6 @@
 /**
  * The wheel as a library, with a simulated teacher: `node examples/library.ts`. Renders its own photos into a temporary
- * folder, takes about a minute, needs no key and no network.
+ * folder, takes a minute or two, needs no key and no network.
  */
 
 import { mkdtemp } from "node:fs/promises";
@@ -21,7 +21,7 @@ const task = defineTask({
   output: { kind: "choice", choices: ["apple", "mushroom", "orange", "pear", "sweet_pepper"] },
   instructions: "Which fruit or vegetable does the photo show?",
   teacher: { model: "compatible/simulated", baseUrl: teacher.url },
-  student: { imageSize: 48, epochs: 6 },
+  student: { imageSize: 48, epochs: 24 },
   // Joint risk needs at least 200 certify rows; of 600 photos that is a larger share than the usual quarter.
   splits: { train: 0.5, calibrate: 0.1, certify: 0.4 },
   target: { kind: "regret", risk: 0.1, delta: 0.1 },
@@ -32,6 +32,6 @@ console.log(await flywheel.ingest({ path: photos.photos, goldPath: photos.gold }
 console.log((await flywheel.label()).labels);
 const { card, policy, why } = await flywheel.train();
 console.log(`${card.trainer}: ${card.trainingRows} rows; ${why}`);
-console.log(policy.certificate ?? policy.noCertificate);
+console.log(policy.certificate ?? policy.noCertificate, policy.warnings);
 const { htmlPath } = await flywheel.report();
 console.log(`report: ${htmlPath}`);

@@ -5,6 +5,7 @@
  */
 
 import { Command, CommanderError, Option } from "commander";
+import type { DemoData } from "../demo/photo-source.ts";
 import type { AnyFlywheel } from "../flywheel/open-fields.ts";
 import { version } from "../version.ts";
 import {
@@ -177,7 +178,11 @@ program
 program
   .command("demo")
   .description("the whole wheel on rendered fruit with a simulated teacher: no key, no network")
-  .option("--data <source>", "rendered, or cifar100 (downloads it)", "rendered")
+  .addOption(
+    new Option("--data <source>", "cifar100 is downloaded")
+      .choices(["rendered", "cifar100"] as const satisfies readonly DemoData[])
+      .default("rendered" as const),
+  )
   .option("--teacher <model>", "a real teacher, e.g. google/gemini-2.5-flash; simulated by default")
   .action(alone(async () => (await import("./commands/demo.ts")).runDemo));
 

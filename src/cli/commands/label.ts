@@ -42,7 +42,7 @@ export async function runLabel(
 ): Promise<CommandResult> {
   if (isOfFields(flywheel)) {
     const summary = await flywheel.label({ limit, progress, signal });
-    const text = [...describeRun(summary), ...describeFields(summary.fields, describeField), next];
+    const text = [...describeRun(summary), ...describeFields(summary.fields, describeField), ...nextOf(summary)];
     return { json: summary, text };
   }
   const summary = await flywheel.label({ limit, progress, signal });
@@ -50,11 +50,13 @@ export async function runLabel(
   const teacherAccuracy = await estimateTeacherAccuracy(flywheel.store, flywheel.task);
   return {
     json: { ...summary, agreement, teacherAccuracy },
-    text: [...describeSummary(summary), ...describeQuality(agreement, teacherAccuracy), next],
+    text: [...describeSummary(summary), ...describeQuality(agreement, teacherAccuracy), ...nextOf(summary)],
   };
 }
 
-const next = "next: `flywheel review export review.csv`, or `flywheel train`";
+/** A run that was stopped has said how to go on. */
+const nextOf = ({ stopped }: Pick<LabelSummary, "stopped">): readonly string[] =>
+  stopped ? [] : ["next: `flywheel review export review.csv`, or `flywheel train`"];
 
 /** Agreement is never called accuracy: two passes may agree on the same mistake. */
 function describeQuality(
