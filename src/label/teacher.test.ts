@@ -117,12 +117,13 @@ describe("a teacher behind the OpenAI protocol", () => {
     expect(await failureOf(teacher.ask(request()))).toMatchObject({ code: "teacher_unavailable", inDoubt: false });
   });
 
-  test("the caller's signal ends the request with its own reason", async () => {
+  test("the caller's signal ends every request that it was given to, with its own reason", async () => {
     const { teacher } = await openSimulated({ pHang: 1 }, { timeoutMs: 60_000 });
     const controller = new AbortController();
-    const asked = teacher.ask(request(), controller.signal);
+    const asked = ["key-1", "key-2"].map((key) => teacher.ask(request({ idempotencyKey: key }), controller.signal));
     setTimeout(() => controller.abort(new Error("enough")), 20);
-    await expect(asked).rejects.toThrow("enough");
+    await Promise.all(asked.map((one) => expect(one).rejects.toThrow("enough")));
+    await expect(teacher.ask(request(), controller.signal)).rejects.toThrow("enough");
   });
 
   test("the key comes from the environment and appears in no error", async () => {
