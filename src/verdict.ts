@@ -4,7 +4,7 @@
  * that a row has one verdict.
  */
 
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { Annotation, LabelBasis, LabelValue, PersonAnnotation, RowId, TeacherAnnotation } from "./records.ts";
 import { auditPosition } from "./task.ts";
 
@@ -17,7 +17,7 @@ export function teacherAnnotationId(asked: {
   readonly pass: number;
   readonly promptVersion: string;
 }): string {
-  return createHash("sha256").update(`teacher/${asked.promptVersion}/${asked.pass}/${asked.rowId}`).digest("hex");
+  return hash("sha256", `teacher/${asked.promptVersion}/${asked.pass}/${asked.rowId}`);
 }
 
 /** An answer of the teacher. */

@@ -27,7 +27,8 @@ describe("the lean fetch", () => {
       response.end(JSON.stringify({ body, path: request.url, key: request.headers["idempotency-key"] }));
     });
     const response = await post(url, { headers: { "Idempotency-Key": "k" } });
-    expect([response.status, response.ok, response.headers.get("x-answer")]).toEqual([418, false, "yes"]);
+    expect([response.status, response.ok, response.headers.get("X-Answer")]).toEqual([418, false, "yes"]);
+    expect([...response.headers]).toContainEqual(["content-type", "application/json"]);
     expect(await response.json()).toEqual({ body: "grüße", path: "/path?a=b", key: "k" });
   });
 
@@ -51,6 +52,7 @@ describe("the lean fetch", () => {
     const asked = post(url, { signal: controller.signal });
     setTimeout(() => controller.abort(), 20);
     await expect(asked).rejects.toMatchObject({ name: "AbortError" });
+    await expect(post(url, { signal: AbortSignal.abort(new Error("too late")) })).rejects.toThrow("too late");
   });
 
   test("a connection that is refused or cut rejects with the system's code", async () => {
@@ -61,6 +63,17 @@ describe("the lean fetch", () => {
     });
     await expect(post(cut)).rejects.toMatchObject({ code: "ECONNRESET" });
     await expect(post("http://127.0.0.1:1/")).rejects.toMatchObject({ code: "ECONNREFUSED" });
+  });
+
+  test("gives an answer in several pieces as one, and an empty one as empty", async () => {
+    const parts = [["grü", "ße"], []];
+    const url = await serve(async (_, response) => {
+      for (const part of parts.shift() ?? []) await new Promise((sent) => response.write(part, sent));
+      response.end();
+    });
+    const read = async ({ body }: Response) => (await body?.getReader().read())?.value;
+    expect(new TextDecoder().decode(await read(await post(url)))).toBe("grüße");
+    expect(await read(await post(url))).toHaveLength(0);
   });
 
   test("leaves what it does not know to the built-in", async () => {

@@ -36,7 +36,11 @@ export type PaceOptions = {
   readonly maxConcurrency: number;
 };
 
-type Waiter = { readonly grant: (turn: Turn) => void };
+type Waiter = {
+  readonly signal: AbortSignal | undefined;
+  readonly grant: (turn: Turn) => void;
+  readonly reject: (reason: unknown) => void;
+};
 
 /** Turns saved up while the process was busy elsewhere, in seconds of the rate: a stall of the event loop is caught up. */
 const CATCH_UP_MS = 30;
@@ -44,6 +48,8 @@ const CATCH_UP_MS = 30;
 export function createPace({ clock, maxConcurrency }: PaceOptions): Pace {
   const control = createRateControl({ maxConcurrency });
   const waiters = new Set<Waiter>();
+  /** One listener each: hundreds wait on the same signal, and one more listener costs a look at all of them. */
+  const watched = new WeakSet<AbortSignal>();
   let inFlight = 0;
   let [credit, creditedAt] = [1, 0];
   let timer: { readonly atMs: number } | undefined;
@@ -111,22 +117,26 @@ export function createPace({ clock, maxConcurrency }: PaceOptions): Pace {
     return { end, giveBack: () => end({ kind: "unsent" }) };
   };
 
+  const watch = (signal: AbortSignal) => {
+    if (watched.has(signal)) return;
+    watched.add(signal);
+    signal.addEventListener("abort", () => dismiss(signal), { once: true });
+  };
+
+  const dismiss = (signal: AbortSignal) => {
+    for (const waiter of waiters) {
+      if (waiter.signal !== signal) continue;
+      waiters.delete(waiter);
+      waiter.reject(signal.reason);
+    }
+  };
+
   return {
     async acquire(signal) {
       signal?.throwIfAborted();
+      if (signal) watch(signal);
       return await new Promise<Turn>((resolve, reject) => {
-        const onAbort = () => {
-          waiters.delete(waiter);
-          reject(signal?.reason);
-        };
-        const waiter: Waiter = {
-          grant(turn) {
-            signal?.removeEventListener("abort", onAbort);
-            resolve(turn);
-          },
-        };
-        signal?.addEventListener("abort", onAbort, { once: true });
-        waiters.add(waiter);
+        waiters.add({ signal, grant: resolve, reject });
         pump();
       });
     },

@@ -1,7 +1,11 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { describe, expect, onTestFinished, test } from "vitest";
 import type { TeacherAnswer, TeacherError, TeacherFieldsAnswer, TeacherRequest } from "../contracts.ts";
 import { contentHash } from "../simulate/gold-file.ts";
 import { type SimulatedTeacherOptions, startSimulatedTeacher } from "../simulate/teacher-server.ts";
+import { createLeanFetch } from "./lean-fetch.ts";
 import type { Fetch } from "./provider.ts";
 import { openTeacher } from "./teacher.ts";
 import { fruitTask } from "./testing/fixtures.ts";
@@ -23,16 +27,29 @@ async function openSimulated(options: Partial<SimulatedTeacherOptions> = {}, tea
   return { server, teacher: openTeacher({ task, env }) };
 }
 
-/** A provider's servers, as far as one answer goes. */
-function answering(body: unknown, init: ResponseInit = {}) {
+/** A provider's servers, as far as one answer goes: whatever the address, it comes over a socket and the lean fetch. */
+function answering(body: unknown, { status = 200, headers = {} }: Answering = {}) {
   const sent: { readonly url: string; readonly headers: Headers; readonly body: Record<string, unknown> }[] = [];
+  const server = createServer((asked, response) => {
+    asked.resume();
+    response.writeHead(status, { "content-type": "application/json", ...headers });
+    response.end(typeof body === "string" ? body : JSON.stringify(body));
+  });
+  const listening = once(server.listen(0, "127.0.0.1"), "listening");
+  const lean = createLeanFetch();
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
   const fetch: Fetch = async (url, options) => {
     sent.push({ url: String(url), headers: new Headers(options?.headers), body: JSON.parse(String(options?.body)) });
-    const text = typeof body === "string" ? body : JSON.stringify(body);
-    return new Response(text, { headers: { "content-type": "application/json" }, ...init });
+    await listening;
+    return await lean(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, options);
   };
   return { fetch, sent };
 }
+
+type Answering = { readonly status?: number; readonly headers?: Readonly<Record<string, string>> };
 
 const completion = (content: string, more: object = {}) => ({
   choices: [{ index: 0, message: { role: "assistant", content }, finish_reason: "stop", ...more }],
@@ -100,12 +117,13 @@ describe("a teacher behind the OpenAI protocol", () => {
     expect(await failureOf(teacher.ask(request()))).toMatchObject({ code: "teacher_unavailable", inDoubt: false });
   });
 
-  test("the caller's signal ends the request with its own reason", async () => {
+  test("the caller's signal ends every request that it was given to, with its own reason", async () => {
     const { teacher } = await openSimulated({ pHang: 1 }, { timeoutMs: 60_000 });
     const controller = new AbortController();
-    const asked = teacher.ask(request(), controller.signal);
+    const asked = ["key-1", "key-2"].map((key) => teacher.ask(request({ idempotencyKey: key }), controller.signal));
     setTimeout(() => controller.abort(new Error("enough")), 20);
-    await expect(asked).rejects.toThrow("enough");
+    await Promise.all(asked.map((one) => expect(one).rejects.toThrow("enough")));
+    await expect(teacher.ask(request(), controller.signal)).rejects.toThrow("enough");
   });
 
   test("the key comes from the environment and appears in no error", async () => {

@@ -22,6 +22,7 @@ import { hasFields } from "../fields.ts";
 import type { LabelValue, Usage } from "../records.ts";
 import { type AnyTask, promptVersion } from "../task.ts";
 import { answerSchema, readAnswer, readFieldAnswers } from "./answer.ts";
+import { createDeadlines, type Deadlines } from "./deadlines.ts";
 import { createLeanFetch } from "./lean-fetch.ts";
 import { labelProbabilities } from "./logprobs.ts";
 import { costOf, type Price, requirePrice } from "./prices.ts";
@@ -59,6 +60,7 @@ export function openTeacher({
     ...openModel({ task, id, env, fetch }),
     price: requirePrice(task, id),
     offers: { logprobs: true },
+    deadlines: createDeadlines(task.teacher.timeoutMs),
   });
   const first = open(task.teacher.model);
   const second = task.teacher.secondModel === undefined ? first : open(task.teacher.secondModel);
@@ -88,6 +90,7 @@ type Desk = ProviderModel & {
   readonly price: Price | undefined;
   /** What this server has not yet refused to give. */
   readonly offers: { logprobs: boolean };
+  readonly deadlines: Deadlines;
 };
 
 function maxCostUsd({ id, task, price }: Desk, request: TeacherRequest): number {
@@ -118,7 +121,7 @@ type Reply = {
 type Letter = { readonly request: TeacherRequest; readonly question: Question };
 
 async function send(desk: Desk, letter: Letter, signal: AbortSignal | undefined): Promise<Reply> {
-  const deadline = withDeadline(desk.task.teacher.timeoutMs, signal);
+  const deadline = desk.deadlines.start(signal);
   try {
     return await generate(desk, letter, deadline.signal);
   } catch (thrown) {
@@ -285,27 +288,4 @@ function useless(
       hint: "if it means a label, add that spelling to the choice's synonyms",
     },
   );
-}
-
-type Deadline = { readonly signal: AbortSignal; hasPassed(): boolean; clear(): void };
-
-/** On the real clock: it guards a real socket, half-open ones included. */
-function withDeadline(timeoutMs: number, signal: AbortSignal | undefined): Deadline {
-  const controller = new AbortController();
-  let passed = false;
-  const timer = setTimeout(() => {
-    passed = true;
-    controller.abort();
-  }, timeoutMs);
-  const forward = () => controller.abort(signal?.reason);
-  if (signal?.aborted) forward();
-  signal?.addEventListener("abort", forward);
-  return {
-    signal: controller.signal,
-    hasPassed: () => passed,
-    clear() {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", forward);
-    },
-  };
 }

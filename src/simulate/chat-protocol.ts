@@ -3,25 +3,25 @@
  * worded on the wire.
  */
 
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { z } from "zod";
 import { unfenced } from "../label/prompts.ts";
 import type { LabelValue, Usage } from "../records.ts";
 
-const Part = z.union([
-  z.looseObject({ type: z.literal("text"), text: z.string() }),
-  z.looseObject({ type: z.literal("image_url"), image_url: z.looseObject({ url: z.string() }) }),
+const Part = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("text"), text: z.string() }),
+  z.object({ type: z.literal("image_url"), image_url: z.object({ url: z.string() }) }),
 ]);
-const Message = z.looseObject({ role: z.string(), content: z.union([z.string(), z.array(Part)]).nullish() });
-const Properties = z.looseObject({ properties: z.record(z.string(), z.unknown()) });
+const Message = z.object({ role: z.string(), content: z.union([z.string(), z.array(Part)]).nullish() });
+const Properties = z.object({ properties: z.record(z.string(), z.unknown()) });
 
-const ChatRequest = z.looseObject({
+const ChatRequest = z.object({
   model: z.string(),
   messages: z.array(Message).min(1),
   stream: z.boolean().nullish(),
   logprobs: z.boolean().nullish(),
-  response_format: z.looseObject({ json_schema: z.looseObject({ schema: Properties }).nullish() }).nullish(),
-  tools: z.array(z.looseObject({ function: z.looseObject({ name: z.string(), parameters: Properties }) })).nullish(),
+  response_format: z.object({ json_schema: z.object({ schema: Properties }).nullish() }).nullish(),
+  tools: z.array(z.object({ function: z.object({ name: z.string(), parameters: Properties }) })).nullish(),
 });
 
 export type Content =
@@ -58,10 +58,7 @@ export function readQuestion(body: string): Question | { readonly wrong: string 
   const content = last && readContent(last);
   if (!content)
     return { wrong: "no content: the input must be the last part of the last message, images as data URLs" };
-  const wording = createHash("sha256")
-    .update(JSON.stringify(parts.slice(0, -1)))
-    .digest("hex")
-    .slice(0, 16);
+  const wording = hash("sha256", JSON.stringify(parts.slice(0, -1))).slice(0, 16);
   return { model, content, wording, form: { ...formOf(parsed.data), logprobs: logprobs ?? false } };
 }
 

@@ -3,7 +3,7 @@
  * ingest reads, its columns as the task names them.
  */
 
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { parse } from "csv-parse/sync";
@@ -31,7 +31,7 @@ export type GoldFile = {
 type OneGold = { readonly gold: ReadonlyMap<string, LabelValue>; readonly classes: readonly LabelValue[] };
 
 /** Of an image's bytes or of a text's UTF-8. 64 hex digits. */
-export const contentHash = (content: Uint8Array | string): string => createHash("sha256").update(content).digest("hex");
+export const contentHash = (content: Uint8Array | string): string => hash("sha256", content);
 
 /** The names under which a text or a record may be in `gold`: its bytes, and what it says. */
 export function textHashes(text: string): readonly [string, ...string[]] {

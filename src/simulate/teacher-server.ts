@@ -5,7 +5,7 @@
  */
 
 import { once } from "node:events";
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type OutgoingHttpHeaders, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { systemClock } from "../clock.ts";
 import type { Clock } from "../contracts.ts";
@@ -143,8 +143,7 @@ function mindsOf(options: SimulatedTeacherOptions): Desk["minds"] {
 }
 
 async function handle(desk: Desk, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  response.setHeader("x-flywheel-simulated", "1");
-  const route = `${request.method} ${new URL(request.url ?? "/", "http://simulated").pathname}`;
+  const route = `${request.method} ${request.url?.split("?", 1)[0]}`;
   if (route === "GET /v1/models") return reply(response, 200, modelsBody(desk));
   if (route === "GET /simulated/stats") return reply(response, 200, JSON.stringify(desk.ledger.stats()));
   if (route !== "POST /v1/chat/completions") {
@@ -186,17 +185,17 @@ async function complete(desk: Desk, { key, body, request, response }: Call): Pro
 function refuse(desk: Desk, response: ServerResponse, waitMs: number): void {
   desk.ledger.count("rateLimited");
   const { retryAfter = "precise" } = desk.options;
-  if (retryAfter === "precise") response.setHeader("retry-after-ms", String(Math.ceil(waitMs)));
-  if (retryAfter !== "none") response.setHeader("retry-after", String(Math.ceil(waitMs / 1000)));
-  reply(response, 429, errorBody("Rate limit reached", "requests", "rate_limit_exceeded"));
+  reply(response, 429, errorBody("Rate limit reached", "requests", "rate_limit_exceeded"), {
+    ...(retryAfter === "precise" && { "retry-after-ms": String(Math.ceil(waitMs)) }),
+    ...(retryAfter !== "none" && { "retry-after": String(Math.ceil(waitMs / 1000)) }),
+  });
 }
 
 /** The same key, the same answer, at no charge: also for a repeat that arrives while the first is still under way. */
 async function replay(desk: Desk, response: ServerResponse, known: Promise<Sent>): Promise<void> {
   const { body } = await known;
   desk.ledger.count("replayed");
-  response.setHeader("idempotent-replayed", "true");
-  reply(response, 200, body);
+  reply(response, 200, body, { "idempotent-replayed": "true" });
 }
 
 type Answering = { readonly key: string | undefined; readonly question: Question; readonly response: ServerResponse };
@@ -218,8 +217,7 @@ async function answer(desk: Desk, { key, question, response }: Answering): Promi
   if (key !== undefined) desk.answers.set(key, completion);
   const { body, isCut } = await completion;
   if (isCut) return void response.destroy();
-  setRateHeaders(desk, response);
-  reply(response, 200, body);
+  reply(response, 200, body, rateHeaders(desk));
 }
 
 const RANDOM_REFUSAL_WAIT_MS = 50;
@@ -237,12 +235,10 @@ function fail(desk: Desk, response: ServerResponse): void {
 
 /** The name under which the content is known, or would be. */
 async function findHash({ options: { gold, identify } }: Desk, content: Content): Promise<string> {
-  if (content.kind === "text") {
-    const hashes = textHashes(content.text);
-    return hashes.find((one) => gold.get(one) !== undefined) ?? hashes[0];
-  }
-  const hash = contentHash(content.bytes);
-  return gold.get(hash) !== undefined || !identify ? hash : await identify(content.bytes);
+  const hash = contentHash(content.kind === "text" ? content.text : content.bytes);
+  if (gold.get(hash) !== undefined) return hash;
+  if (content.kind === "text") return textHashes(content.text).find((one) => gold.get(one) !== undefined) ?? hash;
+  return identify ? await identify(content.bytes) : hash;
 }
 
 type Thinking = {
@@ -256,7 +252,9 @@ type Thinking = {
 async function think(desk: Desk, { hash, question, fault, request }: Thinking): Promise<Sent> {
   const { latency = { medianMs: 0 } } = desk.options;
   const latencyMs = latencyOf(latency, desk.seed, request);
-  if (latencyMs >= 1) await desk.clock.sleep(latencyMs, desk.closing.signal);
+  if (latencyMs >= 1) await desk.clock.sleep(latencyMs);
+  // Not a matter of the sleep: a signal with a listener for every question under way is slow to add one more.
+  desk.closing.signal.throwIfAborted();
   const answers = question.form.properties.map((property) => answerOf(desk, property, { hash, question }));
   const text = textOf(fault === "pOffSchema" ? oneOffSchema(answers, fork(desk.seed, "off schema", request)) : answers);
   desk.ledger.charge(`${hash}/${question.wording}`, fault);
@@ -297,17 +295,22 @@ const NO_LABEL = "none-of-the-labels";
 const tokensOf = ({ content }: Question): number =>
   80 + (content.kind === "image" ? 258 : Math.ceil(content.text.length / 4));
 
-function setRateHeaders(desk: Desk, response: ServerResponse): void {
-  const { rateLimitPerSecond } = desk.options;
-  if (!desk.bucket || rateLimitPerSecond === undefined) return;
-  response.setHeader("x-ratelimit-limit-requests", String(rateLimitPerSecond));
-  response.setHeader("x-ratelimit-remaining-requests", String(desk.bucket.remaining(desk.clock.now())));
-  response.setHeader("x-ratelimit-reset-requests", `${Math.ceil(1000 / rateLimitPerSecond)}ms`);
+function rateHeaders({ options: { rateLimitPerSecond }, bucket, clock }: Desk): OutgoingHttpHeaders {
+  if (!bucket || rateLimitPerSecond === undefined) return {};
+  return {
+    "x-ratelimit-limit-requests": String(rateLimitPerSecond),
+    "x-ratelimit-remaining-requests": String(bucket.remaining(clock.now())),
+    "x-ratelimit-reset-requests": `${Math.ceil(1000 / rateLimitPerSecond)}ms`,
+  };
 }
 
-function reply(response: ServerResponse, status: number, body: string): void {
-  response.statusCode = status;
-  response.setHeader("content-type", "application/json");
+function reply(response: ServerResponse, status: number, body: string, headers: OutgoingHttpHeaders = {}): void {
+  response.writeHead(status, {
+    "x-flywheel-simulated": "1",
+    "content-type": "application/json",
+    "content-length": Buffer.byteLength(body),
+    ...headers,
+  });
   response.end(body);
 }
 
@@ -316,8 +319,12 @@ function header(request: IncomingMessage, name: string): string | undefined {
   return Array.isArray(value) ? value[0] : value;
 }
 
-async function readBody(request: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of request) chunks.push(chunk);
-  return Buffer.concat(chunks).toString();
+/** By events: an iterator over the chunks of a question, which has one as a rule, is work of its own. */
+function readBody(request: IncomingMessage): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    request.on("data", (chunk: Buffer) => chunks.push(chunk));
+    request.on("error", reject);
+    request.on("end", () => resolve(Buffer.concat(chunks).toString()));
+  });
 }

@@ -1,9 +1,9 @@
 /** @file Annotations: judgements of teachers and people. Never overwritten. */
 
-import { type Expression, type ExpressionBuilder, type Kysely, type SqlBool, sql, type Transaction } from "kysely";
+import { type Expression, type ExpressionBuilder, type Kysely, type SqlBool, sql } from "kysely";
 import type { Annotation, PersonAnnotation, Row, RowId, TeacherAnnotation } from "../records.ts";
 import type { AnnotationStore } from "./contract.ts";
-import { type Database, fromJson, type Insert, insertAll } from "./database.ts";
+import { type Database, fromJson, type Insert, insertAll, type Run } from "./database.ts";
 import { inPages, PAGE_SIZE } from "./pages.ts";
 import { rowMatches, toRow } from "./row-filter.ts";
 import type { Schema } from "./schema.ts";
@@ -14,9 +14,9 @@ type Filter = Pick<Partial<TeacherAnnotation>, "pass" | "promptVersion">;
 export function createAnnotationStore({ read, write }: Database, field: string): AnnotationStore {
   return {
     put: (annotations) =>
-      write(async (transaction) => {
+      write(async (_, run) => {
         const charged = new Set<string>();
-        for (const annotation of annotations) await putOne(transaction, annotation, { field, charged });
+        for (const annotation of annotations) await putOne(run, annotation, { field, charged });
       }),
     async ofRow(id) {
       const query = read.selectFrom("annotations").select("body").where("field", "=", field).where("row_id", "=", id);
@@ -86,11 +86,7 @@ type Putting = {
   readonly charged: Set<string>;
 };
 
-async function putOne(
-  transaction: Transaction<Schema>,
-  annotation: Annotation,
-  { field, charged }: Putting,
-): Promise<void> {
+async function putOne(run: Run, annotation: Annotation, { field, charged }: Putting): Promise<void> {
   const teacher = annotation.annotator === "teacher" ? annotation : undefined;
   const record = {
     field: annotation.field ?? field,
@@ -103,12 +99,12 @@ async function putOne(
     value: annotation.value ?? null,
     body: JSON.stringify(annotation),
   };
-  const isNew = (await insertAll(transaction, newAnnotation, [record])) > 0;
+  const isNew = (await insertAll(run, newAnnotation, [record])) > 0;
   if (teacher === undefined) return;
   // Known, and yet under way: two processes asked at once, and both were charged.
-  if (!isNew && !charged.has(teacher.id) && !(await isReserved(transaction, teacher.id))) return;
+  if (!isNew && !charged.has(teacher.id) && !(await isReserved(run, teacher.id))) return;
   charged.add(teacher.id);
-  await settle(transaction, teacher);
+  await settle(run, teacher);
 }
 
 /** By row, then time, in pages. The caller names the kind of annotation that `annotator` selects. */

@@ -2,15 +2,26 @@
  * @file What the nouns' files are written against: reads through Kysely, writes through group commit.
  */
 
-import { CompiledQuery, type Kysely, type Transaction } from "kysely";
+import type { Kysely, Transaction } from "kysely";
 import { inChunks } from "./pages.ts";
 import type { Schema } from "./schema.ts";
 
 export type Database = {
   readonly read: Kysely<Schema>;
   /** Runs `job` in one transaction, twice at need; resolves once it is durable. See `GroupCommit.write`. */
-  write<T>(job: (transaction: Transaction<Schema>) => Promise<T>): Promise<T>;
+  write<T>(job: WriteJob<T>): Promise<T>;
 };
+
+/** @param run for statements whose text is at hand, in the same transaction */
+export type WriteJob<T> = (transaction: Transaction<Schema>, run: Run) => Promise<T>;
+
+/**
+ * Runs a statement as it is spelled, with a value for each `?`. For those that run with every request of a teacher or
+ * every row: Kysely takes longer to spell and to pass on a short statement than SQLite to run it.
+ */
+export type Run = (text: string, values: readonly Cell[]) => Promise<Outcome>;
+/** `changed` records; `rows` of a statement that returns some. */
+export type Outcome = { readonly rows: readonly unknown[]; readonly changed: number };
 
 /** Records per multi-row insert: 9 columns stay far below SQLite's 32,766 and Postgres' 65,535 bound values. */
 export const INSERT_CHUNK = 100;
@@ -27,7 +38,7 @@ export const toJson = (value: unknown): string => JSON.stringify(value);
 
 export const toBit = (flag: boolean): number => (flag ? 1 : 0);
 
-type Cell = string | number | null | Uint8Array;
+export type Cell = string | number | null | Uint8Array;
 
 export type Insert<R> = {
   readonly table: keyof Schema;
@@ -41,7 +52,7 @@ export type Insert<R> = {
  * it is made once: for a million rows Kysely would spend more time on spelling statements than SQLite on running them.
  */
 export async function insertAll<R extends Readonly<Record<keyof R, Cell>>>(
-  transaction: Transaction<Schema>,
+  run: Run,
   insert: Insert<R>,
   records: readonly R[],
 ): Promise<number> {
@@ -50,22 +61,9 @@ export async function insertAll<R extends Readonly<Record<keyof R, Cell>>>(
   for (const chunk of inChunks(records, INSERT_CHUNK)) {
     const values: Cell[] = [];
     for (const record of chunk) for (const column of columns) values.push(record[column]);
-    const result = await transaction.executeQuery(CompiledQuery.raw(insertText(insert, chunk.length), values));
-    written += Number(result.numAffectedRows ?? 0);
+    written += (await run(insertText(insert, chunk.length), values)).changed;
   }
   return written;
-}
-
-/**
- * Runs a statement whose text never changes. For those that run with every request of a teacher: Kysely takes longer to
- * spell a short statement than SQLite to run it.
- */
-export async function runText<R>(
-  transaction: Transaction<Schema>,
-  text: string,
-  values: readonly Cell[] = [],
-): Promise<readonly R[]> {
-  return (await transaction.executeQuery<R>(CompiledQuery.raw(text, [...values]))).rows;
 }
 
 const texts = new Map<string, string>();

@@ -15,10 +15,10 @@ const latestGold: Insert<GoldRecord> = {
 export function createGoldStore({ read, write }: Database, field: string): GoldStore {
   return {
     put: (gold) =>
-      write(async (transaction) => {
+      write(async (_, run) => {
         // One statement may not touch a record twice: the last word on a row wins.
         const latest = new Map(gold.map(({ rowId: row_id, value }) => [row_id, { field, row_id, value }]));
-        await insertAll(transaction, latestGold, [...latest.values()].sort(byKey(({ row_id }) => row_id)));
+        await insertAll(run, latestGold, [...latest.values()].sort(byKey(({ row_id }) => row_id)));
       }),
     async all() {
       const records = await read.selectFrom("gold").selectAll().where("field", "=", field).orderBy("row_id").execute();

@@ -3,7 +3,7 @@
 import type { Transaction } from "kysely";
 import { type Row, rowId } from "../records.ts";
 import type { RowFilter, RowStore } from "./contract.ts";
-import { byKey, type Database, type Insert, insertAll, KEY_CHUNK } from "./database.ts";
+import { byKey, type Database, type Insert, insertAll, KEY_CHUNK, type Run } from "./database.ts";
 import { inChunks, inPages, PAGE_SIZE } from "./pages.ts";
 import { fromRow, rowMatches, toRow } from "./row-filter.ts";
 import type { RowRecord, RowSourceRecord, Schema } from "./schema.ts";
@@ -16,9 +16,9 @@ export function createRowStore({ read, write }: Database): RowStore {
   };
   return {
     put: (rows) =>
-      write(async (transaction) => {
-        const added = await insertNew(transaction, rows);
-        await recordSources(transaction, rows);
+      write(async (transaction, run) => {
+        const added = await insertNew(run, rows);
+        await recordSources(transaction, run, rows);
         await withdrawRejections(transaction, rows);
         return { added, duplicates: rows.length - added };
       }),
@@ -66,8 +66,8 @@ const newRows: Insert<RowRecord> = {
   conflict: "on conflict (id) do nothing",
 };
 
-async function insertNew(transaction: Transaction<Schema>, rows: readonly Row[]): Promise<number> {
-  return await insertAll(transaction, newRows, rows.map(fromRow).sort(byKey(({ id }) => id)));
+async function insertNew(run: Run, rows: readonly Row[]): Promise<number> {
+  return await insertAll(run, newRows, rows.map(fromRow).sort(byKey(({ id }) => id)));
 }
 
 const sightings: Insert<RowSourceRecord> = {
@@ -76,7 +76,7 @@ const sightings: Insert<RowSourceRecord> = {
   conflict: "on conflict (row_id, source) do update set last_seen = excluded.last_seen",
 };
 
-async function recordSources(transaction: Transaction<Schema>, rows: readonly Row[]): Promise<void> {
+async function recordSources(transaction: Transaction<Schema>, run: Run, rows: readonly Row[]): Promise<void> {
   const newest = transaction.selectFrom("row_sources").select((eb) => eb.fn.max("last_seen").as("seen"));
   let seen = Number((await newest.executeTakeFirst())?.seen ?? 0);
   // One statement may not touch a record twice: equal pairs are merged first.
@@ -85,7 +85,7 @@ async function recordSources(transaction: Transaction<Schema>, rows: readonly Ro
     .values()
     .map((pair) => ({ ...pair, first_seen: ++seen, last_seen: seen }))
     .toArray();
-  await insertAll(transaction, sightings, records.sort(byKey(({ row_id }) => row_id)));
+  await insertAll(run, sightings, records.sort(byKey(({ row_id }) => row_id)));
 }
 
 async function withdrawRejections(transaction: Transaction<Schema>, rows: readonly Row[]): Promise<void> {

@@ -3,9 +3,8 @@
  * subtractions leave nothing behind and a budget is met to the last cent.
  */
 
-import type { Transaction } from "kysely";
 import type { SpendStore } from "./contract.ts";
-import { type Database, type Insert, insertAll, runText } from "./database.ts";
+import { type Database, type Insert, insertAll, type Run } from "./database.ts";
 import type { Schema } from "./schema.ts";
 
 /** 2^53 nano-dollars are nine million dollars. */
@@ -15,8 +14,8 @@ const toUsd = (nano: number): number => nano / NANO_PER_USD;
 
 export function createSpendStore({ read, write }: Database): SpendStore {
   return {
-    reserve: (reservation) => write((transaction) => reserve(transaction, reservation)),
-    settle: (id, costUsd, at) => write((transaction) => settle(transaction, { id, costUsd, at })),
+    reserve: (reservation) => write((_, run) => reserve(run, reservation)),
+    settle: (id, costUsd, at) => write((_, run) => settle(run, { id, costUsd, at })),
     async totals() {
       const totals = await read.selectFrom("spend_totals").selectAll().executeTakeFirstOrThrow();
       return { spentUsd: toUsd(totals.spent), reservedUsd: toUsd(totals.reserved), inFlight: totals.in_flight };
@@ -44,15 +43,15 @@ const charge: Insert<SpendRecord> = {
 };
 
 async function reserve(
-  transaction: Transaction<Schema>,
+  run: Run,
   { id, maxCostUsd, budgetUsd, at }: Parameters<SpendStore["reserve"]>[0],
 ): Promise<boolean> {
-  const { before, total } = await standing(transaction, id);
+  const { before, total } = await standing(run, id);
   const reserved = toNano(maxCostUsd);
   const committed = total - (before ?? 0) + reserved;
   if (budgetUsd !== undefined && committed > toNano(budgetUsd)) return false;
-  await insertAll(transaction, reservation, [{ id, reserved, spent: 0, at }]);
-  await addToTotals(transaction, {
+  await insertAll(run, reservation, [{ id, reserved, spent: 0, at }]);
+  await addToTotals(run, {
     reserved: reserved - (before ?? 0),
     spent: 0,
     inFlight: before === undefined ? 1 : 0,
@@ -62,37 +61,38 @@ async function reserve(
 
 /** Also called where an annotation is written, in its transaction. */
 export async function settle(
-  transaction: Transaction<Schema>,
+  run: Run,
   { id, costUsd, at }: { readonly id: string; readonly costUsd: number; readonly at: number },
 ): Promise<void> {
-  const { before } = await standing(transaction, id);
+  const { before } = await standing(run, id);
   const spent = toNano(costUsd);
   if (before === undefined && spent === 0) return;
-  await insertAll(transaction, charge, [{ id, reserved: null, spent, at }]);
-  await addToTotals(transaction, { reserved: -(before ?? 0), spent, inFlight: before === undefined ? 0 : -1 });
+  await insertAll(run, charge, [{ id, reserved: null, spent, at }]);
+  await addToTotals(run, { reserved: -(before ?? 0), spent, inFlight: before === undefined ? 0 : -1 });
 }
 
 /** Whether a request of this id is under way, or in doubt. */
-export async function isReserved(transaction: Transaction<Schema>, id: string): Promise<boolean> {
-  return (await standing(transaction, id)).before !== undefined;
+export async function isReserved(run: Run, id: string): Promise<boolean> {
+  return (await standing(run, id)).before !== undefined;
 }
+
+type Standing = { readonly own: number | null; readonly spent: number; readonly reserved: number };
 
 /** What is reserved for `id`, if anything, and all that is spent or reserved. */
 async function standing(
-  transaction: Transaction<Schema>,
+  run: Run,
   id: string,
 ): Promise<{ readonly before: number | undefined; readonly total: number }> {
   const text = `select (select reserved from spend where id = ?) as own, spent, reserved from spend_totals`;
-  type Standing = { readonly own: number | null; readonly spent: number; readonly reserved: number };
-  const [standing] = await runText<Standing>(transaction, text, [id]);
+  const [standing] = (await run(text, [id])).rows as readonly Standing[];
   if (!standing) throw new RangeError("the table of totals is empty");
   return { before: standing.own ?? undefined, total: standing.spent + standing.reserved };
 }
 
 async function addToTotals(
-  transaction: Transaction<Schema>,
+  run: Run,
   { reserved, spent, inFlight }: { readonly reserved: number; readonly spent: number; readonly inFlight: number },
 ): Promise<void> {
   const text = "update spend_totals set reserved = reserved + ?, spent = spent + ?, in_flight = in_flight + ?";
-  await runText(transaction, text, [reserved, spent, inFlight]);
+  await run(text, [reserved, spent, inFlight]);
 }

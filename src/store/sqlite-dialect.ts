@@ -4,6 +4,7 @@
 
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
 import { CompiledQuery, type DatabaseConnection, SqliteDialect, type SqliteDialectConfig, SqliteDriver } from "kysely";
+import type { Run } from "./database.ts";
 import { toStoreError } from "./store-errors.ts";
 
 type KyselyDatabase = Exclude<SqliteDialectConfig["database"], (...given: never) => unknown>;
@@ -15,24 +16,32 @@ const STATEMENT_CACHE_SIZE = 256;
 /** A dialect for `database`, which stays the caller's to close. Errors are the store's coded ones; `path` is named in them. */
 export class NodeSqliteDialect extends SqliteDialect {
   readonly #database: DatabaseSync;
-  readonly #path: string;
+  readonly #adapted: KyselyDatabase;
 
   constructor(database: DatabaseSync, path: string) {
-    super({ database: adapt(database, path) });
+    const adapted = adapt(database, path);
+    super({ database: adapted });
     this.#database = database;
-    this.#path = path;
+    this.#adapted = adapted;
   }
 
   override createDriver(): SqliteDriver {
-    return new NodeSqliteDriver(this.#database, this.#path);
+    return new NodeSqliteDriver(this.#database, this.#adapted);
   }
+
+  /** Past Kysely, on the one connection: within the transaction that is open there. */
+  readonly run: Run = async (text, values) => {
+    const statement = this.#adapted.prepare(text);
+    if (statement.reader) return { rows: statement.all(values), changed: 0 };
+    return { rows: [], changed: Number(statement.run(values).changes) };
+  };
 }
 
 class NodeSqliteDriver extends SqliteDriver {
   readonly #database: DatabaseSync;
 
-  constructor(database: DatabaseSync, path: string) {
-    super({ database: adapt(database, path) });
+  constructor(database: DatabaseSync, adapted: KyselyDatabase) {
+    super({ database: adapted });
     this.#database = database;
   }
 

@@ -96,8 +96,9 @@ async function connect(directory: string, lockTimeoutMs: number): Promise<Connec
   const sqlite = await openDatabase(directory, path, lockTimeoutMs);
   // Closing any handle on the database file itself would drop SQLite's locks on it (POSIX); the log file carries none.
   const log = await openLog(`${path}-wal`, sqlite);
-  const db = new Kysely<Schema>({ dialect: new NodeSqliteDialect(sqlite, path) });
-  const commits = createGroupCommit({ db, flush: () => log.datasync(), lockTimeoutMs });
+  const dialect = new NodeSqliteDialect(sqlite, path);
+  const db = new Kysely<Schema>({ dialect });
+  const commits = createGroupCommit({ db, run: dialect.run, flush: () => log.datasync(), lockTimeoutMs });
   const close = async (): Promise<void> => {
     await commits.close();
     await log.close();
