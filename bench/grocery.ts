@@ -8,7 +8,7 @@
  * in other shops than the train photos: a certificate speaks of the stream that it was drawn from, and what is realised on
  * another shows what that is worth. The erring teacher comes with 150 uniform rulings by a simulated reviewer.
  *
- * The recipe was tuned on train photos alone, with whole groups of look-alikes held out (`src/train/recipe.ts`).
+ * The recipe was tuned on train photos alone, with whole groups of look-alikes held out (`src/train/image/recipe.ts`).
  */
 
 import { existsSync } from "node:fs";

@@ -38,7 +38,10 @@ const usual = {
  */
 const fineTuningAugmentation: AugmentationRange = { minArea: 0.4, rotation: 15, colour: 0.3, mirror: 0.5 };
 
-/** Early stopping ends it sooner where the calibrate rows say so. */
+/**
+ * Early stopping ends it sooner where the calibrate rows say so. More epochs, other rates, harder crops and averaged weights were
+ * no better: docs/decisions/2026-11-28-fine-tuning-photos.md. `scripts/grocery-folds.ts` compares.
+ */
 const fromPretrained = {
   ...usual,
   epochs: 12,
