@@ -94,14 +94,15 @@ function join32(photos: readonly Photo[]): Float32Array {
 const times: number[] = [];
 const bytes: number[] = [];
 
-function studentOf(train: readonly Photo[], classes: readonly string[], seed: string) {
+async function studentOf(train: readonly Photo[], classes: readonly string[], seed: string) {
   const classIndices = Int32Array.from(train, ({ label }) => classes.indexOf(label));
   const rows = train.map((_, row) => {
     const target = new Float32Array(classes.length);
     target[classIndices[row]!] = 1;
     return { target, classIndex: classIndices[row]!, weight: 1 };
   });
-  const { head } = chooseHead({ features: join32(train), width, classes: classes.length, rows }, seed);
+  const data = { features: join32(train), width, classes: classes.length, rows };
+  const { head } = await chooseHead(data, { seed, threads });
   const model = {
     weights: Float64Array.from(head.weights),
     bias: Float64Array.from(head.bias),
@@ -125,7 +126,13 @@ function studentOf(train: readonly Photo[], classes: readonly string[], seed: st
   };
 }
 
-function meetPhotos(seed: string): Outcome<"heldOut" | "renderings"> {
+async function inTurn<T>(seeds: readonly string[], meeting: (seed: string) => Promise<T>): Promise<readonly T[]> {
+  const met: T[] = [];
+  for (const seed of seeds) met.push(await meeting(seed));
+  return met;
+}
+
+async function meetPhotos(seed: string): Promise<Outcome<"heldOut" | "renderings">> {
   const rng = createRng(fork("out-of-scope", seed));
   const names = [...new Set(everything.map(({ label }) => label))].sort();
   const outside = new Set(shuffle(names, rng).slice(0, heldOutClasses));
@@ -135,7 +142,7 @@ function meetPhotos(seed: string): Outcome<"heldOut" | "renderings"> {
   );
   const certifyFrom = trainingPhotos + calibratePhotos;
   const half = certifyFrom + Math.floor((inside.length - certifyFrom) / 2);
-  const say = studentOf(
+  const say = await studentOf(
     inside.slice(0, trainingPhotos),
     names.filter((name) => !outside.has(name)),
     seed,
@@ -155,11 +162,11 @@ function meetPhotos(seed: string): Outcome<"heldOut" | "renderings"> {
 }
 
 /** All classes, photos of some shops to train, calibrate and certify on: what comes of the certificate in other shops. */
-function meetOtherShops(seed: string) {
+async function meetOtherShops(seed: string) {
   const classes = [...new Set(everything.map(({ label }) => label))].sort();
   const own = shuffle(ofShops("train/"), createRng(fork("other-shops", seed)));
   const [calibrateFrom, certifyFrom] = [Math.floor(0.6 * own.length), Math.floor(0.75 * own.length)];
-  const say = studentOf(own.slice(0, calibrateFrom), classes, seed);
+  const say = await studentOf(own.slice(0, calibrateFrom), classes, seed);
   return meet({
     calibrate: heard("calibrate", say(own.slice(calibrateFrom, certifyFrom))),
     certify: heard("certify", say(own.slice(certifyFrom))),
@@ -189,7 +196,7 @@ async function timeOutputs() {
   return { without: median(taken.without), notFetched: median(taken.notFetched), fetched: median(taken.fetched) };
 }
 
-const outcomes = seeds.map(meetPhotos);
+const outcomes = await inTurn(seeds, meetPhotos);
 const figures = figuresOf(outcomes);
 const cost = costOf(figures);
 const { with: detected, raisedThreshold } = figures.answered;
@@ -200,7 +207,7 @@ console.log(
     figures: {
       ...figures,
       cost,
-      otherShops: figuresOf(seeds.map(meetOtherShops)).answered,
+      otherShops: figuresOf(await inTurn(seeds, meetOtherShops)).answered,
       noveltyMicroseconds: Math.round(quantile(times, 0.5)),
       neighboursBytes: Math.round(quantile(bytes, 0.5)),
       networkMs: await timeOutputs(),

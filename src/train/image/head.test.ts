@@ -29,9 +29,10 @@ const share = (rows: HeadData["rows"], logits: Float32Array): number =>
   rows.filter(({ classIndex }, row) => argMax(logits.subarray(3 * row, 3 * row + 3)) === classIndex).length /
   rows.length;
 
-describe("a head", () => {
+describe("a head", async () => {
+  const options = { seed: 1, threads: 1 };
   const train = data(240, 1);
-  const { head, outOfFold } = chooseHead(train, 1);
+  const { head, outOfFold } = await chooseHead(train, options);
 
   test("works on the features as they are, whatever their scale", () => {
     const fresh = data(300, 2);
@@ -43,18 +44,19 @@ describe("a head", () => {
     expect(share(fresh.rows, logits)).toBeGreaterThan(0.85);
   });
 
-  test("tells out of fold what it would have told of rows it never saw", () => {
+  test("tells out of fold what it would have told of rows it never saw", async () => {
     expect(share(train.rows, outOfFold)).toBeGreaterThan(0.85);
     const shuffled = { ...train, rows: shuffle(train.rows, createRng(3)) };
-    const { outOfFold: blind } = chooseHead(shuffled, 1);
+    const { outOfFold: blind } = await chooseHead(shuffled, options);
     expect(share(shuffled.rows, blind)).toBeLessThan(0.5);
   });
 
-  test("does not listen to rows without weight", () => {
+  test("does not listen to rows without weight", async () => {
     const half = train.rows.map((row, index) => ({ ...row, weight: index < 120 ? 1 : 0 }));
     const lying = half.map((row) => (row.weight > 0 ? row : { ...row, target: Float32Array.from([1, 0, 0]) }));
-    const honest = chooseHead({ ...train, rows: half }, 1).head;
-    expect(chooseHead({ ...train, rows: lying }, 1).head.weights).toEqual(honest.weights);
+    const { head: honest } = await chooseHead({ ...train, rows: half }, options);
+    const { head: told } = await chooseHead({ ...train, rows: lying }, options);
+    expect(told.weights).toEqual(honest.weights);
   });
 
   test("the log loss of uniform logits is ln K", () => {

@@ -67,23 +67,24 @@ const trainPhotos = "train-photos.bin";
 const validationPhotos = "validation-photos.bin";
 
 async function fromPretrained(options: TrainNetworkOptions): Promise<TrainedNetwork> {
-  const { network, trainsBackbone, seed } = options;
+  const { network, trainsBackbone } = options;
   const data = await featuresOf(network.model, options);
   if (!trainsBackbone) {
-    const { head, outOfFold, members } = chooseHead(data, seed);
+    const { head, outOfFold, members } = await chooseHead(data, options);
     return { model: withHead(network, head), history: [], outOfFold, members, files: neighboursAmong(data) };
   }
-  const start = network.isOurs ? network.model : withHead(network, startingHead(data));
+  const start = network.isOurs ? network.model : withHead(network, await startingHead(data, options));
   const { model, history } = await fitOn(start, options);
   const files = await neighboursUnder(model, data, options);
-  return { model, history, outOfFold: outOfFoldOnly(data, seed), members: [], files };
+  return { model, history, outOfFold: await outOfFoldOnly(data, options), members: [], files };
 }
 
 async function fromScratch(options: TrainNetworkOptions): Promise<TrainedNetwork> {
   const { model: trained, history } = await fitOn(options.network.model, options);
   const model = foldBatchNormalisation(trained);
   const data = await featuresOf(model, options);
-  return { model, history, outOfFold: outOfFoldOnly(data, options.seed), members: [], files: neighboursAmong(data) };
+  const outOfFold = await outOfFoldOnly(data, options);
+  return { model, history, outOfFold, members: [], files: neighboursAmong(data) };
 }
 
 /** Of features that the trained network itself has made of every training row. */

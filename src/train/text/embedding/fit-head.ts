@@ -10,7 +10,7 @@ import { openSession, type Session } from "../../../onnx/session.ts";
 import { floats, type TensorOf } from "../../../onnx/tensor.ts";
 
 export type HeadData = {
-  /** `[n, width]`, rows of length 1. */
+  /** `[n, width]` */
   readonly embeddings: Float32Array;
   readonly width: number;
   readonly k: number;
@@ -32,11 +32,13 @@ export type FitOptions = {
   readonly isUsed?: ((row: number) => boolean) | undefined;
   /** Where the search begins; it ends in the same place. */
   readonly start?: LinearHead | undefined;
+  /** No component of the gradient is larger where the search ends. Default 2e-5. */
+  readonly tolerance?: number | undefined;
 };
 
 export type HeadFitter = AsyncDisposable & {
   /**
-   * Weighted mean cross-entropy + `penalty`/2 · ‖weights‖² / width at its minimum: the penalty's scale is that of embeddings
+   * Weighted mean cross-entropy + `penalty`/2 · ‖weights‖² / scale² at its minimum: the penalty's scale is that of embeddings
    * whose numbers have variance 1. Rows for which `isUsed` is false are left out.
    */
   fit(penalty: number, options?: FitOptions): Promise<LinearHead>;
@@ -46,10 +48,16 @@ export type HeadFitter = AsyncDisposable & {
 const TOLERANCE = 2e-5;
 const MOST_ITERATIONS = 300;
 
-export async function openHeadFitter(data: HeadData, { threads }: { readonly threads: number }): Promise<HeadFitter> {
+export type FitterOptions = {
+  readonly threads: number;
+  /** What gives the embeddings' numbers variance 1. Default √width: rows of length 1. */
+  readonly scale?: number;
+};
+
+export async function openHeadFitter(data: HeadData, options: FitterOptions): Promise<HeadFitter> {
   const { embeddings, width, k, targets, weights } = data;
   const n = weights.length;
-  const scale = Math.sqrt(width);
+  const { threads, scale = Math.sqrt(width) } = options;
   const session = await openSession(lossNetwork(width, k), { threads });
   const fixed = {
     embeddings: floats(
@@ -59,17 +67,14 @@ export async function openHeadFitter(data: HeadData, { threads }: { readonly thr
     targets: floats(targets, [n, k]),
   };
   return {
-    async fit(penalty, { isUsed = () => true, start } = {}) {
+    async fit(penalty, { isUsed = () => true, start, tolerance = TOLERANCE } = {}) {
       const shares = sharesOf(weights, isUsed);
       const from = new Float64Array((width + 1) * k);
       if (start) {
         from.set(start.weights.map((weight) => weight / scale));
         from.set(start.bias, width * k);
       }
-      const search = lbfgsSearch(from, {
-        tolerance: TOLERANCE,
-        maxIterations: MOST_ITERATIONS,
-      });
+      const search = lbfgsSearch(from, { tolerance, maxIterations: MOST_ITERATIONS });
       let asked = search.next();
       while (!asked.done) {
         const { x, gradient } = asked.value;
