@@ -20,7 +20,7 @@ import {
   type RuleContext,
   type Rules,
   reduceSum,
-  scalar,
+  scalarLike,
   typeOf,
   unary,
 } from "./rule.ts";
@@ -33,7 +33,7 @@ function step(c: RuleContext, value: Value, threshold: number, sign: 1 | -1): Va
   if (typeOf(c, output(c)).dtype === "float32") {
     return c.g.op("HardSigmoid", [value], { alpha: sign * stepSlope, beta: -sign * threshold * stepSlope });
   }
-  const above = c.g.op(sign === 1 ? "Greater" : "Less", [value, scalar(c, threshold)]);
+  const above = c.g.op(sign === 1 ? "Greater" : "Less", [value, scalarLike(c, threshold)]);
   return c.g.op("CastLike", [above, output(c)]);
 }
 
@@ -44,8 +44,8 @@ const relu = unary((c, dy) => multiply(c, dy, step(c, output(c), 0, 1)));
 /** dx = dy · (α + (1 − α) · [x > 0]) */
 const leakyRelu = unary((c, dy) => {
   const alpha = floatAttribute(c.node, "alpha", 0.01);
-  const slope = c.g.op("Mul", [step(c, input(c), 0, 1), scalar(c, 1 - alpha)]);
-  return multiply(c, dy, c.g.op("Add", [slope, scalar(c, alpha)]));
+  const slope = c.g.op("Mul", [step(c, input(c), 0, 1), scalarLike(c, 1 - alpha)]);
+  return multiply(c, dy, c.g.op("Add", [slope, scalarLike(c, alpha)]));
 });
 
 /** Bounds are inputs since operator set 11, attributes before. */
@@ -65,7 +65,7 @@ const clip: Rule = (c) => {
 /** dx = dy · α where 0 < y < 1 */
 const hardSigmoid = unary((c, dy) => {
   const inside = multiply(c, step(c, output(c), 0, 1), step(c, output(c), 1, -1));
-  return multiply(c, dy, multiply(c, inside, scalar(c, floatAttribute(c.node, "alpha", 0.2))));
+  return multiply(c, dy, multiply(c, inside, scalarLike(c, floatAttribute(c.node, "alpha", 0.2))));
 });
 
 /** Left to `lower/hard-swish.ts`, which shares the inner hard sigmoid between the forward and the backward pass. */
@@ -75,12 +75,12 @@ const hardSwish = unary((c, dy) =>
 
 const sigmoid = unary((c, dy) => {
   const y = output(c);
-  return multiply(c, dy, multiply(c, y, c.g.op("Sub", [scalar(c, 1), y])));
+  return multiply(c, dy, multiply(c, y, c.g.op("Sub", [scalarLike(c, 1), y])));
 });
 
 const tanh = unary((c, dy) => {
   const squared = multiply(c, output(c), output(c));
-  return multiply(c, dy, c.g.op("Sub", [scalar(c, 1), squared]));
+  return multiply(c, dy, c.g.op("Sub", [scalarLike(c, 1), squared]));
 });
 
 /** Φ(x) + x φ(x), or the derivative of the tanh approximation (Hendrycks & Gimpel 2016). */
@@ -92,11 +92,11 @@ const gelu = unary((c, dy) => {
 function geluSlope(c: RuleContext): Value {
   const { g } = c;
   const x = input(c);
-  const half = scalar(c, 0.5);
-  const erf = g.op("Erf", [multiply(c, x, scalar(c, Math.SQRT1_2))]);
+  const half = scalarLike(c, 0.5);
+  const erf = g.op("Erf", [multiply(c, x, scalarLike(c, Math.SQRT1_2))]);
   const cumulative = g.op("Add", [multiply(c, erf, half), half]);
-  const gaussian = g.op("Exp", [multiply(c, multiply(c, x, x), scalar(c, -0.5))]);
-  const density = multiply(c, gaussian, scalar(c, 1 / Math.sqrt(2 * Math.PI)));
+  const gaussian = g.op("Exp", [multiply(c, multiply(c, x, x), scalarLike(c, -0.5))]);
+  const density = multiply(c, gaussian, scalarLike(c, 1 / Math.sqrt(2 * Math.PI)));
   return g.op("Add", [cumulative, multiply(c, x, density)]);
 }
 
@@ -107,7 +107,7 @@ function geluTanhSlope(c: RuleContext): Value {
   const rate = Math.sqrt(2 / Math.PI);
   const squared = multiply(c, x, x);
   const affine = (value: Value, scale: number, shift: number): Value =>
-    g.op("Add", [multiply(c, value, scalar(c, scale)), scalar(c, shift)]);
+    g.op("Add", [multiply(c, value, scalarLike(c, scale)), scalarLike(c, shift)]);
   const t = g.op("Tanh", [multiply(c, x, affine(squared, 0.044715 * rate, rate))]);
   const inner = affine(squared, 3 * 0.044715 * rate * 0.5, rate * 0.5);
   const bell = affine(multiply(c, t, t), -1, 1);
@@ -117,8 +117,8 @@ function geluTanhSlope(c: RuleContext): Value {
 /** y = x for x > 0, α(eˣ − 1) below, where the slope is y + α. */
 const elu = unary((c, dy) => {
   const alpha = floatAttribute(c.node, "alpha", 1);
-  const isPositive = c.g.op("Greater", [input(c), scalar(c, 0)]);
-  const slope = c.g.op("Where", [isPositive, scalar(c, 1), c.g.op("Add", [output(c), scalar(c, alpha)])]);
+  const isPositive = c.g.op("Greater", [input(c), scalarLike(c, 0)]);
+  const slope = c.g.op("Where", [isPositive, scalarLike(c, 1), c.g.op("Add", [output(c), scalarLike(c, alpha)])]);
   return multiply(c, dy, slope);
 });
 
@@ -141,9 +141,9 @@ const logSoftmax = unary((c, dy) => {
 
 /** ONNX Runtime's x · sigmoid(αx) (SiLU at α = 1). */
 const quickGelu = unary((c, dy) => {
-  const alpha = scalar(c, floatAttribute(c.node, "alpha", 1.702));
+  const alpha = scalarLike(c, floatAttribute(c.node, "alpha", 1.702));
   const s = c.g.op("Sigmoid", [multiply(c, input(c), alpha)]);
-  const curve = multiply(c, multiply(c, output(c), c.g.op("Sub", [scalar(c, 1), s])), alpha);
+  const curve = multiply(c, multiply(c, output(c), c.g.op("Sub", [scalarLike(c, 1), s])), alpha);
   return multiply(c, dy, c.g.op("Add", [s, curve]));
 });
 

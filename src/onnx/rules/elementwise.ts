@@ -9,6 +9,7 @@ import {
   type RuleContext,
   type Rules,
   scalar,
+  scalarLike,
   toInputShape,
   unary,
   whenNeeded,
@@ -88,12 +89,12 @@ export const elementwiseRules: Rules = {
   Neg: unary((c, dy) => c.g.op("Neg", [dy])),
   Abs: unary((c, dy) => c.g.op("Mul", [dy, c.g.op("Sign", [input(c)])])),
   // √x = y, dy/dx = 1 / 2y
-  Sqrt: unary((c, dy) => c.g.op("Div", [c.g.op("Mul", [dy, scalar(c, 0.5)]), output(c)])),
+  Sqrt: unary((c, dy) => c.g.op("Div", [c.g.op("Mul", [dy, scalarLike(c, 0.5)]), output(c)])),
   Exp: unary((c, dy) => c.g.op("Mul", [dy, output(c)])),
   Log: unary((c, dy) => c.g.op("Div", [dy, input(c)])),
   Reciprocal: unary((c, dy) => c.g.op("Neg", [c.g.op("Mul", [dy, c.g.op("Mul", [output(c), output(c)])])])),
   Erf: unary((c, dy) => {
     const gaussian = c.g.op("Exp", [c.g.op("Neg", [c.g.op("Mul", [input(c), input(c)])])]);
-    return c.g.op("Mul", [dy, c.g.op("Mul", [gaussian, scalar(c, twoOverRootPi)])]);
+    return c.g.op("Mul", [dy, c.g.op("Mul", [gaussian, scalarLike(c, twoOverRootPi)])]);
   }),
 };

@@ -15,12 +15,13 @@ import {
   type Rules,
   reshape,
   scalar,
+  scalarLike,
   unary,
 } from "./rule.ts";
 
 const globalAveragePool = unary((c, dy) => {
   const dims = inputDims(c);
-  const mean = c.g.op("Mul", [dy, scalar(c, 1 / elementCount(dims.slice(2)))]);
+  const mean = c.g.op("Mul", [dy, scalarLike(c, 1 / elementCount(dims.slice(2)))]);
   return c.g.op("Expand", [mean, c.g.shape(dims)]);
 });
 

@@ -12,7 +12,7 @@ import {
   type RuleContext,
   type Rules,
   reshape,
-  scalar,
+  scalarLike,
 } from "./rule.ts";
 
 /** Axes as an input (operator set 18 on); none means all, unless the node says that none means none. */
@@ -38,7 +38,7 @@ const reduceSum: Rule = (c) => [repeated(c, gradientOf(c))];
 const reduceMean: Rule = (c) => {
   const dims = inputDims(c);
   const count = elementCount(reducedAxes(c).map((axis) => dims[axis]!));
-  return [repeated(c, c.g.op("Mul", [gradientOf(c), scalar(c, 1 / count)]))];
+  return [repeated(c, c.g.op("Mul", [gradientOf(c), scalarLike(c, 1 / count)]))];
 };
 
 export const reduceRules: Rules = { ReduceSum: reduceSum, ReduceMean: reduceMean };

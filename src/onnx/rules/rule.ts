@@ -96,8 +96,23 @@ export function constantInput(context: RuleContext, index: number): readonly num
 
 /** A scalar constant of the node's own floating-point type. */
 export function scalar(context: RuleContext, value: number): Value {
+  return constantOf(context, value, []);
+}
+
+/**
+ * A scalar for arithmetic with values of the output's shape, with as many axes. With none it costs ten times as much beside
+ * a tensor that ends in ones, `[N, C, 1, 1]`: ONNX Runtime then goes through that element by element.
+ */
+export function scalarLike(context: RuleContext, value: number): Value {
+  const ones = outputDims(context).map(() => 1);
+  return constantOf(context, value, ones);
+}
+
+function constantOf(context: RuleContext, value: number, dims: readonly number[]): Value {
   const { dtype } = typeOf(context, output(context));
-  return context.g.constant(dtype === "float64" ? tensor("float64", [], Float64Array.of(value)) : floats([value], []));
+  return context.g.constant(
+    dtype === "float64" ? tensor("float64", dims, Float64Array.of(value)) : floats([value], dims),
+  );
 }
 
 /** Axis counted from the front. */
