@@ -8,8 +8,8 @@ import type { RequestIdOf } from "../serve/app.ts";
 import type { Task } from "../task.ts";
 import { classesOf } from "../task.ts";
 
-/** Requests under way at once: a few clients, not a load test. */
-const concurrency = 8;
+/** Requests under way at once: enough to keep the server busy while the teacher takes its time over some of them. */
+const concurrency = 16;
 
 /** Our own clients name their requests by round and photo, so that the same seed draws the same audits. */
 const requestIdHeader = "x-demo-request";

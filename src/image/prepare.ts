@@ -43,14 +43,12 @@ export async function resizeToRgb(
     throw new RangeError(`a crop of ${side} pixels needs a short side of at least as many, got ${resize}`);
   }
   const margin = Math.floor((resize - side) / 2);
-  return runPipeline(source, () =>
-    openImage(source, options)
-      // Linear is the triangle filter of PIL and torchvision when shrinking: what the public weights were trained on.
-      .resize({ width: resize, height: resize, fit: "cover", position: "centre", kernel: "linear" })
-      .extract({ left: margin, top: margin, width: side, height: side })
-      .raw({ depth: "uchar" })
-      .toBuffer(),
-  );
+  return runPipeline(source, () => {
+    // Linear is the triangle filter of PIL and torchvision when shrinking: what the public weights were trained on.
+    const whole = openImage(source, options).resize({ width: resize, height: resize, fit: "cover", kernel: "linear" });
+    const cropped = side === resize ? whole : whole.extract({ left: margin, top: margin, width: side, height: side });
+    return cropped.raw({ depth: "uchar" }).toBuffer();
+  });
 }
 
 /**

@@ -5,11 +5,12 @@
 
 import type { StudentInput } from "../../contracts.ts";
 import { FlywheelError } from "../../errors.ts";
-import { prepareImage } from "../../image/prepare.ts";
+import { writeNormalised } from "../../image/prepare.ts";
 import type { Session } from "../../onnx/session.ts";
 import { floats, type Tensor } from "../../onnx/tensor.ts";
 import type { ImagePreprocessing } from "../../records.ts";
 import { inputName } from "./image-input.ts";
+import { rememberedPixels } from "./remembered-pixels.ts";
 
 export type Heard = {
   /** `[classes]` */
@@ -51,10 +52,14 @@ export function hearingOf({ session, preprocessing, features }: HearingOptions):
     };
   };
   const prepare = async (input: StudentInput): Promise<Float32Array> => {
-    if (input.kind === "image") return await prepareImage(input.bytes, preprocessing);
-    throw new FlywheelError("student_wrong_input", `this student takes images, it was given a ${input.kind}`, {
-      hint: "check the task's input kind",
-    });
+    if (input.kind !== "image") {
+      throw new FlywheelError("student_wrong_input", `this student takes images, it was given a ${input.kind}`, {
+        hint: "check the task's input kind",
+      });
+    }
+    const image = new Float32Array(3 * preprocessing.size ** 2);
+    writeNormalised(await rememberedPixels.pixelsOf(input.bytes, preprocessing), preprocessing, image);
+    return image;
   };
   return {
     logitsOf: async (image) => (await run(image, ["logits"])).logits,

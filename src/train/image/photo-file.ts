@@ -9,11 +9,11 @@ import { mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Progress } from "../../contracts.ts";
 import { FlywheelError, messageOf } from "../../errors.ts";
-import { resizeToRgb } from "../../image/prepare.ts";
 import type { BlobId, ImagePreprocessing, RowId } from "../../records.ts";
 import type { BlobStore } from "../../store/contract.ts";
 import { isMissing } from "../download-part.ts";
 import { inOrder } from "./in-order.ts";
+import { rememberedPixels } from "./remembered-pixels.ts";
 
 export type WritePhotosOptions = {
   readonly path: string;
@@ -64,11 +64,11 @@ async function sizeOf(path: string): Promise<number | undefined> {
 
 async function decode(
   { id, blob }: WritePhotosOptions["rows"][number],
-  { blobs, preprocessing: { size, resize } }: WritePhotosOptions,
+  { blobs, preprocessing }: WritePhotosOptions,
 ): Promise<Uint8Array> {
   const bytes = await blobs.get(blob);
   try {
-    return await resizeToRgb(bytes, size, { resize });
+    return await rememberedPixels.pixelsOf(bytes, preprocessing);
   } catch (cause) {
     throw new FlywheelError("training_photo_unreadable", `row ${id}: ${messageOf(cause)}`, {
       hint: "the photo could be read when it was ingested; ingest it again",
