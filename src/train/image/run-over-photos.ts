@@ -1,13 +1,19 @@
-/** @file A network over many photos: features for the head, logits for early stopping. Nothing is augmented. */
+/**
+ * @file A network over many photos: features for the head, logits for early stopping. Nothing is augmented, so this thread
+ * makes the batches ready itself: a hundredth of the network's time, where to start another thread takes as long as two
+ * hundred photos of 64 × 64.
+ */
 
+import { setImmediate as breathe } from "node:timers/promises";
 import type { Progress } from "../../contracts.ts";
+import { writeNormalised } from "../../image/prepare.ts";
 import type { Model } from "../../onnx/model.ts";
 import { onlyOutput } from "../../onnx/model.ts";
 import { openSession } from "../../onnx/session.ts";
-import { floats } from "../../onnx/tensor.ts";
+import { floats, type TensorOf } from "../../onnx/tensor.ts";
 import type { ImagePreprocessing } from "../../records.ts";
-import { type BatchPlan, loadBatches } from "./batch-loader.ts";
 import { inputName } from "./image-input.ts";
+import { openPhotoFile, type PhotoFile } from "./photo-file.ts";
 
 export type RunOptions = {
   /** From `images` to one output `[N, width]`. */
@@ -27,27 +33,29 @@ const BATCH_SIZE = 16;
 
 /** Row-major `[indices, width]`. */
 export async function runOverPhotos(options: RunOptions): Promise<Float32Array> {
-  const { model, photosPath: path, indices, preprocessing, threads, progress, signal } = options;
-  const { size } = preprocessing;
+  const { model, photosPath, indices, preprocessing, threads, progress, signal } = options;
   const output = onlyOutput(model).name;
   await using session = await openSession(model, { threads });
+  using photos = openPhotoFile(photosPath, preprocessing);
   const parts: Float32Array[] = [];
-  let done = 0;
-  for await (const images of loadBatches(plansOf(indices), { path, preprocessing, workers: 1 })) {
+  for (let first = 0; first < indices.length; first += BATCH_SIZE) {
     signal?.throwIfAborted();
-    const rows = images.length / (3 * size * size);
-    const results = await session.run({ [inputName]: floats(images, [rows, 3, size, size]) });
+    const rows = indices.slice(first, first + BATCH_SIZE);
+    const results = await session.run({ [inputName]: readBatch(photos, rows, preprocessing) });
     parts.push(Float32Array.from(results[output]!.data as Float32Array));
-    done += rows;
-    progress?.({ stage: options.stage, done, total: indices.length });
+    progress?.({ stage: options.stage, done: first + rows.length, total: indices.length });
+    await breathe();
   }
   return joined(parts);
 }
 
-function* plansOf(indices: readonly number[]): Generator<BatchPlan> {
-  for (let first = 0; first < indices.length; first += BATCH_SIZE) {
-    yield indices.slice(first, first + BATCH_SIZE).map((index) => ({ index, seed: "" }));
+function readBatch(photos: PhotoFile, rows: readonly number[], preprocessing: ImagePreprocessing): TensorOf<"float32"> {
+  const { size } = preprocessing;
+  const images = new Float32Array(rows.length * 3 * size * size);
+  for (const [position, row] of rows.entries()) {
+    writeNormalised(photos.read(row), preprocessing, images, position * 3 * size * size);
   }
+  return floats(images, [rows.length, 3, size, size]);
 }
 
 function joined(parts: readonly Float32Array[]): Float32Array {

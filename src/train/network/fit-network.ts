@@ -1,5 +1,5 @@
 /**
- * @file The training loop of every network, whatever it reads: one graph per step, a checkpoint every half minute and
+ * @file The training loop of every network, whatever it reads: one graph per step, a checkpoint every half minute, at the end and
  * whenever it is stopped, the weights of the best epoch in the end. Where batches follow from the position alone, a run
  * continued from a checkpoint ends bit for bit as one that was never stopped (with the same number of threads).
  */
@@ -117,7 +117,7 @@ async function runSteps(options: NetworkFit, run: Run): Promise<void> {
     run.position = advanced(run.position, { result, indices: batch.indices, rows, stepsPerEpoch });
     report(run.position);
     if (run.position.step === 0) await endEpoch(options, run);
-    if (run.position.step === 0 || clock.now() - run.savedAt >= CHECKPOINT_EVERY_MS) await save(options, run);
+    if (run.isOver || clock.now() - run.savedAt >= CHECKPOINT_EVERY_MS) await save(options, run);
     if (run.isOver) return;
   }
 }
