@@ -13,6 +13,7 @@ import { goldColumns } from "../columns.ts";
 import { FlywheelError, messageOf } from "../errors.ts";
 import { fieldsOf, hasFields } from "../fields.ts";
 import { mediaTypeOf } from "../image/media-type.ts";
+import { mapInOrder } from "../ingest/in-order.ts";
 import { goldLines, openGold } from "../ingest/read-gold-table.ts";
 import { presentImage } from "../label/teacher-input.ts";
 import type { LabelValue } from "../records.ts";
@@ -90,14 +91,19 @@ function openBook(task: AnyTask) {
   };
 }
 
+const FILES_AT_ONCE = 8;
+
 async function loadFilesOrTexts(path: string, task: AnyTask | undefined): Promise<GoldFile> {
   const records = await readRecords(path);
   if (task && hasFields(task)) return await loadFilesOfFields(records, path, task);
   const gold = new Map<string, LabelValue>();
-  for (const [index, record] of records.entries()) {
+  const read = async ([index, record]: [number, GoldRecord]) => {
     const { label } = record;
     if (!label) throw invalidGold(place(path, index), "no label");
-    for (const hash of await hashesOf(record, path, index)) gold.set(hash, label);
+    return { label, hashes: await hashesOf(record, path, index) };
+  };
+  for await (const { label, hashes } of mapInOrder(records.entries(), FILES_AT_ONCE, read)) {
+    for (const hash of hashes) gold.set(hash, label);
   }
   return { gold, classes: [...new Set(gold.values())] };
 }
