@@ -42,7 +42,7 @@ test("ingest shows the columns and their types, what was refused and where, and 
   const { code, stdout } = await flywheel("--dir", root, "ingest", data);
   expect(code).toBe(0);
   expect(stdout).toContain("4 records: 2 new rows, 0 duplicates, 0 unchanged, 2 rejected");
-  expect(stdout).toContain(`✗ ${data}:3: column "age" holds inf, which is not finite [value_not_finite]`);
+  expect(stdout).toContain(`✗ ${data}:3: column "age" holds inf, which is not finite: leave the cell empty`);
   expect(stdout).toContain("[row_ragged]");
   expect(stdout).toMatch(/^ {2}age +number, 2 different, 1 missing$/m);
   expect(stdout).toMatch(/^ {2}left +gold, 2 different$/m);

@@ -108,7 +108,7 @@ async function typicalMs({ id }: ModelCard, options: TrainStudentOptions): Promi
     if (inputs.push(await studentInput(input, store.blobs)) >= TIMED) break;
   }
   if (inputs.length === 0) return undefined;
-  await using student = await loadStudent(store.models.folder(id), { threads: threadsOf(options) });
+  await using student = await loadStudent(store.models.folder(id), { threads: threadsOf(options), isTimed: true });
   return quantile(await timesOf(student, inputs), 0.5);
 }
 

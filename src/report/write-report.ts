@@ -24,7 +24,10 @@ export type WriteReportOptions = Omit<CollectOptions, "student"> & {
   /** Created where absent. */
   readonly directory: string;
   /** Loads the student from its model folder, for timing it; without it, latency is that of served requests. */
-  readonly loadStudent?: (folder: string, options: { readonly threads: number }) => Promise<Student>;
+  readonly loadStudent?: (
+    folder: string,
+    options: { readonly threads: number; readonly isTimed: boolean },
+  ) => Promise<Student>;
 };
 
 export type ReportFiles = {
@@ -66,7 +69,7 @@ export async function collectTimed({ directory: _, loadStudent, ...options }: Wr
   const subject = loadStudent && (await chooseSubject(options.store, options.modelId));
   if (!subject || !loadStudent) return await collectReport(options);
   const threads = options.task.student.threads ?? availableParallelism();
-  const load = async (id: ModelId) => await loadStudent(options.store.models.folder(id), { threads });
+  const load = async (id: ModelId) => await loadStudent(options.store.models.folder(id), { threads, isTimed: true });
   await using loaded = new AsyncDisposableStack();
   const student = loaded.use(await load(subject.card.id));
   const { policy } = subject;

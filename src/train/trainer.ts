@@ -72,6 +72,11 @@ export type TrainedStudent = {
 export type LoadOptions = {
   /** Threads inside one prediction. */
   readonly threads: number;
+  /**
+   * Whether nothing is taken from memory that this process has of an input (its pixels, its embedding): a stopwatch wants the
+   * whole work. Default false.
+   */
+  readonly isTimed?: boolean | undefined;
 };
 
 /** Opens a model folder whose card says that it is of this kind. The card and `model.onnx` have been checked. */

@@ -10,7 +10,7 @@ import type { Session } from "../../onnx/session.ts";
 import { floats, type Tensor } from "../../onnx/tensor.ts";
 import type { ImagePreprocessing } from "../../records.ts";
 import { inputName } from "./image-input.ts";
-import { rememberedPixels } from "./remembered-pixels.ts";
+import type { PixelReader } from "./remembered-pixels.ts";
 
 export type Heard = {
   /** `[classes]` */
@@ -34,13 +34,14 @@ type HearingOptions = {
   readonly preprocessing: ImagePreprocessing;
   /** The output that the features come out of. */
   readonly features: string | undefined;
+  readonly pixelsOf: PixelReader;
 };
 
 /**
  * Whoever asks for the logits of an input asks for its novelty and its committee next: decoding it and running the network again
  * would double what an answer costs. An input is never changed, so what was heard of it holds for as long as it lives.
  */
-export function hearingOf({ session, preprocessing, features }: HearingOptions): Hearing {
+export function hearingOf({ session, preprocessing, features, pixelsOf }: HearingOptions): Hearing {
   const dims = [1, 3, preprocessing.size, preprocessing.size];
   const outputs = features === undefined ? ["logits"] : ["logits", features];
   const heardOf = new WeakMap<StudentInput, Heard>();
@@ -58,7 +59,7 @@ export function hearingOf({ session, preprocessing, features }: HearingOptions):
       });
     }
     const image = new Float32Array(3 * preprocessing.size ** 2);
-    writeNormalised(await rememberedPixels.pixelsOf(input.bytes, preprocessing), preprocessing, image);
+    writeNormalised(await pixelsOf(input.bytes, preprocessing), preprocessing, image);
     return image;
   };
   return {

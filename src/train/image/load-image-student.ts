@@ -3,6 +3,7 @@
 import { z } from "zod";
 import type { Student, StudentInput } from "../../contracts.ts";
 import { messageOf } from "../../errors.ts";
+import { resizeToRgb } from "../../image/prepare.ts";
 import { argmaxRows } from "../../math/softmax.ts";
 import type { Dimension, Model } from "../../onnx/model.ts";
 import { readOnnx } from "../../onnx/proto.ts";
@@ -17,6 +18,7 @@ import { neighboursFile } from "../neighbours-file.ts";
 import type { LoadOptions, ModelFiles } from "../trainer.ts";
 import { type Heard, type Hearing, hearingOf } from "./hearing.ts";
 import { inOrder } from "./in-order.ts";
+import { type PixelReader, rememberedPixels } from "./remembered-pixels.ts";
 
 export type ImageStudent = Student & {
   readonly preprocessing: ImagePreprocessing;
@@ -39,6 +41,8 @@ const Card = z.object({
   }),
 });
 
+const decode: PixelReader = (photo, { size, resize }) => resizeToRgb(photo, size, { resize });
+
 /** Images decoded ahead of the one that is being predicted. */
 const DECODED_AHEAD = 4;
 
@@ -48,7 +52,7 @@ export async function loadImageStudent(folder: string, options: LoadOptions): Pr
 }
 
 /** @throws FlywheelError `model_corrupt` */
-export async function openImageStudent(model: ModelFiles, { threads }: LoadOptions): Promise<ImageStudent> {
+export async function openImageStudent(model: ModelFiles, { threads, isTimed }: LoadOptions): Promise<ImageStudent> {
   const card = readCard(Card, model);
   const {
     [modelFile]: network = new Uint8Array(),
@@ -59,7 +63,12 @@ export async function openImageStudent(model: ModelFiles, { threads }: LoadOptio
   const wider =
     members || neighbours ? await readPart(model, modelFile, () => withFeatures(readOnnx(network))) : undefined;
   const session = opened.use(await openPart(model, { name: modelFile, source: wider?.network ?? network, threads }));
-  const hearing = hearingOf({ session, preprocessing: card.preprocessing, features: wider?.features });
+  const hearing = hearingOf({
+    session,
+    preprocessing: card.preprocessing,
+    features: wider?.features,
+    pixelsOf: isTimed ? decode : (photo, square) => rememberedPixels.pixelsOf(photo, square),
+  });
   const heads = members && opened.use(await openPart(model, { name: membersFile, source: members, threads: 1 }));
   const search =
     neighbours &&

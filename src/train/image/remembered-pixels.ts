@@ -12,6 +12,12 @@ const MOST_BYTES = 48 * 2 ** 20;
 
 type Square = Pick<ImagePreprocessing, "size" | "resize">;
 
+/**
+ * As `resizeToRgb`, `[size, size, 3]`; not to be written to.
+ * @throws FlywheelError as `resizeToRgb`
+ */
+export type PixelReader = (photo: Uint8Array, square: Square) => Promise<Uint8Array>;
+
 export class PixelMemory {
   readonly #mostBytes: number;
   /** The one asked for last is the last. */
@@ -22,10 +28,7 @@ export class PixelMemory {
     this.#mostBytes = mostBytes;
   }
 
-  /**
-   * `resizeToRgb`, `[size, size, 3]`: not to be written to.
-   * @throws FlywheelError as `resizeToRgb`
-   */
+  /** A `PixelReader`. */
   async pixelsOf(photo: Uint8Array, { size, resize }: Square): Promise<Uint8Array> {
     const key = `${size} ${resize} ${createHash("sha256").update(photo).digest("base64")}`;
     const pixels = this.#pixels.get(key) ?? (await resizeToRgb(photo, size, { resize }));

@@ -20,13 +20,15 @@ const Card = z.object({
 });
 
 /** @throws FlywheelError `model_corrupt`, and what opening the encoder throws */
-export async function openEmbeddingStudent(model: ModelFiles, { threads }: LoadOptions): Promise<Student> {
+export async function openEmbeddingStudent(model: ModelFiles, { threads, isTimed }: LoadOptions): Promise<Student> {
   const { id, classes, options } = readCard(Card, model);
   await using opened = new AsyncDisposableStack();
   const { encoder: kind, encoderHash } = options;
   const encoder = opened.use(
-    await shareEncoder(`${encoderHash} ${threads}`, () =>
-      openEncoder({ kind, files: model.files, source: model.folder }, { threads }),
+    await shareEncoder(
+      `${encoderHash} ${threads}`,
+      () => openEncoder({ kind, files: model.files, source: model.folder }, { threads }),
+      { remembers: !isTimed },
     ),
   );
   const head = opened.use(await openSession(model.files.get(modelFile)!, { threads }));

@@ -70,3 +70,12 @@ test("what failed is not kept: neither an encoder that did not open nor a text t
   expect(log.embedded.filter((text) => text === "text 99")).toHaveLength(1);
   expect(log.embedded.filter((text) => text === "text 0")).toHaveLength(2);
 });
+
+test("under a stopwatch nothing is said from memory, and nothing is kept", async () => {
+  const { log, open, answer } = lengths();
+  answer();
+  await using usual = await shareEncoder("e", open);
+  await using timed = await shareEncoder("e", open, { remembers: false });
+  for (const encoder of [usual, timed, timed, usual]) expect(await encoder.embed(["fig"])).toEqual(Float32Array.of(3));
+  expect(log).toMatchObject({ opened: 1, embedded: ["fig", "fig", "fig"] });
+});

@@ -18,15 +18,20 @@ const inUse = new Map<string, Shared>();
 /**
  * The encoder that is open under `key`, else the one that `open` opens. Disposing of it lets go of it; whoever is last closes
  * it. @param key tells apart encoders that say different things of a text
+ * @param options.remembers whether what was said of a text lately is said again; default true
  * @throws what `open` throws
  */
-export async function shareEncoder(key: string, open: () => Promise<SentenceEncoder>): Promise<SentenceEncoder> {
+export async function shareEncoder(
+  key: string,
+  open: () => Promise<SentenceEncoder>,
+  { remembers = true }: { readonly remembers?: boolean } = {},
+): Promise<SentenceEncoder> {
   const shared = inUse.get(key) ?? { encoder: open(), recent: new Map(), users: 0 };
   inUse.set(key, shared);
   shared.users += 1;
   try {
     const encoder = await shared.encoder;
-    return over(encoder, shared.recent, () => letGo(key, shared));
+    return over(encoder, remembers ? shared.recent : undefined, () => letGo(key, shared));
   } catch (thrown) {
     if (inUse.get(key) === shared) inUse.delete(key);
     throw thrown;
@@ -40,13 +45,13 @@ async function letGo(key: string, shared: Shared): Promise<void> {
   await (await shared.encoder)[Symbol.asyncDispose]();
 }
 
-function over(encoder: SentenceEncoder, recent: Recent, leave: () => Promise<void>): SentenceEncoder {
+function over(encoder: SentenceEncoder, recent: Recent | undefined, leave: () => Promise<void>): SentenceEncoder {
   let left: Promise<void> | undefined;
   return {
     width: encoder.width,
     async embed(texts, work) {
       const [text] = texts;
-      if (texts.length !== 1 || text === undefined) return await encoder.embed(texts, work);
+      if (!recent || texts.length !== 1 || text === undefined) return await encoder.embed(texts, work);
       return await embedOne(encoder, recent, text, work);
     },
     async [Symbol.asyncDispose]() {
