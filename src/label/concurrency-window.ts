@@ -16,8 +16,9 @@ const START_INCREASE = 3;
 const INCREASE = 0.25;
 const DECREASE = 0.7;
 
-export function createConcurrencyWindow(maxConcurrency: number): ConcurrencyWindow {
-  let size = Math.min(START_SIZE, maxConcurrency);
+/** @param reached under way at once when the run before this one ended: what it found need not be found again */
+export function createConcurrencyWindow(maxConcurrency: number, reached = 0): ConcurrencyWindow {
+  let size = Math.min(Math.max(START_SIZE, reached), maxConcurrency);
   let wasOverloaded = false;
   return {
     size: () => Math.max(1, Math.floor(size)),

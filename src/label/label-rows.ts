@@ -91,7 +91,12 @@ export async function labelRows(options: LabelRowsOptions): Promise<LabelSummary
   const inDoubt = await store.spend.open();
   const run = startRun(options);
   using interruption = interruptible(run, { clock, signal });
-  const answers = await runPasses({ options, run, pace: paceOf(options), hardStop: interruption.signal });
+  const answers = await runPasses({
+    options,
+    run,
+    pace: paceOf(options, inDoubt.length),
+    hardStop: interruption.signal,
+  });
   await run.finish();
   const scopes = scopesOf(store, task);
   const labels = new Map<string, LabelCounts>();
@@ -121,8 +126,9 @@ async function qualityOf({ store, task }: FieldScope, labels: LabelCounts): Prom
   return { labels, ...(agreement && { agreement }), ...(teacherAccuracy && { teacherAccuracy }) };
 }
 
-function paceOf({ pace, clock, task }: LabelRowsOptions): Pace {
-  return pace ?? createPace({ clock, maxConcurrency: task.teacher.maxConcurrency });
+/** What was in doubt is what was under way at once when a run was killed. */
+function paceOf({ pace, clock, task }: LabelRowsOptions, reached: number): Pace {
+  return pace ?? createPace({ clock, maxConcurrency: task.teacher.maxConcurrency, reached });
 }
 
 /** The first signal stops the run; its grace over, what is still in flight is aborted and stays in doubt. */

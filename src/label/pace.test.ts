@@ -127,6 +127,16 @@ describe("the pace", () => {
   });
 });
 
+test("a run begins with as many under way as the one that was killed had, within what is allowed", async () => {
+  const granted = async (reached: number | undefined): Promise<number> => {
+    const pace = createPace({ clock: createVirtualClock({ settle: "promises" }), maxConcurrency: 100, reached });
+    const asking = Array.from({ length: 200 }, () => pace.acquire().then(() => undefined));
+    await Promise.race([Promise.all(asking), Promise.resolve()]);
+    return pace.state().inFlight;
+  };
+  expect(await Promise.all([undefined, 3, 64, 500].map(granted))).toEqual([16, 16, 64, 100]);
+});
+
 describe("turns", () => {
   const open = () => {
     const clock = createVirtualClock({ settle: "promises" });

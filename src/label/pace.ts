@@ -4,7 +4,7 @@
  */
 
 import type { Clock } from "../contracts.ts";
-import { createRateControl, type Outcome } from "./rate-control.ts";
+import { createRateControl, type Outcome, type RateControlOptions } from "./rate-control.ts";
 
 export type { Outcome } from "./rate-control.ts";
 
@@ -31,10 +31,7 @@ export type Pace = {
   state(): PaceState;
 };
 
-export type PaceOptions = {
-  readonly clock: Clock;
-  readonly maxConcurrency: number;
-};
+export type PaceOptions = RateControlOptions & { readonly clock: Clock };
 
 type Waiter = {
   readonly signal: AbortSignal | undefined;
@@ -45,8 +42,8 @@ type Waiter = {
 /** Turns saved up while the process was busy elsewhere, in seconds of the rate: a stall of the event loop is caught up. */
 const CATCH_UP_MS = 30;
 
-export function createPace({ clock, maxConcurrency }: PaceOptions): Pace {
-  const control = createRateControl({ maxConcurrency });
+export function createPace({ clock, ...options }: PaceOptions): Pace {
+  const control = createRateControl(options);
   const waiters = new Set<Waiter>();
   /** One listener each: hundreds wait on the same signal, and one more listener costs a look at all of them. */
   const watched = new WeakSet<AbortSignal>();

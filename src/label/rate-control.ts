@@ -65,6 +65,8 @@ const LONGEST_HOLD_MS = 60_000;
 const LONGEST_EXHAUSTED_MS = 1000;
 /** Most allowances that are not used are kept for at least this long, so a burst that is refused tells the rate. */
 const ASSUMED_BURST_MS = 100;
+/** Between two refusals less than this apart, what was let through is a matter of chance. */
+const PASSED_LEAST_MS = 300;
 /** Weight of the latest answer in the mean latency. */
 const LATENCY_WEIGHT = 1 / 8;
 
@@ -83,6 +85,10 @@ type State = {
   answeredOverload: number;
   /** The rate at the last congestion. */
   refusedRate: number;
+  /** Let through until a congestion, and how much a second since the one before; 0 where unknown. */
+  passed: number;
+  passedRate: number;
+  passedAtActiveMs: number;
   /** Whether the last refusal cost no pause to speak of. */
   isCheap: boolean;
   congestedAtMs: number;
@@ -93,10 +99,16 @@ type State = {
   grownAtMs: number;
 };
 
-export function createRateControl({ maxConcurrency }: { readonly maxConcurrency: number }): RateControl {
+export type RateControlOptions = {
+  readonly maxConcurrency: number;
+  /** As `createConcurrencyWindow`. */
+  readonly reached?: number | undefined;
+};
+
+export function createRateControl({ maxConcurrency, reached }: RateControlOptions): RateControl {
   const state: State = {
     rate: Number.POSITIVE_INFINITY,
-    window: createConcurrencyWindow(maxConcurrency),
+    window: createConcurrencyWindow(maxConcurrency, reached),
     pauses: createPauses(),
     noise: createRefusalNoise(),
     nSent: 0,
@@ -106,6 +118,9 @@ export function createRateControl({ maxConcurrency }: { readonly maxConcurrency:
     answeredCongestion: 0,
     answeredOverload: 0,
     refusedRate: Number.POSITIVE_INFINITY,
+    passed: 0,
+    passedRate: 0,
+    passedAtActiveMs: Number.NEGATIVE_INFINITY,
     isCheap: true,
     congestedAtMs: 0,
     congestedAtActiveMs: Number.NEGATIVE_INFINITY,
@@ -178,10 +193,28 @@ function slowDown(state: State, sent: Sent, nowMs: number): void {
   const isStreak = activeMs - state.congestedAtActiveMs < STREAK_GAP_MS;
   const isFirst = !Number.isFinite(state.rate);
   state.refusedRate = isFirst ? firstRate(state) : state.rate;
-  state.rate = state.refusedRate * (isFirst ? MILDEST_DECREASE : decreaseOf(state, sent, isStreak));
+  notePassed(state, activeMs);
+  const fallen = state.refusedRate * (isFirst ? MILDEST_DECREASE : decreaseOf(state, sent, isStreak));
+  state.rate = Math.max(fallen, Math.min(state.refusedRate, leastOf(state)));
   state.congestedAtActiveMs = activeMs;
   state.answeredCongestion = state.nSent;
 }
+
+/**
+ * At a refusal no allowance is left: what was let through between two of them is what the provider allows, or less where we
+ * asked for less. So it counts only against falling too far.
+ */
+function notePassed(state: State, activeMs: number): void {
+  const elapsedMs = activeMs - state.passedAtActiveMs;
+  if (elapsedMs < PASSED_LEAST_MS) return;
+  const passed = state.nSent - state.nRefused - state.inFlight;
+  state.passedRate = Number.isFinite(elapsedMs) ? ((passed - state.passed) * 1000) / elapsedMs : 0;
+  state.passed = passed;
+  state.passedAtActiveMs = activeMs;
+}
+
+/** Refusals that cost nothing come in clumps where our own requests do: they do not push the rate below what passed. */
+const leastOf = ({ isCheap, passedRate }: State): number => (isCheap ? passedRate * MILDEST_DECREASE : 0);
 
 /**
  * Of m requests since the rate last fell this is the first to be refused, so about 1/m of them are too many. A costly
