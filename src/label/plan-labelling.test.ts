@@ -60,4 +60,13 @@ describe("the plan", () => {
   test("of an empty workspace says what comes first", async () => {
     expect((await plan(fruitTask(), [])).notes.join()).toContain("flywheel ingest");
   });
+
+  test("a teacher on this machine is free as far as we know, and that is said", async () => {
+    const at = (baseUrl: string, price?: { inputPerMillionUsd: number; outputPerMillionUsd: number }) =>
+      fruitTask({ teacher: { model: "compatible/own", baseUrl, price } });
+    const notesOf = async (task: ReturnType<typeof at>) => (await plan(task)).notes.join();
+    expect(await notesOf(at("http://127.0.0.1:1/v1"))).toMatch(/^compatible\/own on this machine is counted as free/);
+    const price = { inputPerMillionUsd: 1, outputPerMillionUsd: 1 };
+    expect(await notesOf(at("http://127.0.0.1:1/v1", price))).toBe("");
+  });
 });

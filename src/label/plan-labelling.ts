@@ -5,7 +5,7 @@ import type { Row } from "../records.ts";
 import type { Store } from "../store/contract.ts";
 import type { AnyTask } from "../task.ts";
 import { countPasses, type PassCounts } from "./passes.ts";
-import { costOf, PRICES_AS_OF, type Price, priceOf } from "./prices.ts";
+import { costOf, isCountedFree, PRICES_AS_OF, type Price, priceOf } from "./prices.ts";
 import { modelOfPass, questionOf } from "./prompts.ts";
 import { expectedOutputTokens, expectedTextTokens, imageTokens, textOf } from "./tokens.ts";
 
@@ -157,12 +157,16 @@ function budgetOf(budgetUsd: number, spentUsd: number, cost: Range | undefined):
 }
 
 function notesOf(task: AnyTask, passes: readonly PassPlan[], sample: readonly Row[]): readonly string[] {
+  const models = [...new Set(passes.map(({ model }) => model))];
   const unpriced = [...new Set(passes.filter(({ costUsd }) => !costUsd).map(({ model }) => model))];
+  const own = models.filter((model) => isCountedFree(task, model));
+  const isListed = task.teacher.price === undefined && unpriced.length === 0 && own.length < models.length;
   return [
     ...(sample.length === 0 ? ["no rows yet: flywheel ingest"] : []),
     ...unpriced.map((model) => `price unknown: ${model}; set teacher.price in flywheel.config.ts`),
-    ...(task.teacher.price === undefined && unpriced.length === 0
-      ? [`list prices as of ${PRICES_AS_OF}: check them with the provider`]
-      : []),
+    ...own.map(
+      (model) => `${model} on this machine is counted as free, whatever the budget: if it is not, set teacher.price`,
+    ),
+    ...(isListed ? [`list prices as of ${PRICES_AS_OF}: check them with the provider`] : []),
   ];
 }

@@ -57,6 +57,9 @@ export function priceOf(task: AnyTask, model: string): Price | undefined {
   return listed && { inputPerMillionUsd: listed[0], outputPerMillionUsd: listed[1] };
 }
 
+/** Whether it costs nothing only because it answers on this machine: a proxy to a paid model would, too. */
+export const isCountedFree = (task: AnyTask, model: string): boolean => priceOf(task, model) === free;
+
 const free: Price = { inputPerMillionUsd: 0, outputPerMillionUsd: 0 };
 
 function isLoopback(url: string | undefined): boolean {
