@@ -127,6 +127,7 @@ export function describeStore(name: string, open: () => Promise<Store>): void {
     describePolicies(open);
     describeDecisions(open);
     describeFields(open);
+    describeClaims(open);
   });
 }
 
@@ -545,18 +546,6 @@ function describeDecisions(open: Open): void {
 }
 
 function describeFields(open: Open): void {
-  test("work that is claimed cannot be claimed again until the claim is gone; other work can", async () => {
-    await using store = await open();
-    const refusal = expect.objectContaining({ code: "work_under_way" });
-    {
-      using _label = store.claim("label");
-      expect(() => store.claim("label")).toThrow(refusal);
-      expect(() => store.field("topic").claim("label")).toThrow(refusal);
-      using _train = store.claim("train");
-    }
-    using _again = store.claim("label");
-  });
-
   describe("fields", () => {
     const row = sampleRow("a");
     const model = modelId(hex("model"));
@@ -638,5 +627,19 @@ function describeFields(open: Open): void {
       }
       expect(await store.spend.totals()).toEqual({ spentUsd: 0.04, reservedUsd: 0, inFlight: 0 });
     });
+  });
+}
+
+function describeClaims(open: Open): void {
+  test("work that is claimed cannot be claimed again until the claim is gone; other work can", async () => {
+    await using store = await open();
+    const refusal = expect.objectContaining({ code: "work_under_way" });
+    {
+      using _label = store.claim("label");
+      expect(() => store.claim("label")).toThrow(refusal);
+      expect(() => store.field("topic").claim("label")).toThrow(refusal);
+      using _train = store.claim("train");
+    }
+    using _again = store.claim("label");
   });
 }

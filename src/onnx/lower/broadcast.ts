@@ -1,6 +1,6 @@
 /**
- * @file `Add(a, Expand(b))` is `Add(a, b)` by broadcasting whenever `a` has the full shape; so with what else multiplies or adds. Gradients of pooling are
- * expanded for the sake of simple rules; here the copy goes again.
+ * @file `Add(a, Expand(b))` is `Add(a, b)` by broadcasting whenever `a` has the full shape; so with what else multiplies or
+ * adds. Gradients of pooling are expanded for the sake of simple rules; here the copy goes again.
  */
 
 import type { Types } from "../infer-types.ts";
