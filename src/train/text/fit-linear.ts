@@ -115,11 +115,7 @@ async function fitWith(pool: readonly FitThread[], { data, recipe, options }: Wo
   const problem: LinearProblem = { counts, documentFrequency, minDocuments, k, targets, weights, folds, keepsFolds };
   await Promise.all(pool.map((thread) => thread.prepare(problem)));
   const fits = fitCounter(progress);
-  const [only] = recipe.c;
-  const chosen =
-    only !== undefined && recipe.c.length === 1 && !allFolds
-      ? { c: only, trials: [], byFold: new Map<number, LinearFitResult>() }
-      : await choose(pool, { data, recipe, fits });
+  const chosen = await choose(pool, { data, recipe, fits, allFolds });
   const { model, byFold } = await finish(pool, { data, chosen, fits, allFolds });
   const outOfFold = inOrderOfRows(data, byFold);
   const members = [...byFold].sort(([one], [other]) => one - other).flatMap(([, fitted]) => fitted.model ?? []);
@@ -161,11 +157,15 @@ type Chosen = {
   readonly byFold: ReadonlyMap<number, LinearFitResult>;
 };
 
+type Fitting = { readonly fits: FitCounter; readonly allFolds: boolean };
+
 /** Weaker and weaker penalties, until one is worse than the last: the loss over C has one dip. */
 async function choose(
   pool: readonly FitThread[],
-  { data, recipe, fits }: Pick<Work, "data" | "recipe"> & { readonly fits: FitCounter },
+  { data, recipe, fits, allFolds }: Pick<Work, "data" | "recipe"> & Fitting,
 ): Promise<Chosen> {
+  const [first, ...others] = recipe.c;
+  if (first !== undefined && others.length === 0 && !allFolds) return { c: first, trials: [], byFold: new Map() };
   const folds = choosingFolds(data);
   const trials: Trial[] = [];
   let best: { readonly trial: Trial; readonly byFold: Chosen["byFold"] } | undefined;
@@ -197,12 +197,7 @@ function choosingFolds({ folds }: LinearData): readonly number[] {
 /** The folds that did not choose, and the model on every row, which takes longest and so begins first. */
 async function finish(
   pool: readonly FitThread[],
-  {
-    data,
-    chosen,
-    fits,
-    allFolds,
-  }: { readonly data: LinearData; readonly chosen: Chosen; readonly fits: FitCounter; readonly allFolds: boolean },
+  { data, chosen, fits, allFolds }: Pick<Work, "data"> & Fitting & { readonly chosen: Chosen },
 ): Promise<{ readonly model: SparseLogistic; readonly byFold: Chosen["byFold"] }> {
   const { c, byFold } = chosen;
   const missing = allFolds ? [...new Set(data.folds)].filter((fold) => !byFold.has(fold)) : [];

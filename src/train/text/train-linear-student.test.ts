@@ -15,13 +15,15 @@ import { readVocabulary } from "../../text/vocabulary-file.ts";
 import { loadStudent, readModelFolder } from "../load-student.ts";
 import { membersFile } from "../members.ts";
 import { modelFile } from "../model-folder.ts";
-import { trainStudent } from "../train-student.ts";
+import { type TrainStudentOptions, trainStudent } from "../train-student.ts";
 import { LinearFitter, learnVocabulary } from "./linear-work.ts";
 import { openLinearStudent } from "./load-linear-student.ts";
 import { openWorld, questionTask, sentence, topics, type World } from "./testing.ts";
 import { neighboursFile, vocabularyFile } from "./text-files.ts";
 
-const train = (store: Store, task: Task, more: { readonly signal?: AbortSignal; readonly threads?: number } = {}) =>
+type More = Pick<TrainStudentOptions, "signal" | "threads" | "progress" | "outOfFold">;
+
+const train = (store: Store, task: Task, more: More = {}) =>
   trainStudent({ store, task, seed: 7, clock: systemClock, ...more });
 
 test("learns what texts are about, and says so of rows that it has not seen", async () => {
@@ -213,6 +215,24 @@ test("says how far it is, to the last fit", async () => {
   const fits = heard.filter(({ stage }) => stage === "train");
   expect(fits.at(-1)!.done).toBe(fits.at(-1)!.total);
   expect(fits.every(({ done }, index) => index === 0 || done >= fits[index - 1]!.done)).toBe(true);
+});
+
+test("without out-of-fold predictions it is the same model, sooner", async () => {
+  const task = questionTask({ text: { c: [1] } });
+  await using usual = await openWorld(60);
+  await using quick = await openWorld(60);
+  const fits = { usual: 0, quick: 0 };
+  const counting = (which: keyof typeof fits): More => ({
+    progress: ({ stage, total = 0 }) => {
+      if (stage === "train") fits[which] = total;
+    },
+  });
+  const card = await train(usual.store, task, counting("usual"));
+  const same = await train(quick.store, task, { ...counting("quick"), outOfFold: false });
+  expect(same).toMatchObject({ id: card.id, sizeBytes: card.sizeBytes, options: { chosenC: 1 } });
+  expect(fits).toEqual({ usual: 6, quick: 1 });
+  const outOfFold = ({ store }: typeof usual) => Array.fromAsync(store.predictions.ofModel(card.id, "out-of-fold"));
+  expect([(await outOfFold(usual)).length, (await outOfFold(quick)).length]).toEqual([60, 0]);
 });
 
 test("a training that is stopped says so and leaves nothing behind", async () => {
