@@ -13,19 +13,22 @@ const MARKS_BEFORE_RESET = 2 ** 30;
 const logarithms = Float32Array.from({ length: 64 }, (_, count) => (count === 0 ? 0 : 1 + Math.log(count)));
 
 export class TextEncoder {
-  /** Features of the text encoded last: column and value. `[count]`; words come first. */
+  /** Features of the text counted last: column and sublinear frequency. `[count]`, the first `wordCount` of them words. */
   columns = new Int32Array(0);
-  values = new Float32Array(0);
+  frequencies = new Float32Array(0);
+  wordCount = 0;
   count = 0;
+  /** Of the text encoded last: what each feature weighs. `[count]` */
+  values = new Float32Array(0);
   /** Length of a feature vector. */
   readonly width: number;
+  /** `[width]` */
+  readonly idf: Float64Array;
 
   readonly #reader: NgramReader;
   readonly #table: GramTable;
-  readonly #idf: Float64Array;
   readonly #wordColumns: number;
   #marked = 0;
-  #frequencies = new Float32Array(0);
 
   constructor(vocabulary: Vocabulary) {
     this.width = columnsOf(vocabulary);
@@ -35,23 +38,39 @@ export class TextEncoder {
       this.#table.add(vocabulary.low[column]!, vocabulary.high[column]!);
     }
     this.#wordColumns = vocabulary.wordColumns;
-    this.#idf = inverseDocumentFrequency(vocabulary);
+    this.idf = inverseDocumentFrequency(vocabulary);
   }
 
   /** Encodes `text`. One without any known n-gram has no features: every class keeps its bias. */
   encode(text: string): void {
+    this.tally(text);
+    this.weigh();
+  }
+
+  /** The first half of `encode`: which n-grams occur, and how often. */
+  tally(text: string): void {
     this.#reader.read(text);
     this.#reserve(Math.min(this.#reader.count, this.width));
-    const [columns, frequencies] = [this.columns, this.#frequencies];
-    this.count = this.#table.tally(this.#reader, {
+    const { columns, frequencies } = this;
+    const end = this.#table.tally(this.#reader, {
       numbers: columns,
       counts: frequencies,
       start: 0,
       base: this.#marked,
     });
-    this.#marked += this.count;
-    for (let entry = 0; entry < this.count; entry++) frequencies[entry] = sublinear(frequencies[entry]!);
-    this.#weigh();
+    let words = 0;
+    while (words < end && columns[words]! < this.#wordColumns) words++;
+    for (let entry = 0; entry < end; entry++) frequencies[entry] = sublinear(frequencies[entry]!);
+    this.#marked += end;
+    [this.count, this.wordCount] = [end, words];
+  }
+
+  /** The second half: `values` of the text that was counted last. */
+  weigh(): void {
+    const { columns: indices, frequencies, idf, values } = this;
+    const block = { indices, frequencies, idf, values };
+    weighBlock(block, 0, this.wordCount);
+    weighBlock(block, this.wordCount, this.count);
   }
 
   /** The features of many texts at once. */
@@ -82,16 +101,7 @@ export class TextEncoder {
     if (this.columns.length >= count) return;
     this.columns = new Int32Array(2 * count);
     this.values = new Float32Array(2 * count);
-    this.#frequencies = new Float32Array(2 * count);
-  }
-
-  #weigh(): void {
-    const { columns: indices, values, count } = this;
-    const block = { indices, values, frequencies: this.#frequencies, idf: this.#idf };
-    let words = 0;
-    while (words < count && indices[words]! < this.#wordColumns) words++;
-    weighBlock(block, 0, words);
-    weighBlock(block, words, count);
+    this.frequencies = new Float32Array(2 * count);
   }
 }
 

@@ -1,7 +1,7 @@
 /**
- * @file A linear text student, loaded. It predicts from the weights of `model.onnx` directly: a text has a few hundred
- * features, and adding up as many rows of weights takes less time than handing them to a session. `load-linear-student.test.ts`
- * holds it against ONNX Runtime on the same file.
+ * @file A linear text student, loaded. It predicts from the weights of `model.onnx` directly: a text has a thousand features,
+ * and adding up as many rows of weights takes less time than handing them to a session. `train-linear-student.test.ts` holds
+ * it against ONNX Runtime on the same file.
  */
 
 import { setImmediate } from "node:timers/promises";
@@ -19,6 +19,7 @@ import { membersFile } from "../members.ts";
 import { modelCorrupt, modelFile } from "../model-folder.ts";
 import type { ModelFiles } from "../trainer.ts";
 import { type LinearWeights, weightsOf } from "./linear-network.ts";
+import { LinearScorer } from "./linear-scorer.ts";
 import { NeighbourSearch } from "./neighbours.ts";
 import { readNeighbours } from "./neighbours-file.ts";
 import { neighboursFile, vocabularyFile } from "./text-files.ts";
@@ -37,22 +38,13 @@ const TURN = 128;
 /** @throws FlywheelError `model_corrupt` */
 export async function openLinearStudent(files: ModelFiles): Promise<TextStudent> {
   const { id, classes } = readCard(Card, files);
-  const { encoder, weights, neighbours, members } = openParts(files);
-  if (weights.k !== classes.length) {
-    throw modelCorrupt(files.folder, `${modelFile} tells ${weights.k} classes apart, its card ${classes.length}`);
+  const { encoder, scorer, neighbours, members } = openParts(files);
+  if (scorer.k !== classes.length) {
+    throw modelCorrupt(files.folder, `${modelFile} tells ${scorer.k} classes apart, its card ${classes.length}`);
   }
   const logitsOf = (text: string): Float32Array => {
-    const logits = new Float32Array(weights.k);
-    encoder.encode(text);
-    if (weights.k === 2) addTwoLogits(logits, encoder, weights);
-    else addLogits(logits, encoder, weights);
-    return logits;
-  };
-  /** Of the text encoded last. */
-  const membersLogits = (members: LinearWeights): Float32Array => {
-    const logits = new Float32Array(members.k);
-    addLogits(logits, encoder, members);
-    return logits;
+    encoder.tally(text);
+    return scorer.logitsOf(encoder);
   };
   return {
     modelId: modelId(id),
@@ -68,7 +60,8 @@ export async function openLinearStudent(files: ModelFiles): Promise<TextStudent>
       async novelty(batch: readonly StudentInput[], signal?: AbortSignal) {
         const novelty = new Float32Array(batch.length);
         const search = (text: string, row: number): void => {
-          const [classIndex] = argmaxRows(logitsOf(text), classes.length); // leaves the text encoded
+          const [classIndex] = argmaxRows(logitsOf(text), classes.length); // leaves the text counted
+          encoder.weigh();
           novelty[row] = neighbours.novelty(encoder, classIndex!);
         };
         await eachText(batch, search, signal);
@@ -77,11 +70,11 @@ export async function openLinearStudent(files: ModelFiles): Promise<TextStudent>
     }),
     ...(members && {
       committee: {
-        size: members.k / weights.k,
+        size: members.k / scorer.k,
         async dissent(batch: readonly StudentInput[], signal?: AbortSignal) {
           const dissent = new Float32Array(batch.length);
           const ask = (text: string, row: number): void => {
-            dissent[row] = dissentOf(logitsOf(text), membersLogits(members)); // leaves the text encoded
+            dissent[row] = dissentOf(logitsOf(text), members.logitsOf(encoder)); // of the text counted last
           };
           await eachText(batch, ask, signal);
           return dissent;
@@ -106,9 +99,9 @@ async function eachText(
 
 type Parts = {
   readonly encoder: TextEncoder;
-  readonly weights: LinearWeights;
+  readonly scorer: LinearScorer;
   readonly neighbours: NeighbourSearch | undefined;
-  readonly members: LinearWeights | undefined;
+  readonly members: LinearScorer | undefined;
 };
 
 function openParts({ folder, files }: ModelFiles): Parts {
@@ -119,7 +112,14 @@ function openParts({ folder, files }: ModelFiles): Parts {
     const encoder = new TextEncoder(readVocabulary(vocabulary));
     const weights = weightsOf(readOnnx(model));
     if (weights.columns === encoder.width) {
-      return { encoder, weights, neighbours: neighboursIn(files, weights), members: membersIn(files, weights) };
+      const scorer = new LinearScorer(weights, encoder.idf);
+      const members = membersIn(files, weights);
+      return {
+        encoder,
+        scorer,
+        neighbours: neighboursIn(files, weights),
+        members: members && new LinearScorer(members, encoder.idf),
+      };
     }
     throw new RangeError(`${modelFile} has weights of ${weights.columns} n-grams, ${vocabularyFile} ${encoder.width}`);
   } catch (cause) {
@@ -142,35 +142,4 @@ function membersIn(files: ModelFiles["files"], { columns, k }: LinearWeights): L
   const members = weightsOf(readOnnx(bytes));
   if (members.columns === columns && members.k % k === 0) return members;
   throw new RangeError(`${membersFile} has weights of ${members.columns} n-grams and ${members.k} classes`);
-}
-
-/** logits `[k]` = bias + Σ value · weights of its column. */
-function addLogits(
-  logits: Float32Array,
-  { columns, values, count }: TextEncoder,
-  { weights, bias, k }: LinearWeights,
-): void {
-  const sums = Float64Array.from(bias); // in float64, as everywhere; rounded once
-  for (let entry = 0; entry < count; entry++) {
-    const value = values[entry]!;
-    for (let c = 0, at = columns[entry]! * k; c < k; c++, at++) sums[c]! += value * weights[at]!;
-  }
-  logits.set(sums);
-}
-
-/** The usual case without an inner loop. */
-function addTwoLogits(
-  logits: Float32Array,
-  { columns, values, count }: TextEncoder,
-  { weights, bias }: LinearWeights,
-): void {
-  let [first, second] = [bias[0]!, bias[1]!];
-  for (let entry = 0; entry < count; entry++) {
-    const value = values[entry]!;
-    const at = 2 * columns[entry]!;
-    first += value * weights[at]!;
-    second += value * weights[at + 1]!;
-  }
-  logits[0] = first;
-  logits[1] = second;
 }
