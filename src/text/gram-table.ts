@@ -3,7 +3,8 @@
  * line of the processor's cache, and at most half full.
  */
 
-const SLOT = 4;
+const SLOT_BITS = 2;
+const SLOT = 2 ** SLOT_BITS;
 const LOW = 0;
 const HIGH = 1;
 /** Number of the n-gram plus 1; 0 marks a free slot. */
@@ -47,19 +48,32 @@ export class GramTable {
    * `start` must not fall from one call to the next, except after `forgetMarks`.
    */
   tally({ low, high, count }: Grams, { numbers, counts, start, base }: Tally): number {
+    // The hottest loop of serving: all that it touches is a local, and `#slotOf` is written out.
     const slots = this.#slots;
+    const places = this.#mask;
+    const wrap = slots.length - 1;
+    const firstMark = base + start;
     let end = start;
-    for (let gram = 0; gram < count; gram++) {
-      if (gram % AHEAD === 0) this.#fetch(low, gram, Math.min(gram + AHEAD, count));
-      const slot = this.#slotOf(low[gram]!, high[gram]!);
-      const number = slots[slot + NUMBER]! - 1;
-      if (number < 0) continue;
-      const seen = slots[slot + MARK]! - 1 - base;
-      if (seen >= start) counts[seen]! += 1;
-      else {
-        slots[slot + MARK] = base + end + 1;
-        numbers[end] = number;
-        counts[end++] = 1;
+    for (let from = 0; from < count; from += AHEAD) {
+      const to = Math.min(from + AHEAD, count);
+      this.#fetch(low, from, to);
+      for (let gram = from; gram < to; gram++) {
+        const gramLow = low[gram]!;
+        const gramHigh = high[gram]!;
+        let slot = (gramLow & places) << SLOT_BITS;
+        let number = slots[slot + NUMBER]!;
+        while (number !== 0 && (slots[slot + LOW] !== gramLow || slots[slot + HIGH] !== gramHigh)) {
+          slot = (slot + SLOT) & wrap;
+          number = slots[slot + NUMBER]!;
+        }
+        if (number === 0) continue;
+        const mark = slots[slot + MARK]!;
+        if (mark > firstMark) counts[mark - base - 1]! += 1;
+        else {
+          numbers[end] = number - 1;
+          counts[end++] = 1;
+          slots[slot + MARK] = base + end;
+        }
       }
     }
     return end;
