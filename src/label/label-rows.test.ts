@@ -176,7 +176,7 @@ describe("labelling rows", () => {
   test("progress shows rate, cost and what is left", async () => {
     const updates: Parameters<NonNullable<LabelRowsOptions["progress"]>>[0][] = [];
     await (await run({ reply: () => "apple", progress: (update) => updates.push(update) })).summary;
-    expect(updates.at(-1)).toMatchObject({ stage: "label, pass 2", done: 20, total: 20 });
+    expect(updates.at(-1)).toMatchObject({ stage: "label, passes 1 and 2", done: 40, total: 40 });
     expect(updates.at(-1)?.details).toMatchObject({ cost: "$0.0400", rate: expect.stringContaining("/s") });
   });
 });

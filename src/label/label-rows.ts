@@ -74,7 +74,7 @@ export type FieldsLabelSummary = RunSummary & { readonly fields: Readonly<Record
 const GRACE_MS = 10_000;
 /** Rows that step aside between attempts keep no turn: some more than turns keep the teacher busy. */
 const SPARE_ROWS = 16;
-/** A pass goes once more over rows that a passing trouble deferred, while that helps. */
+/** Passes go once more over rows that a passing trouble deferred, while that helps. */
 const MOST_SWEEPS = 3;
 
 /**
@@ -95,6 +95,7 @@ export async function labelRows(options: LabelRowsOptions): Promise<LabelSummary
     options,
     run,
     pace: paceOf(options, inDoubt.length),
+    answers: new Map(),
     hardStop: interruption.signal,
   });
   await run.finish();
@@ -157,50 +158,65 @@ function interruptible(
   };
 }
 
-type Pass = {
+type Work = {
   readonly options: LabelRowsOptions;
   readonly run: LabelRun;
   readonly pace: Pace;
+  /** Of this run, by pass. */
+  readonly answers: Map<number, number>;
   readonly hardStop: AbortSignal;
 };
 
+/**
+ * The first two passes ask about the same rows and nothing of each other: they are one stretch, so that the second begins
+ * where the last answers of the first are still awaited. The third is for rows on which those two differ.
+ */
+const stretchesOf = ({ teacher }: AnyTask): readonly (readonly number[])[] =>
+  teacher.passes === 1 ? [[1]] : [[1, 2], [3]];
+
 /** @returns answers by pass */
-async function runPasses(work: Pass): Promise<readonly number[]> {
-  const { options, run } = work;
+async function runPasses(work: Work): Promise<readonly number[]> {
+  const { options, run, answers } = work;
   const done = await countPasses(options);
-  const answers: number[] = [];
-  for (const pass of options.task.teacher.passes === 1 ? [1] : [1, 2, 3]) {
-    const before = run.tally.answered;
-    const total = done.toAsk(pass);
-    const progress = createRunProgress({ ...options, pass, total: limited(total, options.limit), run });
-    await runPass(work, pass, progress);
-    answers.push(run.tally.answered - before);
+  for (const passes of stretchesOf(options.task)) {
+    const totals = passes.map((pass) => limited(done.toAsk(pass), options.limit));
+    const progress = createRunProgress({ ...options, passes, total: sumOf(totals), run });
+    for (const pass of passes) answers.set(pass, 0);
+    await runStretch(work, passes, progress);
   }
-  return answers;
+  return [...answers.values()];
 }
 
 const limited = (total: number | undefined, limit: number | undefined): number | undefined =>
   total === undefined ? undefined : Math.min(total, limit ?? total);
 
-async function runPass(work: Pass, pass: number, progress: RunProgress): Promise<void> {
+const sumOf = (totals: readonly (number | undefined)[]): number | undefined =>
+  totals.reduce((sum, total) => (sum === undefined || total === undefined ? undefined : sum + total), 0);
+
+async function runStretch(work: Work, passes: readonly number[], progress: RunProgress): Promise<void> {
   const { run, options } = work;
-  let left = options.limit ?? Number.POSITIVE_INFINITY;
   for (let sweep = 1; sweep <= MOST_SWEEPS && !run.stopReason; sweep++) {
     const before = run.tally;
-    const rows = rowsToAsk({ ...options, pass, limit: left });
-    await concurrently(rows, (row) => askOne(work, { row, pass, progress }), {
+    await concurrently(questionsOf(work, passes), (question) => askOne(work, question, progress), {
       limit: options.task.teacher.maxConcurrency + SPARE_ROWS,
       stop: run.stop,
     });
     const [answered, deferred] = [run.tally.answered - before.answered, run.tally.deferred - before.deferred];
-    left -= answered;
-    if (deferred === 0 || answered === 0 || left <= 0) return;
+    if (deferred === 0 || answered === 0) return;
   }
 }
 
-type Question = { readonly row: Row; readonly pass: number; readonly progress: RunProgress };
+async function* questionsOf({ options, answers }: Work, passes: readonly number[]): AsyncGenerator<Question> {
+  for (const pass of passes) {
+    const limit = (options.limit ?? Number.POSITIVE_INFINITY) - answers.get(pass)!;
+    for await (const row of rowsToAsk({ ...options, pass, limit })) yield { row, pass };
+  }
+}
 
-async function askOne({ options, run, pace, hardStop }: Pass, { row, pass, progress }: Question): Promise<void> {
+type Question = { readonly row: Row; readonly pass: number };
+
+async function askOne(work: Work, { row, pass }: Question, progress: RunProgress): Promise<void> {
+  const { options, run, pace, answers, hardStop } = work;
   const context: AskContext = { ...options, pace };
   const ask = {
     rowId: row.id as RowId,
@@ -213,6 +229,7 @@ async function askOne({ options, run, pace, hardStop }: Pass, { row, pass, progr
   try {
     const outcome = await run.withinBudget(() => askTeacher(context, ask));
     await run.record(row.id, pass, outcome);
+    if (outcome.kind === "answered") answers.set(pass, answers.get(pass)! + 1);
     progress.ended(outcome.kind);
   } catch (thrown) {
     // Its grace is over. The reservation stays, and the next run asks again.

@@ -6,14 +6,25 @@
  * out and the rest is normalised.
  */
 
-import { z } from "zod";
 import type { LabelValue } from "../records.ts";
 
-const Alternative = z.object({ token: z.string(), logprob: z.number() });
-const Token = Alternative.extend({ top_logprobs: z.array(Alternative).default([]) });
-/** `choices[0].logprobs.content` of the chat completions API. */
-const Tokens = z.array(Token);
-type Token = z.output<typeof Token>;
+type Alternative = { readonly token: string; readonly logprob: number };
+type Token = Alternative & { readonly top_logprobs?: readonly Alternative[] };
+
+/** `choices[0].logprobs.content` of the chat completions API. By hand: a schema takes longer than all that follows. */
+const isTokens = (value: unknown): value is readonly Token[] =>
+  Array.isArray(value) && value.every((token) => isAlternative(token) && hasAlternatives(token));
+
+const isAlternative = (value: unknown): value is Alternative =>
+  typeof value === "object" &&
+  value !== null &&
+  "token" in value &&
+  typeof value.token === "string" &&
+  "logprob" in value &&
+  typeof value.logprob === "number";
+
+const hasAlternatives = (token: Alternative): token is Token =>
+  !("top_logprobs" in token) || (Array.isArray(token.top_logprobs) && token.top_logprobs.every(isAlternative));
 
 /** By label, summing to 1; labels that no alternative spelled are absent. Undefined where the tokens cannot be read. */
 export function labelProbabilities(
@@ -21,13 +32,12 @@ export function labelProbabilities(
   labels: readonly LabelValue[],
   property?: string,
 ): Readonly<Record<LabelValue, number>> | undefined {
-  const parsed = Tokens.safeParse(tokens);
-  if (!parsed.success) return undefined;
+  if (!isTokens(tokens)) return undefined;
   const opening = openingOf(property);
-  const start = startOfLabel(parsed.data, opening);
+  const start = startOfLabel(tokens, opening);
   if (start === undefined) return undefined;
   const spellings = labels.map((label) => ({ label, quoted: JSON.stringify(label).slice(1) }));
-  return normalised(walk(parsed.data.slice(start.token), { spelled: start.spelled, opening }, spellings));
+  return normalised(walk(tokens.slice(start.token), { spelled: start.spelled, opening }, spellings));
 }
 
 /** `quoted` is the label as it stands in JSON after the opening quote, the closing one included: `pear"`, not `pearl"`. */
@@ -63,7 +73,7 @@ function walk(tokens: readonly Token[], { spelled, opening }: Before, spellings:
   const mass: Mass = new Map();
   let begun = "";
   let remaining = 1;
-  for (const [index, { token, logprob, top_logprobs }] of tokens.entries()) {
+  for (const [index, { token, logprob, top_logprobs = [] }] of tokens.entries()) {
     // Only the first token may hold some of what comes before the label.
     const ofLabel =
       index === 0 ? (text: string) => withoutOpening(spelled + text, opening) : (text: string) => begun + text;

@@ -8,8 +8,9 @@ export type RunProgressOptions = {
   readonly progress?: Progress | undefined;
   readonly clock: Clock;
   readonly run: LabelRun;
-  readonly pass: number;
-  /** Rows that this pass has to ask; absent while unknown. */
+  /** That are asked together. */
+  readonly passes: readonly number[];
+  /** Rows that these passes have to ask, added up; absent while unknown. */
   readonly total: number | undefined;
 };
 
@@ -20,7 +21,8 @@ const WINDOW_MS = 10_000;
 /** Often enough for the eye. */
 const UPDATE_MS = 100;
 
-export function createRunProgress({ progress, clock, run, pass, total }: RunProgressOptions): RunProgress {
+export function createRunProgress({ progress, clock, run, passes, total }: RunProgressOptions): RunProgress {
+  const stage = `label, ${passes.length === 1 ? "pass" : "passes"} ${passes.join(" and ")}`;
   let done = 0;
   let updatedAt = 0;
   let [since, next] = [start(clock), start(clock)];
@@ -38,7 +40,7 @@ export function createRunProgress({ progress, clock, run, pass, total }: RunProg
         costUsd: run.tally.costUsd,
         left: total === undefined ? undefined : total - done,
       });
-      progress({ stage: `label, pass ${pass}`, done, ...(total !== undefined && { total }), details });
+      progress({ stage, done, ...(total !== undefined && { total }), details });
     },
   };
 }

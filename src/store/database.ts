@@ -66,15 +66,18 @@ export async function insertAll<R extends Readonly<Record<keyof R, Cell>>>(
   return written;
 }
 
-const texts = new Map<string, string>();
+/** By insert and number of records: spelling a statement, or a key for it, takes as long as running it. */
+const texts = new WeakMap<object, Map<number, string>>();
 
-function insertText<R>({ table, columns, conflict }: Insert<R>, count: number): string {
-  const key = `${table} ${count} ${conflict}`;
-  const known = texts.get(key);
+function insertText<R>(insert: Insert<R>, count: number): string {
+  const own = texts.get(insert) ?? new Map<number, string>();
+  texts.set(insert, own);
+  const known = own.get(count);
   if (known !== undefined) return known;
+  const { table, columns, conflict } = insert;
   const record = `(${columns.map(() => "?").join(", ")})`;
   const text = `insert into ${table} (${columns.join(", ")}) values ${Array(count).fill(record).join(", ")} ${conflict}`;
-  texts.set(key, text);
+  own.set(count, text);
   return text;
 }
 

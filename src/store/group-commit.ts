@@ -21,7 +21,7 @@ const MAX_BATCH = 256;
  * writers never wait (Postgres' `commit_delay` and `commit_siblings`).
  */
 const COMPANY = 8;
-const GATHER_MS = 8;
+const GATHER_MS = 16;
 /** Pause before the lock is asked for again; together with SQLite's own short wait. */
 const LOCK_RETRY_MS = 10;
 

@@ -42,20 +42,21 @@ const charge: Insert<SpendRecord> = {
   conflict: "on conflict (id) do update set reserved = null, spent = spend.spent + excluded.spent, at = excluded.at",
 };
 
+/** What is reserved for a request already, null where nothing is: a statement less than asking first. */
+const own = "(select (select reserved from spend where id = ?) as own)";
+
 async function reserve(
   run: Run,
   { id, maxCostUsd, budgetUsd, at }: Parameters<SpendStore["reserve"]>[0],
 ): Promise<boolean> {
-  const { before, total } = await standing(run, id);
   const reserved = toNano(maxCostUsd);
-  const committed = total - (before ?? 0) + reserved;
-  if (budgetUsd !== undefined && committed > toNano(budgetUsd)) return false;
+  const budget = budgetUsd === undefined ? Number.MAX_SAFE_INTEGER : toNano(budgetUsd);
+  const text = `update spend_totals
+    set reserved = reserved + ? - coalesce(own, 0), in_flight = in_flight + (case when own is null then 1 else 0 end)
+    from ${own} as it where spent + reserved + ? - coalesce(own, 0) <= ?`;
+  const { changed } = await run(text, [reserved, id, reserved, budget]);
+  if (changed === 0) return false;
   await insertAll(run, reservation, [{ id, reserved, spent: 0, at }]);
-  await addToTotals(run, {
-    reserved: reserved - (before ?? 0),
-    spent: 0,
-    inFlight: before === undefined ? 1 : 0,
-  });
   return true;
 }
 
@@ -64,35 +65,16 @@ export async function settle(
   run: Run,
   { id, costUsd, at }: { readonly id: string; readonly costUsd: number; readonly at: number },
 ): Promise<void> {
-  const { before } = await standing(run, id);
   const spent = toNano(costUsd);
-  if (before === undefined && spent === 0) return;
-  await insertAll(run, charge, [{ id, reserved: null, spent, at }]);
-  await addToTotals(run, { reserved: -(before ?? 0), spent, inFlight: before === undefined ? 0 : -1 });
+  const text = `update spend_totals
+    set reserved = reserved - coalesce(own, 0), spent = spent + ?, in_flight = in_flight - (case when own is null then 0 else 1 end)
+    from ${own} as it`;
+  await run(text, [spent, id]);
+  if (spent > 0) await insertAll(run, charge, [{ id, reserved: null, spent, at }]);
+  else await run("update spend set reserved = null, at = ? where id = ? and reserved is not null", [at, id]);
 }
 
 /** Whether a request of this id is under way, or in doubt. */
 export async function isReserved(run: Run, id: string): Promise<boolean> {
-  return (await standing(run, id)).before !== undefined;
-}
-
-type Standing = { readonly own: number | null; readonly spent: number; readonly reserved: number };
-
-/** What is reserved for `id`, if anything, and all that is spent or reserved. */
-async function standing(
-  run: Run,
-  id: string,
-): Promise<{ readonly before: number | undefined; readonly total: number }> {
-  const text = `select (select reserved from spend where id = ?) as own, spent, reserved from spend_totals`;
-  const [standing] = (await run(text, [id])).rows as readonly Standing[];
-  if (!standing) throw new RangeError("the table of totals is empty");
-  return { before: standing.own ?? undefined, total: standing.spent + standing.reserved };
-}
-
-async function addToTotals(
-  run: Run,
-  { reserved, spent, inFlight }: { readonly reserved: number; readonly spent: number; readonly inFlight: number },
-): Promise<void> {
-  const text = "update spend_totals set reserved = reserved + ?, spent = spent + ?, in_flight = in_flight + ?";
-  await run(text, [reserved, spent, inFlight]);
+  return (await run("select 1 from spend where id = ? and reserved is not null", [id])).rows.length > 0;
 }
