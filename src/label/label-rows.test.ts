@@ -36,6 +36,17 @@ describe("labelling rows", () => {
     expect(await store.labels.count()).toBe(20);
   });
 
+  test("the second pass does not wait for the last answer of the first", async () => {
+    const second = Promise.withResolvers<void>();
+    const reply: TeacherScript["reply"] = async ({ text, pass }) => {
+      if (pass === 2) second.resolve();
+      else if (text === "row 7") await second.promise;
+      return "apple";
+    };
+    const { summary } = await run({ reply });
+    expect(await summary).toMatchObject({ answers: [20, 20, 0] });
+  });
+
   test("run again, nothing is asked", async () => {
     const { store, summary } = await run({ reply: () => "apple" });
     await summary;
