@@ -76,8 +76,11 @@ describe("client.decisions.create", () => {
     expect(world.simulated.stats().requests).toBe(1);
   });
 
-  test("an answer of a simulated teacher says so even to who asks a server that has not asked it yet", async () => {
-    const world = await openServeWorld();
+  test.each([
+    ["an answer", {}],
+    ["a refusal", { pOffSchema: 1 }],
+  ])("%s of a simulated teacher says so even to who asks a server that has not asked it yet", async (_, simulated) => {
+    const world = await openServeWorld({ simulated });
     const image = await goldPhoto(world, ["pear", 0.6], "apple");
     await decide(world.client, image);
     const restarted = await startTestServer({ ...world, teacher: { ...world.teacher, simulated: false } });
@@ -149,7 +152,10 @@ describe("client.decisions.create", () => {
     const { decision, headers, status } = await decide(world.client, await goldPhoto(world, ["pear", 0.6]));
     expect(status).toBe(200);
     expect(decision.answers).toEqual([{ type: "refusal", name: "fruit" }]);
-    expect(headers.get("x-flywheel-route")).toBe("escalated");
+    expect(Object.fromEntries(headers)).toMatchObject({
+      "x-flywheel-route": "escalated",
+      "x-flywheel-simulated": "true",
+    });
   });
 
   test("before the first champion everything goes to the teacher", async () => {

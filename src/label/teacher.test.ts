@@ -84,6 +84,15 @@ describe("a teacher behind the OpenAI protocol", () => {
     expect(openTeacher({ task: named, env: {} }).simulated).toBe(true);
   });
 
+  test.each([{ pOffSchema: 1 }, { pMalformed: 1 }, { p429: 1 }, { p5xx: 1 }])(
+    "also where what came is no answer: %o",
+    async (faults) => {
+      const { teacher } = await openSimulated(faults);
+      await failureOf(teacher.ask(request()));
+      expect(teacher.simulated).toBe(true);
+    },
+  );
+
   test("a repeat under the same key is replayed, not charged", async () => {
     const { teacher, server } = await openSimulated();
     const [first, again] = [oneOf(await teacher.ask(request())), oneOf(await teacher.ask(request()))];

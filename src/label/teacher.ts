@@ -54,10 +54,19 @@ export function openTeacher({
   fetch = createLeanFetch(),
   clock = systemClock,
 }: OpenTeacherOptions): Teacher {
+  let isSimulated = [task.teacher.model, task.teacher.secondModel ?? ""].some((id) =>
+    /^compatible\/simulated(\/|$)/.test(id),
+  );
+  // Here, and not where an answer is read: a refusal and an answer that is none say it too.
+  const listening: Fetch = async (...request) => {
+    const response = await fetch(...request);
+    isSimulated ||= response.headers.has(SIMULATED_HEADER);
+    return response;
+  };
   const open = (id: string): Desk => ({
     task,
     clock,
-    ...openModel({ task, id, env, fetch }),
+    ...openModel({ task, id, env, fetch: listening }),
     price: requirePrice(task, id),
     offers: { logprobs: true },
     deadlines: createDeadlines(task.teacher.timeoutMs),
@@ -65,7 +74,6 @@ export function openTeacher({
   const first = open(task.teacher.model);
   const second = task.teacher.secondModel === undefined ? first : open(task.teacher.secondModel);
   const deskOf = (pass: number): Desk => (modelOfPass(task, pass) === second.id ? second : first);
-  let isSimulated = [first, second].some(({ id }) => /^compatible\/simulated(\/|$)/.test(id));
   const version = promptVersion(task);
   return {
     id: first.id,
@@ -74,11 +82,7 @@ export function openTeacher({
       return isSimulated;
     },
     maxCostUsd: (request) => maxCostUsd(deskOf(request.pass), request),
-    async ask(request, signal) {
-      const { answer, headers } = await ask(deskOf(request.pass), request, signal);
-      isSimulated ||= headers[SIMULATED_HEADER] !== undefined;
-      return answer;
-    },
+    ask: (request, signal) => ask(deskOf(request.pass), request, signal),
   };
 }
 
@@ -100,13 +104,15 @@ function maxCostUsd({ id, task, price }: Desk, request: TeacherRequest): number 
   return costOf({ inputTokens, outputTokens: maxOutputTokens(asked.length) }, price);
 }
 
-type Answered = { readonly answer: TeacherAnswer | TeacherFieldsAnswer; readonly headers: ResponseHeaders };
-
-async function ask(desk: Desk, request: TeacherRequest, signal: AbortSignal | undefined): Promise<Answered> {
+async function ask(
+  desk: Desk,
+  request: TeacherRequest,
+  signal: AbortSignal | undefined,
+): Promise<TeacherAnswer | TeacherFieldsAnswer> {
   const startedAt = desk.clock.now();
   const question = questionOf(desk.task, request.pass, request.idempotencyKey);
   const reply = await send(desk, { request, question }, signal);
-  return { answer: toAnswer({ desk, question, reply, startedAt }), headers: reply.headers };
+  return toAnswer({ desk, question, reply, startedAt });
 }
 
 /** What came back, before it is read. */

@@ -59,7 +59,8 @@ export async function answerFrom(
 
 function said({ value, probabilities, simulated, failure }: TeacherAnnotation): RoutedAnswer {
   if (value === undefined) {
-    return { kind: "declined", ...(failure ?? { code: "teacher_refused", message: "the teacher gave no answer" }) };
+    const why = failure ?? { code: "teacher_refused", message: "the teacher gave no answer" };
+    return { kind: "declined", ...why, isSimulated: simulated };
   }
   return { kind: "teacher", value, isSimulated: simulated, ...(probabilities ? { probabilities } : {}) };
 }

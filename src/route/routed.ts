@@ -15,7 +15,7 @@ export type RoutedAnswer =
       readonly isSimulated: boolean;
     }
   /** The teacher declines to answer this row. */
-  | { readonly kind: "declined"; readonly code: string; readonly message: string }
+  | { readonly kind: "declined"; readonly code: string; readonly message: string; readonly isSimulated: boolean }
   /** Nobody can answer now. */
   | { readonly kind: "refused"; readonly code: string; readonly message: string; readonly retryAfterMs: number }
   /** The teacher will be asked later; the decision's id finds the answer. */

@@ -85,7 +85,7 @@ function headersOf(row: RoutedRow, task: AnyTask, isSimulated: boolean): Record<
 
 /** An answer from the store may be older than this process, whose own teacher has said nothing yet. */
 const holdsSimulated = ({ fields }: RoutedRow): boolean =>
-  fields.values().some(({ answer }) => answer.kind === "teacher" && answer.isSimulated);
+  fields.values().some(({ answer }) => "isSimulated" in answer && answer.isSimulated);
 
 const onlyField = ({ fields }: RoutedRow): Routed => fields.values().next().value!;
 

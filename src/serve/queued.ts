@@ -45,7 +45,9 @@ async function answerSince({ rowId }: Decision, store: Store): Promise<RoutedAns
   const live = annotations.filter(isTeacherAnnotation).findLast(({ pass }) => pass === LIVE_PASS);
   if (!live) return { kind: "queued" };
   const { value, probabilities, simulated, failure } = live;
-  if (value === undefined) return { kind: "declined", code: "teacher_refused", message: "", ...failure };
+  if (value === undefined) {
+    return { kind: "declined", code: "teacher_refused", message: "", ...failure, isSimulated: simulated };
+  }
   return { kind: "teacher", value, isSimulated: simulated, ...(probabilities ? { probabilities } : {}) };
 }
 
