@@ -1,4 +1,4 @@
-import { mkdtemp, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -20,11 +20,16 @@ test("what init writes loads", async () => {
   expect((await loadTask(directory)).name).toBe("fruit");
 });
 
-test("init never overwrites a config", async () => {
-  const directory = await workspace();
-  await initWorkspace(directory);
-  await expect(initWorkspace(directory)).rejects.toMatchObject({ code: "config_exists" });
-});
+test.each(["flywheel.config.ts", "flywheel.config.mjs", "flywheel.config.json"])(
+  "init writes nothing over or beside %s",
+  async (name) => {
+    const directory = await workspace();
+    await writeFile(join(directory, name), "{}");
+    const message = `${join(directory, name)} exists already`;
+    await expect(initWorkspace(directory)).rejects.toMatchObject({ code: "config_exists", message });
+    expect(await readdir(directory)).toEqual([name]);
+  },
+);
 
 test("flywheel.config.json works wherever flywheel.config.ts does", async () => {
   const directory = await workspace();

@@ -21,9 +21,14 @@ export async function loadTask(directory: string): Promise<AnyTask> {
   return parseAnyTask(path.endsWith(".json") ? await readJson(path) : await importDefault(path));
 }
 
-async function findConfig(directory: string): Promise<string> {
+/** The paths of all configs that lie there. */
+export async function configsIn(directory: string): Promise<readonly string[]> {
   const candidates = [...configNames, jsonName].map((name) => join(directory, name));
-  const found = (await Promise.all(candidates.map(exists))).flatMap((yes, index) => (yes ? [candidates[index]!] : []));
+  return (await Promise.all(candidates.map(exists))).flatMap((yes, index) => (yes ? [candidates[index]!] : []));
+}
+
+async function findConfig(directory: string): Promise<string> {
+  const found = await configsIn(directory);
   if (found.length > 1) {
     throw new FlywheelError("config_ambiguous", `more than one config: ${found.join(", ")}`, {
       hint: "keep one of them",

@@ -3,20 +3,17 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { FlywheelError } from "../errors.ts";
+import { configsIn } from "./config.ts";
 
-/** @returns the path written @throws FlywheelError `config_exists` */
+/** @returns the path written @throws FlywheelError `config_exists`, under whichever of its names */
 export async function initWorkspace(directory: string): Promise<string> {
   await mkdir(directory, { recursive: true });
-  const path = join(directory, "flywheel.config.ts");
-  try {
-    await writeFile(path, template, { flag: "wx" });
-  } catch (cause) {
-    if (!(cause instanceof Error && "code" in cause && cause.code === "EEXIST")) throw cause;
-    throw new FlywheelError("config_exists", `${path} exists already`, {
-      hint: "edit it, or name another --dir",
-      cause,
-    });
+  const [found] = await configsIn(directory);
+  if (found !== undefined) {
+    throw new FlywheelError("config_exists", `${found} exists already`, { hint: "edit it, or name another --dir" });
   }
+  const path = join(directory, "flywheel.config.ts");
+  await writeFile(path, template, { flag: "wx" });
   return path;
 }
 
