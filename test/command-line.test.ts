@@ -169,12 +169,34 @@ describe("exit codes and errors", () => {
   test.each([
     [["frobnicate"], 2],
     [["review", "export", "x.csv", "--format", "yaml"], 2],
-    [["serve", "--port", "many"], 2],
     [["--help"], 0],
     [["--version"], 0],
   ])("%j exits with %i", async (words, code) => {
     expect((await flywheel(...words)).code).toBe(code);
   });
+
+  test.each([
+    ["label --limit", ["0", "-1", "x", "", "1.5", "1e3"], "a whole number of 1 or more"],
+    ["review export x.csv --limit", ["0"], "a whole number of 1 or more"],
+    ["scan x.jsonl --per-month", ["0"], "a whole number of 1 or more"],
+    ["scan x.jsonl --price", ["2.5", "2.5,", "-1,2"], "two numbers of 0 or more"],
+    ["serve --port", ["many", "65536"], "a whole number from 0 to 65535"],
+    ["simulate-teacher --gold x.csv --port", ["-1"], "a whole number from 0 to 65535"],
+    ["simulate-teacher --gold x.csv --latency", ["-1"], "a whole number of 0 or more"],
+    ["simulate-teacher --gold x.csv --rate-limit", ["0"], "a whole number of 1 or more"],
+    ["simulate-teacher --gold x.csv --hang", ["2", ""], "[0, 1]"],
+  ])(
+    "%s refuses what is out of its range, and names the range",
+    async (option, values, range) => {
+      for (const value of values) {
+        const { code, stderr } = await flywheel(...option.split(" "), value);
+        expect(code).toBe(2);
+        expect(stderr).toContain(range);
+        expect(stderr).toContain(`got "${value}"`);
+      }
+    },
+    20_000,
+  );
 
   test("a failure says what, and how to mend it; under --json as one JSON value", async () => {
     const empty = await mkdtemp(join(tmpdir(), "flywheel-cli-empty-"));

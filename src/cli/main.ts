@@ -81,7 +81,7 @@ program
   .option("--requests <file>", "of a batch's output: the file that the batch was made from")
   .option("--out <file>", "the page to write", "flywheel-scan.html")
   .option("--field <names...>", "of answers that hold several things, only these; all by default")
-  .option("--per-month <calls>", "calls a month, where the log does not say", wholeNumber("--per-month"))
+  .option("--per-month <calls>", "calls a month, where the log does not say", wholeNumber("--per-month", { from: 1 }))
   .option("--price <in,out>", "dollars for a million tokens, where the model is not listed", priceOption)
   .action((path: string, options: Omit<ScanCommandOptions, "path">) =>
     alone(async () => (await import("./commands/scan.ts")).runScan)({ path, ...options }),
@@ -95,7 +95,7 @@ program
 program
   .command("label")
   .description("teacher passes, agreement, adjudication; run again to resume")
-  .option("--limit <rows>", "label at most this many rows", wholeNumber("--limit"))
+  .option("--limit <rows>", "label at most this many rows", wholeNumber("--limit", { from: 1 }))
   .action(inWorkspace(async () => (await import("./commands/label.ts")).runLabel));
 
 const format = () =>
@@ -107,7 +107,7 @@ review
   .command("export <file>")
   .description("write the review queue")
   .addOption(format())
-  .option("--limit <rows>", "at most this many", wholeNumber("--limit"), 200)
+  .option("--limit <rows>", "at most this many", wholeNumber("--limit", { from: 1 }), 200)
   .action((path: string, options: ReviewExportOptions) =>
     inWorkspace(async () => (await import("./commands/review.ts")).runReviewExport)({ ...options, path }),
   );
@@ -135,7 +135,7 @@ program
   .command("serve")
   .description("HTTP: answers locally, escalates, audits, records")
   .option("--host <host>", "beyond loopback, FLYWHEEL_API_KEYS must be set", "127.0.0.1")
-  .option("--port <port>", "0 picks a free one", wholeNumber("--port"), 8700)
+  .option("--port <port>", "0 picks a free one", wholeNumber("--port", { to: 65_535 }), 8700)
   .action(inWorkspace(async () => (await import("./commands/serve.ts")).runServe));
 
 program
@@ -170,10 +170,10 @@ program
   .command("simulate-teacher")
   .description("an OpenAI-compatible teacher made from a gold file; always shown as simulated")
   .requiredOption("--gold <file>", "CSV of file,label or text,label; in a workspace, any table with the task's columns")
-  .option("--port <port>", "0 picks a free one", wholeNumber("--port"), 8701)
+  .option("--port <port>", "0 picks a free one", wholeNumber("--port", { to: 65_535 }), 8701)
   .option("--error-rate <share>", "wrong answers", share("--error-rate"), 0.05)
   .option("--latency <ms>", "median latency", wholeNumber("--latency"), 200)
-  .option("--rate-limit <requests>", "requests per second; beyond it, 429", wholeNumber("--rate-limit"))
+  .option("--rate-limit <requests>", "requests per second; beyond it, 429", wholeNumber("--rate-limit", { from: 1 }))
   .option("--p429 <share>", "429s at random", share("--p429"), 0)
   .option("--p5xx <share>", "500s and 503s at random", share("--p5xx"), 0)
   .option("--hang <share>", "requests that never answer", share("--hang"), 0)
@@ -191,38 +191,40 @@ program
   .option("--teacher <model>", "a real teacher, e.g. google/gemini-2.5-flash; simulated by default")
   .action(alone(async () => (await import("./commands/demo.ts")).runDemo));
 
-function wholeNumber(option: string): (text: string) => number {
+type Range = { readonly from?: number; readonly to?: number };
+
+/** Digits alone: an empty word would be 0, and `1e3` and `0x10` are slips rather than counts. */
+function wholeNumber(option: string, { from = 0, to = Number.MAX_SAFE_INTEGER }: Range = {}): (text: string) => number {
+  const range = to < Number.MAX_SAFE_INTEGER ? `from ${from} to ${to}` : `of ${from} or more`;
   return (text) => {
     const value = Number(text);
-    if (Number.isInteger(value) && value >= 0) return value;
-    throw new CommanderError(
-      ExitCode.usage,
-      "flywheel.usage",
-      `error: ${option} must be a whole number, got "${text}"`,
-    );
+    if (/^\d+$/.test(text) && value >= from && value <= to) return value;
+    throw wrongUsage(`${option} must be a whole number ${range}, got "${text}"`);
   };
 }
 
 function priceOption(text: string): { readonly inputPerMillionUsd: number; readonly outputPerMillionUsd: number } {
-  const [inputPerMillionUsd, outputPerMillionUsd, ...more] = text.split(",").map(Number);
+  const [inputPerMillionUsd, outputPerMillionUsd, ...more] = text.split(",").map(numberOf);
   const isPrice = (value: number | undefined): value is number => value !== undefined && value >= 0;
   if (isPrice(inputPerMillionUsd) && isPrice(outputPerMillionUsd) && more.length === 0) {
     return { inputPerMillionUsd, outputPerMillionUsd };
   }
-  throw new CommanderError(
-    ExitCode.usage,
-    "flywheel.usage",
-    `error: --price is two numbers, e.g. 2.5,10, got "${text}"`,
-  );
+  throw wrongUsage(`--price must be two numbers of 0 or more, e.g. 2.5,10, got "${text}"`);
 }
 
 function share(option: string): (text: string) => number {
   return (text) => {
-    const value = Number(text);
-    if (text.trim() !== "" && value >= 0 && value <= 1) return value;
-    throw new CommanderError(ExitCode.usage, "flywheel.usage", `error: ${option} must lie in [0, 1], got "${text}"`);
+    const value = numberOf(text);
+    if (value >= 0 && value <= 1) return value;
+    throw wrongUsage(`${option} must lie in [0, 1], got "${text}"`);
   };
 }
+
+/** NaN where there is no digit: an empty word would be 0, and `Infinity` is no price. */
+const numberOf = (text: string): number => (/\d/.test(text) ? Number(text) : Number.NaN);
+
+const wrongUsage = (message: string): CommanderError =>
+  new CommanderError(ExitCode.usage, "flywheel.usage", `error: ${message}`);
 
 try {
   await program.parseAsync();
