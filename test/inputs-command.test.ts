@@ -48,6 +48,11 @@ test("ingest shows the columns and their types, what was refused and where, and 
   expect(stdout).toMatch(/^ {2}left +gold, 2 different$/m);
   expect(stdout).toContain('note: column "empty" is empty in every row');
 
+  const gold = await write("gold.csv", "nr;age;plan;empty;left\n9;77;gold;;yes\n1;30;gold;;perhaps\n");
+  const measured = await flywheel("--dir", root, "ingest", data, "--gold", gold);
+  expect(measured.stdout).toContain(`✗ ${gold}:2: no row says the same`);
+  expect(measured.stdout).toContain(`✗ ${gold}:3: "perhaps" is no label of the task`);
+
   const leaking = await write("flywheel.config.json", JSON.stringify({ ...task, columns: { id: "nr" }, name: "left" }));
   const refused = await flywheel("--dir", root, "ingest", data);
   expect(refused.code, leaking).toBe(1);
@@ -96,7 +101,7 @@ test("ingest of a log says what it gives each field, and what it leaves out", as
   expect(one.stdout).toContain("2 answers are labels (0 in every field), 2 of them the teacher's");
   expect(one.stdout).toMatch(/^ {2}topic: 2 labels, 0 answers without one$/m);
   expect(one.stdout).toMatch(/^ {2}urgent: 0 labels, 2 answers without one$/m);
-  expect(one.stdout).toContain('✗ line 1: "urgent: left out"');
+  expect(one.stdout).toContain(`✗ ${topics}:1: "urgent: left out"`);
   expect(one.stdout).toMatch(/^note: 2 answers leave a field out/m);
   expect(one.stdout).toMatch(/^next: `flywheel plan`, then `flywheel label`$/m);
   const whole = await log("whole.jsonl", [{ topic: "bill", urgent: true }]);

@@ -5,11 +5,12 @@ import { FlywheelError } from "../errors.ts";
 import type { AnyTask } from "../task.ts";
 import type { ColumnSummary, ColumnsSeen } from "./outcome.ts";
 import type { ColumnPlan } from "./plan-columns.ts";
+import type { TableRecord } from "./tables/table.ts";
 
 export type ColumnProfile = {
   /** What the columns of the next rows are. */
   follow(plan: ColumnPlan): void;
-  see(fields: Readonly<Record<string, unknown>>): void;
+  see(record: Pick<TableRecord, "source" | "fields">): void;
   summary(): ColumnsSeen;
 };
 
@@ -25,7 +26,9 @@ type Column = {
   booleans: number;
   words: number;
   readonly distinct: Set<string>;
-  example?: string;
+  /** What its first number and its first word are, and where. */
+  number?: string;
+  word?: string;
 };
 
 export function createColumnProfile(task: AnyTask): ColumnProfile {
@@ -44,12 +47,12 @@ export function createColumnProfile(task: AnyTask): ColumnProfile {
     follow(next) {
       plan = next;
     },
-    see(fields) {
+    see({ source, fields }) {
       rows++;
       for (const name in fields) {
         const column = columns.get(name) ?? open();
         columns.set(name, column);
-        count(column, fields[name], name);
+        count(column, fields[name], { name, source });
       }
     },
     summary() {
@@ -64,13 +67,15 @@ export function createColumnProfile(task: AnyTask): ColumnProfile {
 
 const open = (): Column => ({ numbers: 0, booleans: 0, words: 0, distinct: new Set() });
 
-function count(column: Column, given: unknown, name: string): void {
+function count(column: Column, given: unknown, { name, source }: { readonly name: string; readonly source: string }) {
   const value = scalarOf(given, name);
-  if (typeof value === "number") column.numbers++;
-  else if (typeof value === "boolean") column.booleans++;
+  if (typeof value === "number") {
+    column.numbers++;
+    column.number ??= `${value} at ${source}`;
+  } else if (typeof value === "boolean") column.booleans++;
   else if (value !== null) {
     column.words++;
-    column.example ??= value;
+    column.word ??= `${JSON.stringify(value.slice(0, 80))} at ${source}`;
   }
   if (value !== null && column.distinct.size < MAX_DISTINCT) column.distinct.add(String(value).slice(0, 200));
 }
@@ -110,14 +115,14 @@ function typeOf({ numbers, booleans, words }: Column): ColumnSummary["type"] | u
 }
 
 function notesOf(name: string, column: Column, { rows, role, declared }: About) {
-  const { numbers, words, booleans, distinct, example } = column;
+  const { numbers, words, booleans, distinct, number, word } = column;
   const present = numbers + words + booleans;
   if (role === "unread" || role === "id") return [];
   if (present === 0 && rows > 0) return [`column "${name}" is empty in every row`];
   if (role === "gold") return goldNotes(name, { different: distinct.size, present });
   if (role === "feature" && !declared && numbers > 0 && words > 0 && Math.min(numbers, words) < SLIP * present) {
     const many = numbers > words;
-    const rare = many ? `a word in ${words} of them (${JSON.stringify(example)})` : `a number in ${numbers} of them`;
+    const rare = many ? `a word in ${words} of them (${word})` : `a number in ${numbers} of them (${number})`;
     return [
       `column "${name}" is ${many ? "a number" : "a word"} in most rows and ${rare}: mend those, or give its type in columns.features`,
     ];

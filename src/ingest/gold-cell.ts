@@ -23,7 +23,7 @@ export function createGoldReader(task: AnyTask): GoldReader {
       const spelling = given === null || given === undefined ? "" : String(given).trim();
       if (spelling === "") return undefined;
       const label = normaliseLabel(tasks.get(field)!, spelling);
-      if (label === undefined) unknownLabels.add(lineOf(source), inField(field, spelling.slice(0, 80)));
+      if (label === undefined) unknownLabels.add(source, inField(field, spelling.slice(0, 80)));
       else matched++;
       return label;
     },
@@ -31,6 +31,3 @@ export function createGoldReader(task: AnyTask): GoldReader {
       read === 0 ? undefined : { matched, unmatched: { count: 0, first: [] }, unknownLabels: unknownLabels.summary() },
   };
 }
-
-/** `data.csv:12` → 12. */
-export const lineOf = (source: string): number => Number(/:(\d+)(?: |$)/.exec(source)?.[1] ?? 0);

@@ -340,7 +340,10 @@ describe("gold", () => {
       "same.png,apple",
     ];
     const gold = await goldOf(["file,label", ...lines].join("\n"), {}, "gold.csv");
-    expect(gold).toMatchObject({ matched: 4, unmatched: { count: 1, first: [{ line: 6, text: "same.png" }] } });
+    expect(gold).toMatchObject({
+      matched: 4,
+      unmatched: { count: 1, first: [{ source: `${join(root, "gold.csv")}:6`, text: "same.png" }] },
+    });
     expect(await goldByName()).toEqual({
       "a.png": "apple",
       "x/b.png": "apple",
@@ -354,12 +357,12 @@ describe("gold", () => {
     await addPicture("b.png", 2);
     expect(await goldOf("image,class,extra\na.png,banana,1\nb.png,apple,2\nc.png,apple,3\na.png,,4\n")).toEqual({
       matched: 1,
-      unmatched: { count: 1, first: [{ line: 4, text: "c.png" }] },
+      unmatched: { count: 1, first: [{ source: `${join(photos, "gold.csv")}:4`, text: "c.png" }] },
       unknownLabels: {
         count: 2,
         first: [
-          { line: 2, text: "banana" },
-          { line: 5, text: "" },
+          { source: `${join(photos, "gold.csv")}:2`, text: "banana" },
+          { source: `${join(photos, "gold.csv")}:5`, text: "" },
         ],
       },
     });

@@ -1,20 +1,21 @@
-/** @file What is wrong with some lines of a file: all are counted, the first are kept for people to read. */
+/** @file What is wrong with some lines of a table: all are counted, the first are kept for people to read. */
 
 export type LineProblems = {
   readonly count: number;
-  readonly first: readonly { readonly line: number; readonly text: string }[];
+  /** `source`: file and line, `data.csv:12`. */
+  readonly first: readonly { readonly source: string; readonly text: string }[];
 };
 
 const SHOWN = 20;
 
-export type Problems = { add(line: number, text: string): void; summary(): LineProblems };
+export type Problems = { add(source: string, text: string): void; summary(): LineProblems };
 
 export function createProblems(): Problems {
   let count = 0;
-  const first: { line: number; text: string }[] = [];
+  const first: { source: string; text: string }[] = [];
   return {
-    add(line, text) {
-      if (count++ < SHOWN) first.push({ line, text });
+    add(source, text) {
+      if (count++ < SHOWN) first.push({ source, text });
     },
     summary: () => ({ count, first }),
   };

@@ -138,8 +138,8 @@ describe("a JSON answer with a property for each field", () => {
       unreadable: {
         count: 2,
         first: [
-          { line: 2, text: "topic: weather; needs_reply: left out" },
-          { line: 3, text: "I cannot tell." },
+          { source: expect.stringMatching(/log\.jsonl:2$/), text: "topic: weather; needs_reply: left out" },
+          { source: expect.stringMatching(/log\.jsonl:3$/), text: "I cannot tell." },
         ],
       },
     });

@@ -141,7 +141,7 @@ describe("OpenAI chat logs", () => {
       },
     ]);
     expect(summary.log).toMatchObject({ calls: 6, answered: 3, unreadable: { count: 3 } });
-    expect(summary.log?.unreadable.first.map(({ line, text }) => `${line} ${text}`)).toEqual([
+    expect(summary.log?.unreadable.first.map(({ source, text }) => `${source.split(":").at(-1)} ${text}`)).toEqual([
       "4 It depends: good or bad.",
       "5 the answer was cut short",
       "6 the model refused: I cannot help with that",
@@ -264,7 +264,7 @@ test("the output of a batch is joined with its requests, in any order; what fail
   const summary = await run(lines, { requestsPath });
   expect(summary.log).toMatchObject({ format: "openai-batch", calls: 3, answered: 2 });
   expect(summary.log?.unreadable.first).toMatchObject([
-    { line: 3, text: expect.stringContaining("before the window ended") },
+    { source: expect.stringMatching(/:3$/), text: expect.stringContaining("before the window ended") },
   ]);
   expect(summary.rejections).toMatchObject([{ code: "log_request_missing", message: expect.stringContaining('"9"') }]);
   expect((await annotationOf("text 2"))?.value).toBe("bad");

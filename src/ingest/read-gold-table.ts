@@ -7,7 +7,6 @@ import { fieldsOf, hasFields } from "../fields.ts";
 import type { LabelValue, RowId } from "../records.ts";
 import type { Store } from "../store/contract.ts";
 import { type AnyTask, normaliseLabel } from "../task.ts";
-import { lineOf } from "./gold-cell.ts";
 import { inField, labelsIn } from "./gold-labels.ts";
 import { inGroups } from "./in-order.ts";
 import { createProblems } from "./line-problems.ts";
@@ -48,8 +47,8 @@ export async function readGoldTable({ store, task, goldPath, signal }: GoldTable
         const label = labels[name];
         if (label === undefined) continue;
         const value = normaliseLabel(own, label);
-        if (value === undefined) unknownLabels.add(lineOf(source), inField(name, label));
-        else if (id === undefined || !known.has(id)) unmatched.add(lineOf(source), source);
+        if (value === undefined) unknownLabels.add(source, inField(name, label));
+        else if (id === undefined || !known.has(id)) unmatched.add(source, "");
         else gold.push({ rowId: id, value });
       }
       await store.field(name).gold.put(gold);

@@ -3,7 +3,7 @@
  * Nothing here but measures.
  */
 
-import { basename, dirname, resolve, sep } from "node:path";
+import { basename, dirname, normalize, resolve, sep } from "node:path";
 import { type GoldColumn, goldColumns } from "../columns.ts";
 import { FlywheelError } from "../errors.ts";
 import { fieldsOf, hasFields } from "../fields.ts";
@@ -21,7 +21,7 @@ const GROUP = 500;
 export type GoldSummary = {
   /** Lines that gave a row its gold label. */
   readonly matched: number;
-  /** Lines whose file is no row, or is several. `text` is the file. */
+  /** Lines whose file is no row, or is several: `text` is the file. Of texts and records, lines that say what no row says: it is empty. */
   readonly unmatched: LineProblems;
   /** Lines whose label the task does not know. `text` is the label. */
   readonly unknownLabels: LineProblems;
@@ -37,7 +37,7 @@ export type GoldOptions = {
 };
 
 /** `labels` by field; of a task of one output, of the field without a name. */
-type GoldLine = { readonly line: number; readonly file: string; readonly labels: Readonly<Record<string, string>> };
+type GoldLine = { readonly source: string; readonly file: string; readonly labels: Readonly<Record<string, string>> };
 
 /**
  * Refuses a gold file that cannot be read, before the long work of ingesting begins.
@@ -56,13 +56,13 @@ export async function readGold({ store, task, goldPath, root, signal }: GoldOpti
     const rowOf = await createLookup(store, lines, { goldFolder: dirname(resolve(goldPath)), root });
     for (const { name, task: own } of fieldsOf(task)) {
       const gold = [];
-      for (const { line, file, labels } of lines) {
+      for (const { source, file, labels } of lines) {
         const label = labels[name];
         if (label === undefined) continue;
         const value = normaliseLabel(own, label);
         const rowId = rowOf(file);
-        if (value === undefined) unknownLabels.add(line, inField(name, label));
-        else if (rowId === undefined) unmatched.add(line, file);
+        if (value === undefined) unknownLabels.add(source, inField(name, label));
+        else if (rowId === undefined) unmatched.add(source, file);
         else gold.push({ rowId, value });
       }
       await store.field(name).gold.put(gold);
@@ -78,7 +78,8 @@ async function* goldLines(goldPath: string, task: AnyTask): AsyncGenerator<GoldL
     fileColumn ??= columnOf(goldPath, record, FILE_COLUMNS);
     gold ??= goldIn(task, goldPath, record);
     const { fields, line } = record;
-    yield { line, file: String(fields[fileColumn] ?? ""), labels: labelsIn(gold, fields) };
+    const source = `${normalize(goldPath)}:${line}`;
+    yield { source, file: String(fields[fileColumn] ?? ""), labels: labelsIn(gold, fields) };
   }
 }
 

@@ -24,8 +24,9 @@ export function createColumnReader(sample: Sample, { gold, profile }: Counters, 
   const plan = planColumns(task, sample);
   profile.follow(plan);
   return {
-    read({ source, fields }) {
-      profile.see(fields);
+    read(record) {
+      const { source, fields } = record;
+      profile.see(record);
       const content = readContent(task, plan, fields);
       const labels = plan.gold.flatMap(({ field, column }) => {
         const value = gold.read(fields[column], source, field);

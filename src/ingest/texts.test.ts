@@ -110,13 +110,16 @@ describe("texts", () => {
     });
     expect(summary.gold).toMatchObject({
       matched: 2,
-      unknownLabels: { count: 1, first: [{ line: 4, text: "so so" }] },
+      unknownLabels: { count: 1, first: [{ source: `${join(root, "a.csv")}:4`, text: "so so" }] },
     });
     expect([...(await store.gold.all()).values()].toSorted()).toEqual(["bad", "good"]);
     expect(await store.rows.bySource(`${join(root, "a.csv")}:2 x1`)).toBeDefined();
     const goldPath = await write("gold.csv", "sentence,label\nhm,bad\nnever seen,good\n");
     const again = await run("b.csv", "sentence\nhm\n", { task: moodTask({ columns: { text: "sentence" } }), goldPath });
-    expect(again.gold).toMatchObject({ matched: 1, unmatched: { count: 1, first: [{ line: 3 }] } });
+    expect(again.gold).toMatchObject({
+      matched: 1,
+      unmatched: { count: 1, first: [{ source: `${goldPath}:3`, text: "" }] },
+    });
   });
 
   test("are read as a table gives them, whatever is in the cells", async () => {
@@ -297,12 +300,16 @@ describe("bad input has a clear answer, and the rest goes on:", () => {
   });
 
   test("columns that say nothing are named in the notes", async () => {
-    const lines = Array.from({ length: 60 }, (_, n) => `${n === 7 ? "n.k." : n},,${n % 7 ? "a b" : "c"},u${n},good`);
+    const lines = Array.from(
+      { length: 60 },
+      (_, n) => `${n === 7 ? "n.k." : n},,${n % 7 ? "a b" : n ? "c" : "5"},u${n},good`,
+    );
     const task = churn({ gold: "g", ignore: ["u"] });
     const { notes } = await run("a.csv", `x,empty,w,u,g\n${lines.join("\n")}\n`, { task });
     expect(notes).toEqual([
-      expect.stringMatching(/"x" is a number in most rows and a word in 1 of them \("n\.k\."\)/),
+      expect.stringMatching(/"x" is a number in most rows and a word in 1 of them \("n\.k\." at .*a\.csv:9\)/),
       'column "empty" is empty in every row',
+      expect.stringMatching(/"w" is a word in most rows and a number in 1 of them \(5 at .*a\.csv:2\)/),
       expect.stringContaining("says the same in every row"),
     ]);
     const unique = await run("b.csv", `x,g\n${lines.map((_, n) => `${n},name ${n}`).join("\n")}\n`, { task });

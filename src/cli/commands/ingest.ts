@@ -67,7 +67,7 @@ function describeLog(log: NonNullable<IngestSummary["log"]>): readonly string[] 
     ...(unreadable.count > 0
       ? [`${unreadable.count} answers ${names.length > 0 ? "leave a field without a label" : "mean no label"}:`]
       : []),
-    ...unreadable.first.slice(0, shownRejections).map(({ line, text }) => `  ✗ line ${line}: ${JSON.stringify(text)}`),
+    ...unreadable.first.slice(0, shownRejections).map(({ source, text }) => `  ✗ ${source}: ${JSON.stringify(text)}`),
   ];
 }
 
@@ -95,8 +95,8 @@ function describeColumn({ role, type, missing, distinct, isDistinctExact }: Colu
 
 function describeGold({ matched, unmatched, unknownLabels }: NonNullable<IngestSummary["gold"]>): readonly string[] {
   const problems = [
-    ...unmatched.first.map(({ line, text }) => `  ✗ line ${line}: no row for "${text}"`),
-    ...unknownLabels.first.map(({ line, text }) => `  ✗ line ${line}: "${text}" is no label of the task`),
+    ...unmatched.first.map(({ source, text }) => `  ✗ ${source}: no row ${text ? `for "${text}"` : "says the same"}`),
+    ...unknownLabels.first.map(({ source, text }) => `  ✗ ${source}: "${text}" is no label of the task`),
   ];
   return [
     `gold: ${matched} rows matched, ${unmatched.count} lines without a row, ${unknownLabels.count} with an unknown label`,

@@ -2,7 +2,6 @@
 
 import { fieldNames, hasFields } from "../../fields.ts";
 import type { AnyTask } from "../../task.ts";
-import { lineOf } from "../gold-cell.ts";
 import { inField } from "../gold-labels.ts";
 import { createProblems } from "../line-problems.ts";
 import type { LogSummary } from "./log-summary.ts";
@@ -35,7 +34,7 @@ export function createLogTally(task: AnyTask): LogTally {
       count.complete += Number(unread.length === 0);
       count.fromTeacher += Number(isAnswered(read) && isTeacher);
       models.set(model, (models.get(model) ?? 0) + 1);
-      if (unread.length > 0) unreadable.add(lineOf(source), wordsOf(unread));
+      if (unread.length > 0) unreadable.add(source, wordsOf(unread));
       for (const [name, one] of read) fields.get(name)![isUnread(one) ? "unreadable" : "answered"]++;
     },
     addOther(calls) {
