@@ -87,7 +87,7 @@ export function readFields(
   );
   if (Object.values(fields).some((value) => value !== null)) return fields;
   throw new FlywheelError("record_empty", `every feature is missing: ${names.join(", ") || "there is none"}`, {
-    hint: "a record needs one value at least; check columns.features in flywheel.config.ts",
+    hint: "a record needs one value at least; check columns.features in the task's config",
   });
 }
 

@@ -348,7 +348,7 @@ function invalidTask(message: string, hint: string = taskHint): FlywheelError {
   return new FlywheelError("invalid_task", message, { hint });
 }
 
-const taskHint = "mend the fields named above in flywheel.config.ts; `flywheel init` writes a commented example";
+const taskHint = "mend the fields named above in the task's config; `flywheel init` writes a commented example";
 
 function withFieldObjects(value: unknown): unknown {
   if (!isObject(value) || !isObject(value["fields"])) return value;

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -48,4 +48,9 @@ test.each([
   const directory = await workspace();
   for (const [name, content] of Object.entries(files)) await writeFile(join(directory, name), content);
   await expect(loadTask(directory)).rejects.toMatchObject({ code, hint: expect.any(String) });
+});
+
+test("no hint sends anybody to a config of a name that theirs may not have", async () => {
+  const rows = (await readFile("docs/errors.md", "utf8")).split("\n");
+  expect(rows.filter((row) => row.includes("flywheel.config"))).toEqual([expect.stringContaining("config_missing")]);
 });

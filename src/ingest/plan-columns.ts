@@ -41,13 +41,13 @@ export function planColumns(task: AnyTask, sample: Sample): ColumnPlan {
 /** Gold may lie in another file than the one that is read now: then only the text or the features must be there. */
 function requireColumn({ source, columns }: Sample, name: string, role: string): void {
   if (!columns.includes(name))
-    throw columnMissing(source, columns, [name], `columns.${role} in flywheel.config.ts names it`);
+    throw columnMissing(source, columns, [name], `columns.${role} in the task's config names it`);
 }
 
 function textColumn({ columns: { text } }: AnyTask, { source, columns }: Sample): string {
   if (text !== undefined) {
     if (columns.includes(text)) return text;
-    throw columnMissing(source, columns, [text], "columns.text in flywheel.config.ts names it");
+    throw columnMissing(source, columns, [text], "columns.text in the task's config names it");
   }
   const found = TEXT_COLUMNS.flatMap((name) => columns.find((column) => column.toLowerCase() === name) ?? [])[0];
   const only = columns.length === 1 ? columns[0] : undefined;
@@ -56,7 +56,7 @@ function textColumn({ columns: { text } }: AnyTask, { source, columns }: Sample)
     source,
     columns,
     TEXT_COLUMNS,
-    "name the column of the text as columns.text in flywheel.config.ts",
+    "name the column of the text as columns.text in the task's config",
   );
 }
 
@@ -66,7 +66,7 @@ function checkFeatures(task: AnyTask, sample: Sample): void {
   if (features !== "auto") {
     const absent = Object.keys(features).find((name) => !sample.columns.includes(name));
     if (absent !== undefined) {
-      throw columnMissing(sample.source, sample.columns, [absent], "columns.features in flywheel.config.ts names it");
+      throw columnMissing(sample.source, sample.columns, [absent], "columns.features in the task's config names it");
     }
     return;
   }
@@ -121,7 +121,7 @@ const answerAmong = (name: string): FlywheelError =>
     "column_looks_like_answer",
     `column "${name}" looks like the answer; as a feature it would give it away`,
     {
-      hint: `in flywheel.config.ts, set columns.gold: "${name}" (it then only measures), put it into columns.ignore, or list the features one by one`,
+      hint: `in the task's config, set columns.gold: "${name}" (it then only measures), put it into columns.ignore, or list the features one by one`,
     },
   );
 
@@ -130,6 +130,6 @@ const idAmong = (name: string): FlywheelError =>
     "column_looks_like_id",
     `column "${name}" is different in every row: an identifier teaches nothing`,
     {
-      hint: `in flywheel.config.ts, set columns.id: "${name}", put it into columns.ignore, or list the features one by one`,
+      hint: `in the task's config, set columns.id: "${name}", put it into columns.ignore, or list the features one by one`,
     },
   );

@@ -163,7 +163,7 @@ function notesOf(task: AnyTask, passes: readonly PassPlan[], sample: readonly Ro
   const isListed = task.teacher.price === undefined && unpriced.length === 0 && own.length < models.length;
   return [
     ...(sample.length === 0 ? ["no rows yet: flywheel ingest"] : []),
-    ...unpriced.map((model) => `price unknown: ${model}; set teacher.price in flywheel.config.ts`),
+    ...unpriced.map((model) => `price unknown: ${model}; set teacher.price in the task's config`),
     ...own.map(
       (model) => `${model} on this machine is counted as free, whatever the budget: if it is not, set teacher.price`,
     ),

@@ -78,7 +78,7 @@ export function requirePrice(task: AnyTask, model: string): Price | undefined {
       {
         hint:
           model === task.teacher.model
-            ? "set teacher.price in flywheel.config.ts, from the provider's price page, or remove budgetUsd"
+            ? "set teacher.price in the task's config, from the provider's price page, or remove budgetUsd"
             : "choose a listed secondModel or none, or remove budgetUsd; teacher.price speaks for teacher.model only",
       },
     );

@@ -74,7 +74,7 @@ function unauthorised({ status, said, context }: Failure): TeacherError {
 
 function misconfigured({ status, said, context }: Failure): TeacherError {
   return new TeacherError("teacher_misconfigured", `${context.model} is not there (${status}): ${said}`, {
-    hint: "check teacher.model and teacher.baseUrl in flywheel.config.ts",
+    hint: "check teacher.model and teacher.baseUrl in the task's config",
   });
 }
 
