@@ -81,7 +81,8 @@ function toImageError(bytes: Uint8Array, cause: unknown): unknown {
     (type !== undefined && isCutShort(bytes, type)) ||
     /premature end of JPEG|unexpected end|truncated/i.test(reason)
   ) {
-    return new FlywheelError("image_truncated", `the end of the image is missing: ${reason}`, {
+    // What the decoder says varies with the place of the cut, and tells nobody more.
+    return new FlywheelError("image_truncated", "the end of the image is missing", {
       hint: "copy or download the file again",
       cause,
     });
