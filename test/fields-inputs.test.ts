@@ -47,7 +47,7 @@ async function open(task: FieldsTask): Promise<FieldsFlywheel> {
 
 /** A teacher that knows the gold of a file. */
 async function teacherOf(goldPath: string, definition: Definition): Promise<SimulatedTeacher> {
-  const teacher = await startSimulatedTeacher(await loadGoldFile(goldPath, taskOf(definition)));
+  const teacher = await startSimulatedTeacher(await loadGoldFile(goldPath, { task: taskOf(definition) }));
   onTestFinished(() => teacher.close());
   return teacher;
 }

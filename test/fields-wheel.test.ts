@@ -76,10 +76,8 @@ beforeAll(async () => {
   await writeFile(join(root, "letters.csv"), `text\n${all.map(({ text }) => `"${text}"`).join("\n")}\n`);
   const gold = all.map(({ text, topic, urgent, mood }) => `"${text}",${topic},${urgent},${mood}`);
   await writeFile(join(root, "gold.csv"), `text,topic,urgent,mood\n${gold.join("\n")}\n`);
-  const book = await loadGoldFile(
-    join(root, "gold.csv"),
-    defineFieldsTask(definition("http://127.0.0.1:1/v1", "each")),
-  );
+  const task = defineFieldsTask(definition("http://127.0.0.1:1/v1", "each"));
+  const book = await loadGoldFile(join(root, "gold.csv"), { task });
   const unseen = identityOfText(mystery);
   const known = new Map(book.gold);
   const fields = Object.fromEntries(

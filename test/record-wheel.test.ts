@@ -49,7 +49,7 @@ describe.skipIf(!library)(`records${needsLibrary}`, () => {
     onTestFinished(() => rm(root, { recursive: true, force: true }));
     const path = join(root, "customers.csv");
     await writeFile(path, customers(1_200));
-    const { gold, classes } = await loadGoldFile(path, taskFor("http://127.0.0.1:1/v1"));
+    const { gold, classes } = await loadGoldFile(path, { task: taskFor("http://127.0.0.1:1/v1") });
     await using teacher = await startSimulatedTeacher({ gold, classes });
     await using flywheel = await openFlywheel({ directory: root, task: taskFor(teacher.url), env: {} });
 

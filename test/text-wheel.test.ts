@@ -113,7 +113,7 @@ describe("texts", () => {
     const path = join(root, "questions.csv");
     const lines = questions(1_300).map(({ text, label }) => `"${text}",${label}`);
     await writeFile(path, `text,label\n${lines.join("\n")}\n`);
-    const { gold, classes } = await loadGoldFile(path, taskFor("http://127.0.0.1:1/v1"));
+    const { gold, classes } = await loadGoldFile(path, { task: taskFor("http://127.0.0.1:1/v1") });
     await using teacher = await startSimulatedTeacher({ gold, classes });
     const flywheel = await open(taskFor(teacher.url));
 

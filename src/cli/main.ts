@@ -170,6 +170,7 @@ program
   .command("simulate-teacher")
   .description("an OpenAI-compatible teacher made from a gold file; always shown as simulated")
   .requiredOption("--gold <file>", "CSV of file,label or text,label; in a workspace, any table with the task's columns")
+  .option("--photos <folder>", "of a gold file that names photos which are not beside it: the folder that they are in")
   .option("--port <port>", "0 picks a free one", wholeNumber("--port", { to: 65_535 }), 8701)
   .option("--error-rate <share>", "wrong answers", share("--error-rate"), 0.05)
   .option("--latency <ms>", "median latency", wholeNumber("--latency"), 200)

@@ -1,11 +1,10 @@
 /**
- * @file The gold file of a simulated teacher: `file,label` with files relative to the CSV, `text,label`, or any table that
- * ingest reads, its columns as the task names them.
+ * @file The gold file of a simulated teacher: `file,label` with files relative to the CSV or to the photos, `text,label`, or
+ * any table that ingest reads, its columns as the task names them.
  */
 
 import { hash } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import { dirname, resolve } from "node:path";
 import { parse } from "csv-parse/sync";
 import sharp from "sharp";
 import { z } from "zod";
@@ -19,6 +18,7 @@ import { presentImage } from "../label/teacher-input.ts";
 import type { LabelValue } from "../records.ts";
 import { type AnyTask, classesOf, type FieldsTask, normaliseLabel } from "../task.ts";
 import { identityOfRecord, identityOfText } from "../text/identity.ts";
+import { type FindPhoto, openPhotos } from "./find-photo.ts";
 
 export type GoldFile = {
   /** Label by `contentHash` of the content. */
@@ -55,12 +55,18 @@ function parseJson(text: string): unknown {
   }
 }
 
+export type LoadGoldOptions = {
+  /** Of the workspace: says what the columns of texts and records are; without it, `file` or `text` and `label`. */
+  readonly task?: AnyTask | undefined;
+  /** The folder that files are in where they are not beside the gold file. */
+  readonly photos?: string | undefined;
+};
+
 /**
- * @param task of the workspace: says what the columns of texts and records are; without it, `file` or `text` and `label`
  * @throws FlywheelError `invalid_gold` naming the line that cannot be read, `table_column_missing`
  */
-export async function loadGoldFile(path: string, task?: AnyTask): Promise<GoldFile> {
-  if (!task || task.input === "image") return await loadFilesOrTexts(path, task);
+export async function loadGoldFile(path: string, { task, photos }: LoadGoldOptions = {}): Promise<GoldFile> {
+  if (!task || task.input === "image") return await loadFilesOrTexts(path, { task, photos });
   const known = openBook(task);
   for await (const { id, labels, source } of goldLines(task, await openGold(path))) {
     for (const [field, label] of Object.entries(labels))
@@ -93,14 +99,16 @@ function openBook(task: AnyTask) {
 
 const FILES_AT_ONCE = 8;
 
-async function loadFilesOrTexts(path: string, task: AnyTask | undefined): Promise<GoldFile> {
+async function loadFilesOrTexts(path: string, { task, photos }: LoadGoldOptions): Promise<GoldFile> {
   const records = await readRecords(path);
-  if (task && hasFields(task)) return await loadFilesOfFields(records, path, task);
+  const find = await openPhotos(path, photos);
+  const hashesAt = (record: GoldRecord, index: number) => hashesOf(record, { where: place(path, index), find });
+  if (task && hasFields(task)) return await loadFilesOfFields(records, task, { path, hashesAt });
   const gold = new Map<string, LabelValue>();
   const read = async ([index, record]: [number, GoldRecord]) => {
     const { label } = record;
     if (!label) throw invalidGold(place(path, index), "no label");
-    return { label, hashes: await hashesOf(record, path, index) };
+    return { label, hashes: await hashesAt(record, index) };
   };
   for await (const { label, hashes } of mapInOrder(records.entries(), FILES_AT_ONCE, read)) {
     for (const hash of hashes) gold.set(hash, label);
@@ -109,11 +117,15 @@ async function loadFilesOrTexts(path: string, task: AnyTask | undefined): Promis
 }
 
 /** `file`, and a column for each field. */
-async function loadFilesOfFields(records: readonly GoldRecord[], path: string, task: FieldsTask): Promise<GoldFile> {
+async function loadFilesOfFields(
+  records: readonly GoldRecord[],
+  task: FieldsTask,
+  { path, hashesAt }: { readonly path: string; readonly hashesAt: HashesAt },
+): Promise<GoldFile> {
   const known = openBook(task);
   const columns = new Map(goldColumns(task.columns).map(({ field, column }) => [field, column]));
   for (const [index, record] of records.entries()) {
-    const hashes = await hashesOf(record, path, index);
+    const hashes = await hashesAt(record, index);
     for (const field of Object.keys(task.fields)) {
       const label = record[columns.get(field) ?? field] ?? "";
       known.note(hashes, { field, label, source: place(path, index) });
@@ -123,6 +135,7 @@ async function loadFilesOfFields(records: readonly GoldRecord[], path: string, t
 }
 
 type GoldRecord = { readonly [column: string]: string | undefined };
+type HashesAt = (record: GoldRecord, index: number) => Promise<readonly string[]>;
 
 async function readRecords(path: string): Promise<readonly GoldRecord[]> {
   try {
@@ -135,14 +148,17 @@ async function readRecords(path: string): Promise<readonly GoldRecord[]> {
   }
 }
 
-async function hashesOf(record: GoldRecord, path: string, index: number): Promise<readonly string[]> {
+async function hashesOf(
+  record: GoldRecord,
+  { where, find }: { readonly where: string; readonly find: FindPhoto },
+): Promise<readonly string[]> {
   if (record["text"] !== undefined) return [contentHash(record["text"])];
-  if (!record["file"]) throw invalidGold(place(path, index), "no file");
+  if (!record["file"]) throw invalidGold(where, "no file");
   try {
-    const bytes = await readFile(resolve(dirname(path), record["file"]));
+    const bytes = await readFile(find(record["file"]));
     return [contentHash(bytes), ...(await presentedHash(bytes))];
   } catch (thrown) {
-    throw invalidGold(place(path, index), messageOf(thrown));
+    throw invalidGold(where, messageOf(thrown));
   }
 }
 
@@ -159,6 +175,6 @@ const place = (path: string, index: number): string => `${path}: record ${index 
 
 function invalidGold(where: string, what: string): FlywheelError {
   return new FlywheelError("invalid_gold", `${where}: ${what}`, {
-    hint: "every line gives a file (relative to the CSV), a text or a record, and its label",
+    hint: "every line gives a file (relative to the CSV, or to the folder that --photos names), a text or a record, and its label",
   });
 }

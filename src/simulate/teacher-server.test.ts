@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import OpenAI from "openai";
@@ -167,6 +167,29 @@ describe("a gold file", () => {
     expect(classes).toEqual(["pear"]);
   });
 
+  test("names files relative to the folder of photos too, and by a bare name that one file there has", async () => {
+    const path = await write("file,label\na.png,pear\nx/b.png,apple\nc.png,orange\n");
+    const photos = await mkdtemp(join(tmpdir(), "flywheel-photos-"));
+    onTestFinished(() => rm(photos, { recursive: true }));
+    for (const name of ["a.png", "x/b.png", "x/y/c.png"]) {
+      await mkdir(join(photos, name, ".."), { recursive: true });
+      await writeFile(join(photos, name), name);
+    }
+    const { gold } = await loadGoldFile(path, { photos });
+    expect(["picture", "x/b.png", "x/y/c.png"].map((content) => gold.get(contentHash(content)))).toEqual([
+      "pear",
+      "apple",
+      "orange",
+    ]);
+    await writeFile(join(photos, "x", "c.png"), "another");
+    const where = `"c.png" is not in ${dirname(path)}, nor in ${photos}; further down, 2 files have that name`;
+    await expect(loadGoldFile(path, { photos })).rejects.toMatchObject({
+      code: "invalid_gold",
+      message: `${path}: record 3: ${where}`,
+      hint: expect.stringContaining("--photos"),
+    });
+  });
+
   test("knows a large photo in the form in which the teacher is shown it", async () => {
     const path = await write("file,label\nphoto.tiff,pear\n");
     const photo = await sharp({ create: { width: 2000, height: 1500, channels: 3, background: "#a40" } })
@@ -189,13 +212,13 @@ describe("a gold file", () => {
       teacher: { model: "compatible/x" },
     });
     const path = await write("nr,zip,vip,churn\n1,01234,yes,Yes\n2,5,no,No\n3,5,yes,\n");
-    const { gold, classes: known } = await loadGoldFile(path, task);
+    const { gold, classes: known } = await loadGoldFile(path, { task });
     expect(known).toEqual(["true", "false"]);
     expect(gold.size).toBe(2);
     expect(textHashes('{"vip":true,"zip":"01234"}').map((hash) => gold.get(hash))).toContain("true");
     const wrong = write("zip,churn\n1,perhaps\n");
     await expect(
-      loadGoldFile(await wrong, { ...task, columns: { ...task.columns, features: "auto" } }),
+      loadGoldFile(await wrong, { task: { ...task, columns: { ...task.columns, features: "auto" } } }),
     ).rejects.toThrow(/"perhaps" is no label/);
   });
 

@@ -13,6 +13,7 @@ import type { CommandContext, CommandResult } from "../command.ts";
 
 export type SimulateOptions = {
   readonly gold: string;
+  readonly photos?: string;
   readonly port: number;
   readonly errorRate: number;
   readonly latency: number;
@@ -43,9 +44,9 @@ async function listening(port: number, options: SimulatedTeacherOptions): Promis
 
 export async function runSimulateTeacher(
   { dir, seed, json, clock, signal, say }: CommandContext,
-  { gold: path, port, errorRate, latency, rateLimit, p429, p5xx, hang, malformed }: SimulateOptions,
+  { gold: path, photos, port, errorRate, latency, rateLimit, p429, p5xx, hang, malformed }: SimulateOptions,
 ): Promise<CommandResult> {
-  const { gold, classes, fields } = await loadGoldFile(path, await taskIn(dir));
+  const { gold, classes, fields } = await loadGoldFile(path, { task: await taskIn(dir), photos });
   await using teacher = await listening(port, {
     gold,
     classes,
