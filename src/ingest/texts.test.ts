@@ -270,6 +270,20 @@ describe("bad input has a clear answer, and the rest goes on:", () => {
     expect(summary.notes).toContainEqual(expect.stringContaining("--delimiter"));
   });
 
+  test("a list of JSON with a broken record names it with its place, and the rest is read", async () => {
+    const broken = ['{"text": {"a": 1}}', "3", '{"text": oops}', '{"text": "\xE9"}'];
+    const list = `[{"text": "a"},\n${broken.join(",\n")},\n{"text": "\\ud800b"}]`;
+    const summary = await run("a.json", Buffer.from(list, "latin1"));
+    expect(summary).toMatchObject({ added: 2, rejected: 4 });
+    expect(refusals(summary)).toEqual([
+      ":2 value_not_scalar",
+      ":3 row_malformed",
+      ":4 row_malformed",
+      ":5 invalid_utf8",
+    ]);
+    expect(summary.rejections[2]!.message).toMatch(/no JSON: .*begins on line 4, column 1/);
+  });
+
   test("another delimiter is guessed, a wrong one is named", async () => {
     for (const delimiter of [";", "\t", "|"]) {
       await run("a.csv", `text${delimiter}n\nhello, you${delimiter}1\n`);

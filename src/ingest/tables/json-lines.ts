@@ -2,7 +2,7 @@
 
 import { isUtf8 } from "node:buffer";
 import { messageOf } from "../../errors.ts";
-import { type Line, linesOf } from "./bytes.ts";
+import { linesOf } from "./bytes.ts";
 import { MAX_RECORD_BYTES, type Table, type TableFile, type TableItem } from "./table.ts";
 
 export async function openJsonLines({ path, source }: TableFile): Promise<Table> {
@@ -17,21 +17,31 @@ async function countLines(path: string): Promise<number> {
 
 async function* itemsOf(path: string, source: string): AsyncGenerator<TableItem> {
   for await (const line of linesOf(path, MAX_RECORD_BYTES)) {
-    if (!line.bytes || !isBlank(line.bytes)) yield readLine(line, `${source}:${line.number}`);
+    const about = { source: `${source}:${line.number}`, what: "line" } as const;
+    if (!line.bytes || !isBlank(line.bytes)) yield readBytes(line.bytes, about);
   }
 }
 
-function readLine({ number, bytes }: Line, source: string): TableItem {
-  if (!bytes) return tooLarge(source);
-  if (!isUtf8(bytes)) return notUtf8(source);
+export type About = {
+  readonly source: string;
+  /** What the bytes are in the file. */
+  readonly what: "line" | "record";
+};
+
+/** @param bytes undefined where there were too many */
+export function readBytes(bytes: Buffer | undefined, { source, what }: About): TableItem {
+  if (!bytes) return tooLarge(source, what);
+  if (!isUtf8(bytes)) return notUtf8(source, what);
+  // A byte order mark: within the file, too, where files were put one behind the other.
+  const text = bytes.toString().replace(/^\uFEFF/, "");
   try {
-    return readObject(JSON.parse(number === 1 ? bytes.toString().replace(/^\uFEFF/, "") : bytes.toString()), source);
+    return readObject(JSON.parse(text), source);
   } catch (thrown) {
     return {
       kind: "refused",
       source,
       code: "row_malformed",
-      message: `the line is no JSON: ${reasonOf(thrown, bytes.toString())}`,
+      message: `the ${what} is no JSON: ${reasonOf(thrown, text)}`,
     };
   }
 }
@@ -54,16 +64,16 @@ export function readObject(value: unknown, source: string): TableItem {
 
 const isBlank = (bytes: Buffer): boolean => bytes.every((byte) => byte === 32 || byte === 9 || byte === 13);
 
-export const tooLarge = (source: string): TableItem => ({
+export const tooLarge = (source: string, what: About["what"] = "line"): TableItem => ({
   kind: "refused",
   source,
   code: "row_too_large",
-  message: `the line is longer than ${MAX_RECORD_BYTES / 2 ** 20} MiB: is a line break missing, or a quote not closed?`,
+  message: `the ${what} is longer than ${MAX_RECORD_BYTES / 2 ** 20} MiB: is a line break missing, or a quote not closed?`,
 });
 
-export const notUtf8 = (source: string): TableItem => ({
+export const notUtf8 = (source: string, what: About["what"] = "line"): TableItem => ({
   kind: "refused",
   source,
   code: "invalid_utf8",
-  message: "the line is not UTF-8: save the file as UTF-8, or convert it (iconv -f latin1 -t utf-8)",
+  message: `the ${what} is not UTF-8: save the file as UTF-8, or convert it (iconv -f latin1 -t utf-8)`,
 });

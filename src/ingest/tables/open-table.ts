@@ -6,6 +6,7 @@ import { openCsv } from "./csv.ts";
 import { isRemote } from "./duckdb.ts";
 import { openJson } from "./json-array.ts";
 import { openJsonLines } from "./json-lines.ts";
+import { openRemoteJson } from "./json-remote.ts";
 import { openParquet } from "./parquet.ts";
 import type { Table, TableFile, TableFormat } from "./table.ts";
 
@@ -33,9 +34,9 @@ export async function openTable(file: TableFile): Promise<Table> {
     case "parquet":
       return await openParquet(file);
     case "json":
-      return await openJson(file);
+      return await (isRemote(file.path) ? openRemoteJson(file) : openJson(file));
     case "jsonl":
-      return isRemote(file.path) ? await openJson(file) : await openJsonLines(file);
+      return await (isRemote(file.path) ? openRemoteJson(file) : openJsonLines(file));
     default:
       return file.format satisfies never;
   }
