@@ -21,7 +21,7 @@ const GROUP = 500;
 export type GoldSummary = {
   /** Lines that gave a row its gold label. */
   readonly matched: number;
-  /** Lines whose file is no row, or is several: `text` is the file. Of texts and records, lines that say what no row says: it is empty. */
+  /** Lines whose file is no row, or is several: `text` is the file. Of texts and records, what no row says: `text` is empty. */
   readonly unmatched: LineProblems;
   /** Lines whose label the task does not know. `text` is the label. */
   readonly unknownLabels: LineProblems;
