@@ -21,7 +21,7 @@ const GROUP = 500;
 export type GoldSummary = {
   /** Lines that gave a row its gold label. */
   readonly matched: number;
-  /** Lines whose file is no row, or is several: `text` is the file. Of texts and records, what no row says: `text` is empty. */
+  /** Lines that mean no row, or several. `text` is the file; empty where lines are texts or records. */
   readonly unmatched: LineProblems;
   /** Lines whose label the task does not know. `text` is the label. */
   readonly unknownLabels: LineProblems;

@@ -8,7 +8,7 @@ import { IMAGE_EXTENSION, walkFolder } from "../ingest/walk-folder.ts";
 export type FindPhoto = (file: string) => string;
 
 /**
- * Beside the gold file, then in the folder of photos; there also further down, under its bare name where only one file has it.
+ * Beside the gold file, then in the folder of photos; there also further down, under a bare name that one file has.
  * @param photos the folder that would be ingested, if another than the gold file's
  */
 export async function openPhotos(goldPath: string, photos: string | undefined): Promise<FindPhoto> {
