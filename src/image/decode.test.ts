@@ -93,14 +93,13 @@ describe("decodeImage", () => {
     expect((await decodeImage(encoded["image/png"], { maxPixels: 60 * 40 })).width).toBe(60);
   });
 
-  test("a decompression bomb costs neither time nor memory", async () => {
+  test("a decompression bomb is refused before it takes memory", async () => {
     const create = { width: 16_000, height: 16_000, channels: 3, background: "red" } as const;
     const bomb = await sharp({ create }).png({ compressionLevel: 9 }).toBuffer();
     expect(bomb.length).toBeLessThan(1_000_000);
-    const [startedMs, memory] = [performance.now(), process.memoryUsage.rss()];
+    const memory = process.memoryUsage.rss();
     await expect(decodeImage(bomb)).rejects.toMatchObject({ code: "image_too_large" });
     expect(process.memoryUsage.rss() - memory).toBeLessThan(100_000_000);
-    expect(performance.now() - startedMs).toBeLessThan(1_000);
   });
 
   test("an empty file is called empty", async () => {

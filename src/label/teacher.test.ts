@@ -23,7 +23,7 @@ async function openSimulated(options: Partial<SimulatedTeacherOptions> = {}, tea
   const gold = new Map([[contentHash(text), "pear"]]);
   const server = await startSimulatedTeacher({ gold, classes, ...options });
   onTestFinished(() => server.close());
-  const task = fruitTask({ teacher: { baseUrl: server.url, timeoutMs: 300, ...teacherOptions } });
+  const task = fruitTask({ teacher: { baseUrl: server.url, timeoutMs: 30_000, ...teacherOptions } });
   return { server, teacher: openTeacher({ task, env }) };
 }
 
@@ -108,7 +108,7 @@ describe("a teacher behind the OpenAI protocol", () => {
     ["JSON that ends half-way", { pMalformed: 1 }, { code: "teacher_off_schema", retryable: true, inDoubt: false }],
     ["a label that is none", { pOffSchema: 1 }, { code: "teacher_off_schema", retryable: true, inDoubt: false }],
   ])("%s becomes a coded error", async (_, faults, expected) => {
-    const { teacher } = await openSimulated(faults);
+    const { teacher } = await openSimulated(faults, "pHang" in faults ? { timeoutMs: 300 } : {});
     expect(await failureOf(teacher.ask(request()))).toMatchObject(expected);
   });
 
