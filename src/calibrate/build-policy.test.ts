@@ -13,9 +13,15 @@ const certified = (accepted: number, errors: number): Verdict => ({
 const correct = Uint8Array.from({ length: 100 }, (_, row) => Number(row >= 40));
 
 test("a student that errs most where it is surest is refused, within its risk or not", () => {
-  expect(refuseUpsideDown(certified(17, 12), { correct })).toMatchObject({ kind: "none", tested: true });
+  expect(refuseUpsideDown(certified(17, 12), { correct, risk: 0.05 })).toMatchObject({ kind: "none", tested: true });
 });
 
 test("a student that errs less where it is sure keeps its certificate", () => {
-  expect(refuseUpsideDown(certified(50, 3), { correct })).toEqual(certified(50, 3));
+  expect(refuseUpsideDown(certified(50, 3), { correct, risk: 0.05 })).toEqual(certified(50, 3));
+});
+
+test("a student that is right nearly always keeps its certificate, though the few rows that it leaves were right as well", () => {
+  const nearly = Uint8Array.from({ length: 334 }, (_, row) => Number(row >= 5));
+  expect(refuseUpsideDown(certified(329, 5), { correct: nearly, risk: 0.05 })).toEqual(certified(329, 5));
+  expect(refuseUpsideDown(certified(329, 5), { correct: nearly, risk: 0.01 })).toMatchObject({ kind: "none" });
 });

@@ -75,20 +75,26 @@ function limitOf(scores: Scores<"calibrate">, { judged, task, outOfScope }: Poli
 function certifyScores(fitted: Scores<"calibrate">, certify: Scores<"certify">, { task, delta }: PolicyParts): Verdict {
   const verdict = chooseThreshold({ certify, grid: thresholdGrid(fitted), target: task.target, delta });
   // What is unfamiliar is left out for that, whatever the confidence: it says nothing of which way up this is.
-  return refuseUpsideDown(verdict, { correct: certify.correct.filter((_, row) => certify.score[row]! >= 0) });
+  const correct = certify.correct.filter((_, row) => certify.score[row]! >= 0);
+  return refuseUpsideDown(verdict, { correct, risk: task.target.risk });
 }
 
 /**
  * Joint risk alone would let a student answer a handful of requests wrongly. Where what it is surest of is wrong more often
  * than the rest, its confidence is upside down, and the promise, though kept, would serve nobody. Refusing never breaks it.
+ * Where the answers themselves are wrong no more often than the target allows of all, there is nothing to refuse: a student
+ * that errs on 5 of 334 rows, none of them among the five that it leaves, ranks badly and answers well.
  */
-export function refuseUpsideDown(verdict: Verdict, { correct }: Pick<Scores<"certify">, "correct">): Verdict {
+export function refuseUpsideDown(
+  verdict: Verdict,
+  { correct, risk }: Pick<Scores<"certify">, "correct"> & { readonly risk: number },
+): Verdict {
   if (verdict.kind === "none" || verdict.accepted === 0) return verdict;
   const [answered, all] = [
     verdict.errors / verdict.accepted,
     correct.reduce((sum, one) => sum + 1 - one, 0) / correct.length,
   ];
-  if (answered <= all) return verdict;
+  if (answered <= Math.max(all, risk)) return verdict;
   const share = (rate: number) => `${(100 * rate).toFixed(1)} %`;
   const reason = `of the ${verdict.accepted} rows that it is surest of, ${share(answered)} are wrong, against ${share(all)} of all: its confidence says nothing; improve the student`;
   return { kind: "none", reason, moreRowsNeeded: undefined, tested: true };

@@ -11,7 +11,7 @@ import { riskCoverageCurve } from "../math/selective.ts";
 import { acceptedAt } from "./accepted.ts";
 import type { Scores } from "./evidence.ts";
 import { fewestRowsAt } from "./more-rows.ts";
-import type { RiskLevel, Verdict } from "./verdict.ts";
+import { type RiskLevel, riskText, type Verdict } from "./verdict.ts";
 
 /** SCIENCE D2. */
 const LEAST_CERTIFY_ROWS = 200;
@@ -23,7 +23,7 @@ export function certifyRegret(certify: Scores<"certify">, level: RiskLevel): Ver
     fewestTrialsFor(level.risk, level.delta, { errorsAt: () => 0 }) ?? Infinity,
   );
   if (n < needed) {
-    const reason = `${n} certify rows have a reference label; a joint risk of ${level.risk} needs ${needed} at least`;
+    const reason = `${n} certify rows have a reference label; a regret risk of ${riskText(level.risk)} needs ${needed} at least`;
     return { kind: "none", reason, moreRowsNeeded: needed - n, tested: false };
   }
   const most = mostErrorsBelow(level.risk, n, level.delta) ?? 0;
@@ -59,7 +59,7 @@ function tooRisky(certify: Scores<"certify">, level: RiskLevel): Verdict {
   const rows = first && fewestRowsAt(first.errors / n, level);
   return {
     kind: "none",
-    reason: `the surest of ${n} certify rows already err too often for a joint risk of ${level.risk}`,
+    reason: `the surest of ${n} certify rows already err too often for a regret risk of ${riskText(level.risk)}`,
     moreRowsNeeded: rows === undefined ? undefined : Math.max(1, rows - n),
     tested: true,
   };

@@ -11,7 +11,7 @@ import { type Accepted, acceptedAt } from "./accepted.ts";
 import type { Scores } from "./evidence.ts";
 import { fewestRowsAt } from "./more-rows.ts";
 import type { ThresholdGrid } from "./threshold-grid.ts";
-import type { RiskLevel, Verdict } from "./verdict.ts";
+import { type RiskLevel, riskText, type Verdict } from "./verdict.ts";
 
 /** Accepted rows at which the first test has power: twice what a record without errors would need. */
 export function leastAccepted({ risk, delta }: RiskLevel): number {
@@ -24,7 +24,7 @@ export function certifySelective(certify: Scores<"certify">, grid: ThresholdGrid
   // The start is taken from the calibrate coverage: taken from the certify rows it would depend on what it is to test.
   const sequence = grid.points.filter(({ coverage }) => coverage * n >= needed);
   if (sequence.length === 0) {
-    const held = `${n} certify rows have a reference label; a selective risk of ${level.risk} needs ${needed} at least`;
+    const held = `${n} certify rows have a reference label; a selective risk of ${riskText(level.risk)} needs ${needed} at least`;
     const reason = grid.points.length > 0 ? held : "no calibrate row has a reference label to place the thresholds by";
     return { kind: "none", reason, moreRowsNeeded: Math.max(1, needed - n), tested: false };
   }
@@ -38,7 +38,7 @@ function tooRisky(tested: readonly Accepted[], n: number, level: RiskLevel): Ver
   const { accepted, errors } = tested[0]!;
   return {
     kind: "none",
-    reason: `${errors} of the ${accepted} surest certify rows are wrong: too many for a selective risk of ${level.risk}`,
+    reason: `${errors} of the ${accepted} surest certify rows are wrong: too many for a selective risk of ${riskText(level.risk)}`,
     moreRowsNeeded: rowsMissing(tested, n, level),
     tested: true,
   };

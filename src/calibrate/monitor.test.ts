@@ -49,7 +49,7 @@ test("alarms when the risk trebles, says so, and stands by it", () => {
   expect(verdict.kind).toBe("alarm");
   if (verdict.kind !== "alarm") return;
   expect(verdict.alarmedAt).toBeLessThan(300);
-  expect(verdict.why).toMatch(/wrong answers in 600 uniform requests: the selective risk is no longer at most 0\.05/);
+  expect(verdict.why).toMatch(/wrong answers in 600 uniform requests: the selective risk is no longer at most 5 %/);
 });
 
 test("survives a restart between any two requests", () => {

@@ -6,6 +6,7 @@
 
 import { type EProcess, observe, startEProcess } from "../math/e-process.ts";
 import type { Certificate, Target } from "../records.ts";
+import { riskText } from "./verdict.ts";
 
 /** One request of the uniform stream, in order of time. */
 export type UniformRequest = {
@@ -47,7 +48,7 @@ export function verdictOf({ target, process }: Monitor): MonitorVerdict {
   const { n, total, alarmedAt, logValue } = process;
   const seen = { n, errors: total, evidence: Math.exp(logValue) };
   if (alarmedAt === undefined) return { kind: "holding", ...seen };
-  const why = `${total} wrong answers in ${n} uniform requests: the ${target.kind} risk is no longer at most ${target.risk}`;
+  const why = `${total} wrong answers in ${n} uniform requests: the ${target.kind} risk is no longer at most ${riskText(target.risk)}`;
   return { kind: "alarm", alarmedAt, why, ...seen };
 }
 

@@ -3,6 +3,9 @@
 /** Risk at most `risk` with probability at least 1 − `delta`. */
 export type RiskLevel = { readonly risk: number; readonly delta: number };
 
+/** A risk as a reader wants it: 0.05 is "5 %", 0.0025 "0.25 %". */
+export const riskText = (risk: number): string => `${Number((100 * risk).toPrecision(3))} %`;
+
 export type Verdict =
   | {
       readonly kind: "certified";
