@@ -20,10 +20,12 @@ import {
 import type { IngestCommandOptions } from "./commands/ingest.ts";
 import type { ReviewExportOptions, ReviewImportOptions } from "./commands/review.ts";
 import type { ScanCommandOptions } from "./commands/scan.ts";
+import { sayWarnings } from "./say-warnings.ts";
 
 // Compiled code is kept in the system's temporary folder: a third of what a command takes to begin. NODE_DISABLE_COMPILE_CACHE=1
 // keeps nothing.
 enableCompileCache();
+sayWarnings();
 
 const program = new Command("flywheel")
   .description("Distil your LLM calls into a small model that knows when to ask.")

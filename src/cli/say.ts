@@ -8,6 +8,10 @@ export const percent = (share: number): string => `${(100 * share).toFixed(1)} %
 export const usd = (amount: number): string => `$${amount < 1 ? amount.toFixed(4) : amount.toFixed(2)}`;
 export const shortId = (id: string): string => id.slice(0, 12);
 
+/** "93.1 % (90.2–95.4)" */
+const range = ({ value, low, high }: Estimate): string =>
+  `${percent(value)} (${(100 * low).toFixed(1)}–${(100 * high).toFixed(1)})`;
+
 /** "93.1 % (90.2–95.4 %, n = 375)" */
 export function estimate({ value, low, high, n }: Estimate): string {
   return n === 0 ? "unknown" : `${percent(value)} (${(100 * low).toFixed(1)}–${(100 * high).toFixed(1)} %, n = ${n})`;
@@ -31,13 +35,22 @@ export function describeRemarks(card: ModelCard): readonly string[] {
   ];
 }
 
-/** The students that this one was chosen from. */
+/** The students that this one was chosen from, each with what speaks against it. */
 export function describeCandidates(candidates: readonly CandidateResult[]): readonly string[] {
-  return candidates.map(({ name, accuracy, coverage, p50Ms, sizeBytes, chosen }) => {
-    const time = p50Ms === undefined ? "" : `, ${duration(p50Ms)} a decision`;
-    const what = `coverage ${estimate(coverage)}, accuracy ${percent(accuracy.value)}${time}, ${bytes(sizeBytes)}`;
-    return `  ${chosen ? "→" : " "} ${name}: ${what}`;
-  });
+  const [first] = candidates;
+  if (!first) return [];
+  return [
+    `students compared on ${first.accuracy.n} rows that certify nothing, cheapest first; coverage is what each would answer at the target`,
+    ...candidates.map(describeCandidate),
+    "  → the cheapest that is not shown to be worse, in accuracy (McNemar) or in coverage; it alone is certified",
+  ];
+}
+
+function describeCandidate({ name, accuracy, coverage, behind, p, p50Ms, sizeBytes, chosen }: CandidateResult): string {
+  const time = p50Ms === undefined ? "" : `, ${duration(p50Ms)} a decision`;
+  const what = `coverage ${range(coverage)}, accuracy ${range(accuracy)}${time}, ${bytes(sizeBytes)}`;
+  const lag = behind.value > 0 ? `; behind by ${range(behind)} of coverage, p ${p.toFixed(3)}` : "";
+  return `  ${chosen ? "→" : " "} ${name}: ${what}${lag}`;
 }
 
 /** What is found of each field under its name, a little to the right. */

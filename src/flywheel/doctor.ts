@@ -95,5 +95,5 @@ async function xgboost(): Promise<string> {
 
 /** Opening a teacher reads its key; nothing is sent. */
 function teacherKey(task: AnyTask, env: NodeJS.ProcessEnv): string {
-  return `${openTeacher({ task, env }).id} can be asked`;
+  return `${openTeacher({ task, env }).id}: a key is there, or none is needed (nothing was sent)`;
 }

@@ -17,7 +17,7 @@ export type Status = {
   readonly champion: ChampionStatus | undefined;
   /** The newest model, where it is not the champion. */
   readonly challenger: ModelCard | undefined;
-  readonly decisions: { readonly total: number; readonly escalated: number };
+  readonly decisions: { readonly total: number; readonly escalated: number; readonly sinceLastRound: number };
   readonly lastRound: Round | undefined;
   /** The command to run next, and why. */
   readonly next: { readonly command: string; readonly why: string };
@@ -35,6 +35,7 @@ export async function readStatus(store: Store, task: Task): Promise<Status> {
   const models = await store.models.list();
   const newest = await newestModel(store);
   const champion = await readChampion(store, task);
+  const lastRound = (await store.rounds.list()).at(-1);
   const status = {
     task: task.name,
     rows: await countRows(store),
@@ -47,8 +48,9 @@ export async function readStatus(store: Store, task: Task): Promise<Status> {
     decisions: {
       total: await store.decisions.count(),
       escalated: await store.decisions.count({ route: "escalated" }),
+      sinceLastRound: await store.decisions.count({ since: lastRound?.endedAt ?? 0 }),
     },
-    lastRound: (await store.rounds.list()).at(-1),
+    lastRound,
   };
   return { ...status, next: nextCommand(status) };
 }
@@ -100,9 +102,18 @@ function nextCommand(status: Omit<Status, "next">): Status["next"] {
       command: "flywheel review export review.csv",
       why: "nothing is certified yet: `flywheel report` says what is missing",
     };
-  if (status.champion.voided)
-    return { command: "flywheel improve", why: `the certificate is void: ${status.champion.voided}` };
+  if (status.champion.voided) return afterVoid(status.champion.voided, status);
   if (status.decisions.total === 0)
     return { command: "flywheel serve", why: "the champion is certified and waits for traffic" };
   return { command: "flywheel improve", why: "traffic may have brought new labels" };
+}
+
+/** A round that could not certify can only do better once more requests were labelled: until then another would say the same. */
+function afterVoid(voided: string, { decisions, lastRound }: Pick<Status, "decisions" | "lastRound">): Status["next"] {
+  if (!lastRound || lastRound.promoted || decisions.sinceLastRound > 0)
+    return { command: "flywheel improve", why: `the certificate is void: ${voided}` };
+  return {
+    command: "flywheel serve",
+    why: `the certificate is void, and round ${lastRound.round} found too little for another: every request is labelled meanwhile, and a part of them certifies; then \`flywheel improve\``,
+  };
 }

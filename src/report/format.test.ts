@@ -12,6 +12,7 @@ import {
   sample,
   short,
   shorten,
+  unbroken,
   usd,
 } from "./format.ts";
 
@@ -31,11 +32,16 @@ test.each([
 ])("%d dollars read %s", (value, text) => expect(usd(value)).toBe(text));
 
 test.each([
+  [0.00758, "0.0076\u202fms"],
   [4.214, "4.21\u202fms"],
   [250.4, "250\u202fms"],
   [1300, "1.3\u202fs"],
   [240_000, "4\u202fmin"],
 ])("%d ms read %s", (ms, text) => expect(duration(ms)).toBe(text));
+
+test("a share inside of a sentence keeps its unit", () => {
+  expect(unbroken("certified at 5.0 % of 20 rows")).toBe("certified at 5.0\u202f% of 20 rows");
+});
 
 test("large numbers are grouped or shortened", () => {
   expect(count(1_234_567)).toBe("1,234,567");

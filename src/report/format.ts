@@ -22,6 +22,9 @@ export const count = (value: number): string => fixed(value, 0);
 /** 0.713 → 71.3 % */
 export const percent = (share: number, digits = 1): string => `${fixed(100 * share, digits)}${SPACE}%`;
 
+/** A sentence with "5 %" in it, which a line's end no longer tears apart. */
+export const unbroken = (text: string): string => text.replace(/(?<=\d) (?=%)/g, SPACE);
+
 /** 0.0312 → 0.031 */
 export const decimal = (value: number, digits = 3): string => fixed(value, digits);
 
@@ -53,8 +56,9 @@ export function compact(value: number): string {
   return unit === "" ? number : `${number}${SPACE}${unit}`;
 }
 
-/** 4.21 ms, 250 ms, 1.3 s, 4 min */
+/** 0.0076 ms, 4.21 ms, 250 ms, 1.3 s, 4 min */
 export function duration(ms: number): string {
+  if (ms > 0 && ms < 0.1) return `${cents.format(ms)}${SPACE}ms`;
   if (ms < 10) return `${decimal(ms, 2)}${SPACE}ms`;
   if (ms < 1000) return `${count(ms)}${SPACE}ms`;
   if (ms < 120_000) return `${decimal(ms / 1000, 1)}${SPACE}s`;

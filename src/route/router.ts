@@ -51,7 +51,8 @@ export type RouterTimes = {
 };
 
 export type RouterEvents = {
-  readonly onServingSwapped?: (serving: Serving) => void;
+  /** `field`: of a task with several, whose champion it is. */
+  readonly onServingSwapped?: (serving: Serving, field?: string) => void;
   readonly onServingTrouble?: (error: Error) => void;
   readonly onStudentFailed?: (error: unknown) => void;
   readonly onTeacherFailed?: (error: TeacherError) => void;
@@ -123,7 +124,7 @@ async function openLines(options: RouterOptions): Promise<DecideOptions> {
       promptVersion: teacherLine.promptVersion,
       auditRate: task.audit.rate,
       pollMs: options.pollMs ?? 1_000,
-      onSwap: events.onServingSwapped,
+      onSwap: (serving) => events.onServingSwapped?.(serving, scope.name === "" ? undefined : scope.name),
       onTrouble: events.onServingTrouble,
     });
     return { ...scope, students };

@@ -175,8 +175,8 @@ function openRouter(options: ServerOptions, clock: Clock, log: FastifyBaseLogger
 
 function logEvents(log: FastifyBaseLogger): RouterEvents {
   return {
-    onServingSwapped: ({ pair, barrier }) =>
-      log.info({ version: pair?.champion.version, modelId: pair?.champion.modelId, barrier }, "serving"),
+    onServingSwapped: ({ pair, barrier }, field) =>
+      log.info({ field, version: pair?.champion.version, modelId: pair?.champion.modelId, barrier }, "serving"),
     onServingTrouble: (err) => log.error({ err }, "the champion cannot be followed"),
     onStudentFailed: (err) => log.error({ err }, "the student failed"),
     onTeacherFailed: ({ code, message }) => log.warn({ code, reason: message }, "the teacher failed"),

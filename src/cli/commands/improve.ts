@@ -3,7 +3,16 @@ import type { RoundOutcome } from "../../improve/run-round.ts";
 import type { Champion } from "../../records.ts";
 import type { CommandContext, CommandResult } from "../command.ts";
 import { requireNoField } from "../require-no-field.ts";
-import { describeFields, describeModel, describePolicy, describeRemarks, estimate, shortId, usd } from "../say.ts";
+import {
+  describeCandidates,
+  describeFields,
+  describeModel,
+  describePolicy,
+  describeRemarks,
+  estimate,
+  shortId,
+  usd,
+} from "../say.ts";
 
 export async function runImprove(
   flywheel: AnyFlywheel,
@@ -26,6 +35,7 @@ function describe(outcome: RoundOutcome): readonly string[] {
   }
   const { round, challenger } = outcome;
   return [
+    ...describeCandidates(round.candidates ?? []),
     `round ${round.round}: ${round.why}`,
     describeModel(challenger.card),
     ...describeRemarks(challenger.card),
@@ -42,11 +52,22 @@ export async function runRollback(
 ): Promise<CommandResult> {
   if (isOfFields(flywheel)) {
     const { fields } = await flywheel.rollback({ field });
-    return { json: { fields }, text: describeFields(fields, (champion) => [describeRollback(champion)]) };
+    const status = await flywheel.status();
+    const text = Object.entries(fields).map(
+      ([name, champion]) => `${name}: ${describeRollback(champion, status.fields[name]?.champion?.voided)}`,
+    );
+    return { json: { fields }, text };
   }
   requireNoField(field);
   const champion = await flywheel.rollback();
-  return { json: champion, text: [describeRollback(champion)] };
+  const { champion: serving } = await flywheel.status();
+  return { json: champion, text: [describeRollback(champion, serving?.voided)] };
 }
 
-const describeRollback = ({ reason, modelId }: Champion): string => `${reason}: model ${shortId(modelId)} serves now`;
+/** A model comes back with the certificate that it had: one that is void answers nothing. */
+function describeRollback({ reason, modelId }: Champion, voided: string | undefined): string {
+  const back = `${reason}: model ${shortId(modelId)}`;
+  return voided === undefined
+    ? `${back} serves now`
+    : `${back} is the champion now, but its certificate is void (${voided}): every request goes to the teacher`;
+}

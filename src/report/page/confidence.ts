@@ -26,7 +26,7 @@ export function confidencePart({ calibration, policy }: ReportData): Html {
       ...(calibration.errorsInLeastConfident
         ? [
             {
-              name: "Errors in the least confident fifth",
+              name: "Share of all errors that the least confident fifth holds",
               value: share(calibration.errorsInLeastConfident),
             },
           ]

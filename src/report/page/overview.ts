@@ -1,6 +1,6 @@
 /** @file What comes first: the banner, the headline, the key figures with their intervals, the certificate. */
 
-import { compact, count, duration, percent, percentInterval, sample, usd } from "../format.ts";
+import { compact, count, decimal, duration, percent, percentInterval, sample, usd } from "../format.ts";
 import { type Html, html, none } from "../html.ts";
 import { type PolicySection, present, type Range, type ReportData } from "../report-data.ts";
 import {
@@ -101,7 +101,7 @@ function speed({ latency }: ReportData): KeyFigure | undefined {
   if (!section?.student || !section.teacher || section.speedup === undefined) return undefined;
   return {
     name: "Faster than the teacher",
-    figure: `${section.speedup >= 10 ? count(section.speedup) : section.speedup.toFixed(1)} ×`,
+    figure: `${decimal(section.speedup, section.speedup < 10 ? 1 : 0)} ×`,
     note: `median ${duration(section.student.p50Ms)} against ${duration(section.teacher.p50Ms)}, ${sample(section.student.n)} and ${count(section.teacher.n)}`,
   };
 }

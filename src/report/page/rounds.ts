@@ -1,8 +1,8 @@
 /** @file Rounds: what each turn of the wheel learned, and whether it was promoted. */
 
-import type { Estimate } from "../../records.ts";
+import type { Estimate, Round } from "../../records.ts";
 import { accuracyChart, escalationChart, roundPoints } from "../charts/rounds.ts";
-import { count, usd } from "../format.ts";
+import { count, unbroken, usd } from "../format.ts";
 import { type Html, html, none } from "../html.ts";
 import type { ReportData } from "../report-data.ts";
 import { figure, missing, section, share, table } from "./parts.ts";
@@ -35,9 +35,14 @@ ${roundPoints(rounds, "accuracy").length > 0 ? figure(accuracyChart(rounds), { h
           cell(round.accuracy),
           cell(round.coverage),
           usd(round.costUsd),
-          `${round.promoted ? "yes" : "no"}: ${round.why}`,
+          whyOf(round),
         ],
       })),
     }),
   );
+}
+
+/** A round says itself whether it was promoted, in words that a column of that name need not repeat. */
+function whyOf({ promoted, why }: Pick<Round, "promoted" | "why">): string {
+  return `${promoted ? "yes" : "no"}: ${unbroken(why.replace(/^(not )?promoted: /, ""))}`;
 }

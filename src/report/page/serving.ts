@@ -1,7 +1,7 @@
 /** @file Serving: where requests went and why, and how long each side takes. */
 
 import { latencyChart } from "../charts/latency.ts";
-import { count, duration, instant, sample } from "../format.ts";
+import { count, decimal, duration, instant, sample } from "../format.ts";
 import { type Html, html } from "../html.ts";
 import { isMissing, type LatencySection, type ReportData, type TrafficSection } from "../report-data.ts";
 import { entries, figure, missing, partsBar, section, share } from "./parts.ts";
@@ -56,7 +56,7 @@ ${entries([
       ]
     : []),
   ...(speedup
-    ? [{ name: "Speed-up (median to median)", value: html`<b>${speedup.toFixed(speedup < 10 ? 1 : 0)} ×</b>` }]
+    ? [{ name: "Speed-up (median to median)", value: html`<b>${decimal(speedup, speedup < 10 ? 1 : 0)} ×</b>` }]
     : []),
 ])}`;
 }

@@ -54,7 +54,7 @@ function candidates({ modelId }: StudentSection, rounds: ReportData["rounds"]): 
         share(one.coverage),
         share(one.behind),
         one.p.toFixed(3),
-        one.p50Ms === undefined ? "–" : `${one.p50Ms.toPrecision(2)} ms`,
+        one.p50Ms === undefined ? "–" : duration(one.p50Ms),
         bytes(one.sizeBytes),
         duration(one.trainingMs),
       ],

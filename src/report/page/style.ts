@@ -10,7 +10,7 @@ export const styleSheet = (fontFaces: string): string => `${fontFaces}
 * { box-sizing: border-box; }
 html { scroll-behavior: smooth; scroll-padding-top: 4rem; -webkit-text-size-adjust: 100%; }
 @media (prefers-reduced-motion: reduce) { html { scroll-behavior: auto; } }
-body { margin: 0; background: var(--paper); color: var(--ink); font: 400 1rem/1.55 Inter, system-ui, sans-serif; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
+body { margin: 0; background: var(--paper); color: var(--ink); font: 400 1rem/1.55 Inter, system-ui, sans-serif; overflow-wrap: anywhere; }
 main, .inner { max-width: 58rem; margin: 0 auto; padding: 0 1rem; }
 h1, h2, h3 { line-height: 1.2; letter-spacing: -0.015em; font-weight: 600; text-wrap: balance; }
 h1 { font-size: clamp(1.65rem, 4.6vw, 2.6rem); margin: .35rem 0 .8rem; letter-spacing: -0.025em; }
@@ -73,7 +73,7 @@ summary:hover { color: var(--ink); }
 
 .scroll { overflow-x: auto; margin: 0 0 1.1rem; background: var(--surface); border: 1px solid var(--line); border-radius: .75rem; }
 details .scroll { margin: .6rem 0 0; max-height: 26rem; overflow: auto; }
-table { border-collapse: collapse; width: 100%; font-size: .875rem; }
+table { border-collapse: collapse; width: 100%; font-size: .875rem; font-variant-numeric: tabular-nums; }
 caption { text-align: left; padding: .75rem .7rem .5rem; font-weight: 600; }
 details caption { font-weight: 400; color: var(--muted); font-size: .85rem; }
 th, td { padding: .45rem .7rem; text-align: left; border-top: 1px solid var(--line); vertical-align: baseline; font-weight: 400; }
