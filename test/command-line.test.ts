@@ -151,7 +151,7 @@ describe("the wheel, command by command", () => {
     expect(response.status).toBe(200);
     expect(response.headers.get("x-flywheel-route")).toBe("escalated");
     expect(await stop(server.process)).toBe(0);
-    expect((await json("status")).decisions).toEqual({ total: 1, escalated: 1 });
+    expect((await json("status")).decisions).toEqual({ total: 1, escalated: 1, sinceLastRound: 1 });
   });
 
   test("improve turns the wheel, and export takes the model out", async () => {

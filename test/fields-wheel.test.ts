@@ -168,6 +168,7 @@ describe("the wheel on three fields", () => {
     }
     const report = await flywheel.report();
     expect(Object.keys(report.summary.fields)).toEqual(["topic", "urgent", "mood"]);
+    expect(await readFile(report.htmlPath, "utf8")).toContain("One host costs $10.00 a month");
     expect(report.summary.fields["topic"]!.student!.accuracy.value).toBeGreaterThan(0.85);
     const spent = Object.values(report.summary.fields).reduce((sum, { labels }) => sum + labels.costUsd, 0);
     expect(spent).toBeCloseTo((await flywheel.store.spend.totals()).spentUsd, 9);

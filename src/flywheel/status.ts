@@ -109,7 +109,10 @@ function nextCommand(status: Omit<Status, "next">): Status["next"] {
 }
 
 /** A round that could not certify can only do better once more requests were labelled: until then another would say the same. */
-function afterVoid(voided: string, { decisions, lastRound }: Pick<Status, "decisions" | "lastRound">): Status["next"] {
+export function afterVoid(
+  voided: string,
+  { decisions, lastRound }: Pick<Status, "decisions" | "lastRound">,
+): Status["next"] {
   if (!lastRound || lastRound.promoted || decisions.sinceLastRound > 0)
     return { command: "flywheel improve", why: `the certificate is void: ${voided}` };
   return {

@@ -3,7 +3,7 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { scopesOf } from "../fields.ts";
-import type { FieldsTask } from "../task.ts";
+import type { FieldsTask, Task } from "../task.ts";
 import { type FieldsData, fieldsHeadline, renderFieldsPage } from "./page/fields-page.ts";
 import { FieldsSummary, summaryOf } from "./summary.ts";
 import { wholeRows } from "./whole-rows.ts";
@@ -19,7 +19,8 @@ export async function writeFieldsReport(options: WriteFieldsReportOptions): Prom
   const fields: FieldsData["fields"][number][] = [];
   for (const scope of scopes) {
     signal?.throwIfAborted();
-    fields.push({ name: scope.name, data: await collectTimed({ ...options, task: scope.task, store: scope.store }) });
+    const own = { ...options, task: onItsPart(scope.task, scopes.length), store: scope.store };
+    fields.push({ name: scope.name, data: await collectTimed(own) });
   }
   const report: FieldsData = { name: task.name, answer: task.answer, whole: await wholeRows(scopes), fields };
   await mkdir(directory, { recursive: true });
@@ -40,4 +41,9 @@ export async function writeFieldsReport(options: WriteFieldsReportOptions): Prom
     headline: fieldsHeadline(report),
     summary,
   };
+}
+
+/** One host serves all fields: charged to each in full, the worksheet would count it as often as there are fields. */
+function onItsPart(task: Task, fields: number): Task {
+  return { ...task, costs: { ...task.costs, hostingPerMonthUsd: task.costs.hostingPerMonthUsd / fields } };
 }

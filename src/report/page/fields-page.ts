@@ -58,11 +58,11 @@ function explained({ answer, whole }: FieldsData): string {
   const seen = whole
     ? `: on ${percent(whole.value)} (${percentInterval(whole)}) of held-out rows (${sample(whole.n)})`
     : "";
-  return `${rule} ${asked}${seen}. What follows counts each field for itself, with its equal part of what a call costs.`;
+  return `${rule} ${asked}${seen}. What follows counts each field for itself, with its equal part of what a call and the host cost.`;
 }
 
 function sideBySide({ fields }: FieldsData): Html {
-  const columns = ["Field", "Labels", "Standing", "Answered", "Accuracy", "Target"].map((name) => ({ name }));
+  const columns = ["Field", "Choices", "Standing", "Answered", "Accuracy", "Target"].map((name) => ({ name }));
   const rows = fields.map(({ name, data }) => ({
     cells: [html`<a href="#${name}">${name}</a>`, String(data.task.classes.length), ...figuresOf(data)],
   }));

@@ -79,7 +79,7 @@ details caption { font-weight: 400; color: var(--muted); font-size: .85rem; }
 th, td { padding: .45rem .7rem; text-align: left; border-top: 1px solid var(--line); vertical-align: baseline; font-weight: 400; }
 thead th { color: var(--muted); font-size: .82rem; border-top: 0; white-space: nowrap; vertical-align: bottom; }
 td.words { min-width: 9.5rem; }
-tbody th { min-width: 5.5rem; }
+tbody th { min-width: 5.5rem; overflow-wrap: break-word; }
 td code { white-space: nowrap; }
 .number .interval { display: block; }
 .number { text-align: right; }
