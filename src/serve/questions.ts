@@ -55,7 +55,7 @@ function matchFields(questions: readonly Question[], fields: readonly string[], 
   }
   const placed = fieldsByPlace(questions.length, fields);
   if (placed) return placed;
-  const many = `none of the ${questions.length} questions names a field, and "${task}" has ${fields.length} of them`;
+  const many = `no question names a field, and "${task}" has ${fields.length} of them`;
   throw unknownQuestion("questions", many, { fields, task });
 }
 
