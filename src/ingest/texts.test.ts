@@ -112,7 +112,7 @@ describe("texts", () => {
     const byFile = await goldOf("file,label\na.txt,good\ndeep/b.md,bad\nc.txt,bad\nb.md,so so\n");
     expect(byFile).toMatchObject({
       matched: 2,
-      unmatched: { count: 1, first: [{ line: 4, text: "c.txt" }] },
+      unmatched: { count: 1, first: [{ source: expect.stringMatching(/gold.csv:4$/), text: "c.txt" }] },
       unknownLabels: { count: 1 },
     });
     expect([...(await store.gold.all()).values()].toSorted()).toEqual(["bad", "good"]);
@@ -283,6 +283,21 @@ describe("bad input has a clear answer, and the rest goes on:", () => {
       ":6 invalid_utf8",
     ]);
     expect(await texts()).toEqual(["a", "b"]);
+  });
+
+  test("a JSON list that was cut off between two objects is no whole one; behind a byte-order mark it is a list", async () => {
+    await expect(run("cut.json", '[{"text": "a"},\n{"text": "b"},\n')).rejects.toMatchObject({
+      code: "table_malformed",
+    });
+    expect(await run("whole.json", '\uFEFF [{"text": "c"}]\n\n')).toMatchObject({ added: 1 });
+  });
+
+  test("a column that holds nothing but lists is refused by row, and not called empty", async () => {
+    const summary = await run("a.jsonl", '{"a": 1, "tags": ["x"]}\n{"a": 2, "tags": ["y"]}\n', {
+      task: moodTask({ input: "record", columns: {} }),
+    });
+    expect(summary.rejections).toMatchObject([{ code: "value_not_scalar" }, { code: "value_not_scalar" }]);
+    expect(summary.notes).toEqual([]);
   });
 
   test("quoted cells behind a delimiter that the header has not are a note about delimiters", async () => {
