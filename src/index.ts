@@ -78,3 +78,5 @@ export {
 } from "./task.ts";
 export { loadStudent } from "./train/load-student.ts";
 export { version } from "./version.ts";
+// Anybody's XGBoost classifier as an ONNX file.
+export { xgboostToOnnx } from "./xgboost/convert.ts";

@@ -110,6 +110,37 @@ test("ingest of a log says what it gives each field, and what it leaves out", as
   expect(both.stdout).toMatch(/^next: `flywheel train` on the answers of the log/m);
 });
 
+test("ingest of a log names the place of each answer that means nothing, and how many more there are", async () => {
+  const task = {
+    name: "mail",
+    input: "text",
+    instructions: "About what?",
+    output: { kind: "choice", choices: ["bill", "parcel"] },
+    teacher: { model: "compatible/none", baseUrl: "http://127.0.0.1:1/v1" },
+  };
+  await write("flywheel.config.json", JSON.stringify(task));
+  const said = (text: string) => JSON.stringify([{ role: "assistant", parts: [{ type: "text", content: text }] }]);
+  const asked = (text: string) => JSON.stringify([{ role: "user", parts: [{ type: "text", content: text }] }]);
+  const attribute = (key: string, stringValue: string) => ({ key, value: { stringValue } });
+  const span = (n: number) => ({
+    attributes: [
+      attribute("gen_ai.input.messages", asked(`letter ${n}`)),
+      attribute("gen_ai.output.messages", said(n % 5 === 0 ? `who knows ${n}` : "bill")),
+    ],
+  });
+  const exported = (from: number) =>
+    JSON.stringify({
+      resourceSpans: [{ scopeSpans: [{ spans: Array.from({ length: 30 }, (_, n) => span(from + n)) }] }],
+    });
+  const log = await write("spans.jsonl", [0, 30].map(exported).join("\n"));
+  const { code, stdout } = await flywheel("--dir", root, "ingest", log);
+  expect(code).toBe(0);
+  expect(stdout).toContain("✓ 48 of 60: no instructions");
+  expect(stdout).toMatch(/✗ .*spans.jsonl:1#1: "who knows 0"/);
+  expect(stdout).toMatch(/✗ .*spans.jsonl:2#1: "who knows 30"/);
+  expect(stdout).toMatch(/^ {2}… and 2 more$/m);
+});
+
 test("scan needs no workspace: a log in, a page and one JSON value out", async () => {
   const line = (n: number) => ({
     input: `Case ${n}: ${n % 2 ? "a refund, please" : "where is my parcel"}`,
@@ -139,7 +170,9 @@ test("scan has a line for each answer of a call, and takes those that are named 
   const page = join(root, "scan.html");
   const { code, stdout } = await flywheel("scan", log, "--out", page);
   expect(code).toBe(0);
-  expect(stdout).toMatch(/^ {2}1000 calls, 2 answers each, all of them local in \d/m);
+  expect(stdout).toMatch(/^ {2}1,000 calls, 2 answers each, all of them local in \d/m);
+  expect(stdout).toMatch(/calls could be answered locally; at most 5.0 % of a decision's would be answered otherwise/);
+  expect(stdout).toMatch(/all of them local in [^:]+: no instructions$/m);
   expect(stdout).toMatch(/^ {4}topic: 2 labels, as the LLM 100.0 %, local in \d/m);
   expect(stdout).toMatch(/^ {4}urgent: 2 labels, as the LLM 100.0 %, local in \d/m);
   expect(stdout).toMatch(/^ {4}left out: reason \(free answers/m);

@@ -153,6 +153,10 @@ describe("texts", () => {
     expect(await flywheel.store.labels.count()).toBe(1_300);
     const { promoted } = await flywheel.train();
     expect(promoted).toBe(true);
+    // A row that waits for the teacher keeps nobody from serving.
+    await writeFile(join(root, "late.csv"), "text,label\nWhy is it so?,card\n");
+    expect(await flywheel.ingest({ path: join(root, "late.csv") })).toMatchObject({ added: 1 });
+    expect((await flywheel.status()).next.command).toBe("flywheel serve");
     const user = [{ role: "user" as const, content: "How come is the wire not working?" }];
     expect(await ask(flywheel, user)).toEqual({ choice: "transfer", route: "answered" });
     expect((await flywheel.store.spend.totals()).spentUsd).toBe(0);

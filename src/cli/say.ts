@@ -6,6 +6,8 @@ import { bytes, compact, duration } from "../report/format.ts";
 
 export const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 export const usd = (amount: number): string => `$${amount < 1 ? amount.toFixed(4) : amount.toFixed(2)}`;
+/** A log's prompt, quoted; plain pairs of input and output have none. */
+export const sayPrompt = (prompt: string): string => (prompt === "" ? "no instructions" : JSON.stringify(prompt));
 export const shortId = (id: string): string => id.slice(0, 12);
 
 /** "93.1 % (90.2–95.4)" */

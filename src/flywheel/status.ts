@@ -94,17 +94,20 @@ async function readSpend(store: Store, task: Task): Promise<Status["spend"]> {
 
 function nextCommand(status: Omit<Status, "next">): Status["next"] {
   if (status.rows.ingested === 0) return { command: "flywheel ingest PATH", why: "there are no rows yet" };
+  const { champion, decisions } = status;
+  // Rows of a log whose answers cannot be read, say, hold nobody back.
+  const mayServe = champion !== undefined && !champion.voided;
+  if (mayServe && decisions.total === 0)
+    return { command: "flywheel serve", why: "the champion is certified and waits for traffic" };
   if (status.hasUnlabelled)
     return { command: "flywheel label", why: "rows wait for the teacher; `flywheel plan` shows the cost" };
   if (status.models === 0) return { command: "flywheel train", why: "there is no student yet" };
-  if (!status.champion)
+  if (!champion)
     return {
       command: "flywheel review export review.csv",
       why: "nothing is certified yet: `flywheel report` says what is missing",
     };
-  if (status.champion.voided) return afterVoid(status.champion.voided, status);
-  if (status.decisions.total === 0)
-    return { command: "flywheel serve", why: "the champion is certified and waits for traffic" };
+  if (champion.voided) return afterVoid(champion.voided, status);
   return { command: "flywheel improve", why: "traffic may have brought new labels" };
 }
 

@@ -25,6 +25,8 @@ type Column = {
   numbers: number;
   booleans: number;
   words: number;
+  /** Values that no record can hold. */
+  refused: number;
   readonly distinct: Set<string>;
   /** What its first number and its first word are, and where. */
   number?: string;
@@ -65,11 +67,12 @@ export function createColumnProfile(task: AnyTask): ColumnProfile {
   };
 }
 
-const open = (): Column => ({ numbers: 0, booleans: 0, words: 0, distinct: new Set() });
+const open = (): Column => ({ numbers: 0, booleans: 0, words: 0, refused: 0, distinct: new Set() });
 
 function count(column: Column, given: unknown, { name, source }: { readonly name: string; readonly source: string }) {
   const value = scalarOf(given, name);
-  if (typeof value === "number") {
+  if (value === undefined) column.refused++;
+  else if (typeof value === "number") {
     column.numbers++;
     column.number ??= `${value} at ${source}`;
   } else if (typeof value === "boolean") column.booleans++;
@@ -77,15 +80,16 @@ function count(column: Column, given: unknown, { name, source }: { readonly name
     column.words++;
     column.word ??= `${JSON.stringify(value.slice(0, 80))} at ${source}`;
   }
-  if (value !== null && column.distinct.size < MAX_DISTINCT) column.distinct.add(String(value).slice(0, 200));
+  if (value !== undefined && value !== null && column.distinct.size < MAX_DISTINCT)
+    column.distinct.add(String(value).slice(0, 200));
 }
 
-/** A value that no record can hold is counted as missing: its row is refused by name. */
+/** Undefined for a value that no record can hold, which is counted as missing: its row is refused by name. */
 function scalarOf(given: unknown, name: string) {
   try {
     return typeof given === "string" && given.length > 200 ? given : readValue(given, name);
   } catch (thrown) {
-    if (FlywheelError.isInstance(thrown)) return null;
+    if (FlywheelError.isInstance(thrown)) return undefined;
     throw thrown;
   }
 }
@@ -115,9 +119,10 @@ function typeOf({ numbers, booleans, words }: Column): ColumnSummary["type"] | u
 }
 
 function notesOf(name: string, column: Column, { rows, role, declared }: About) {
-  const { numbers, words, booleans, distinct, number, word } = column;
+  const { numbers, words, booleans, refused, distinct, number, word } = column;
   const present = numbers + words + booleans;
   if (role === "unread" || role === "id") return [];
+  if (present === 0 && refused > 0) return [];
   if (present === 0 && rows > 0) return [`column "${name}" is empty in every row`];
   if (role === "gold") return goldNotes(name, { different: distinct.size, present });
   if (role === "feature" && !declared && numbers > 0 && words > 0 && Math.min(numbers, words) < SLIP * present) {

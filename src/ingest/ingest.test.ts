@@ -306,6 +306,7 @@ describe("a list", () => {
   test("without a column of files, or that is no table, is refused before any work", async () => {
     const noColumn = run({ path: await add("list.csv", "name,label\na.png,apple\n") });
     await expect(noColumn).rejects.toMatchObject({ code: "table_column_missing", message: /name, label/ });
+    await expect(noColumn).rejects.toMatchObject({ hint: expect.stringContaining('input: "text" or "record"') });
     const badQuote = run({ path: await add("list.csv", 'file\n"a.png\n') });
     await expect(badQuote).rejects.toMatchObject({ code: "table_malformed" });
     const badJson = run({ path: await add("list.jsonl", '{"file": "a.png"}\nnot json\n') });

@@ -14,9 +14,9 @@ import type { IngestOptions } from "./ingest-options.ts";
 import type { LineProblems } from "./line-problems.ts";
 import type { LogSummary } from "./logs/log-summary.ts";
 import { type ColumnsSeen, type InputSource, type Outcome, toRejection } from "./outcome.ts";
-import { locate } from "./place.ts";
+import { locate, type Place } from "./place.ts";
 import { checkGold, type GoldSummary, readGold } from "./read-gold.ts";
-import { checkGoldTable, readGoldTable } from "./read-gold-table.ts";
+import { checkGoldTable, namesFiles, readGoldTable } from "./read-gold-table.ts";
 import { openTexts } from "./texts.ts";
 
 /**
@@ -62,7 +62,7 @@ export async function ingest(options: IngestOptions): Promise<IngestSummary> {
   const { store, task, goldPath, signal } = options;
   const place = await locate(options.path, task);
   const isImage = task.input === "image";
-  if (goldPath !== undefined) await (isImage ? checkGold(goldPath, task) : checkGoldTable(goldPath));
+  const goldKind = goldPath === undefined ? undefined : await goldKindOf(goldPath, options, place);
   const source = isImage ? await openImages(place, options) : openTexts(place, options);
   const tally = createTally(options, source);
   for await (const outcomes of inGroups(tally.watch(source.outcomes()), GROUP[task.input], MAX_GROUP)) {
@@ -71,7 +71,7 @@ export async function ingest(options: IngestOptions): Promise<IngestSummary> {
   signal?.throwIfAborted();
   const done = tally.summary();
   if (done.files === 0) throw nothingFound(options, done.ignored);
-  const gold = await goldOf(source, options);
+  const gold = await goldOf(source, options, goldKind);
   const seen = source.columns?.();
   const log = source.log?.();
   return {
@@ -84,13 +84,28 @@ export async function ingest(options: IngestOptions): Promise<IngestSummary> {
   };
 }
 
+/** Whether lines of the gold file name files, or say what the row says. Refuses a file that is neither before the long work. */
+async function goldKindOf(goldPath: string, { task }: IngestOptions, { kind }: Place): Promise<"files" | "content"> {
+  const isFolderOfTexts = task.input === "text" && kind === "folder";
+  if (task.input === "image" || (isFolderOfTexts && (await namesFiles(goldPath, task)))) {
+    await checkGold(goldPath, task);
+    return "files";
+  }
+  await checkGoldTable(goldPath);
+  return "content";
+}
+
 /** Of the data's own column, and of the gold file. */
-async function goldOf(source: InputSource, options: IngestOptions): Promise<GoldSummary | undefined> {
+async function goldOf(
+  source: InputSource,
+  options: IngestOptions,
+  kind: "files" | "content" | undefined,
+): Promise<GoldSummary | undefined> {
   const { store, task, goldPath, signal } = options;
   const within = source.gold?.();
   if (goldPath === undefined) return within;
   const read =
-    task.input === "image"
+    kind === "files"
       ? await readGold({ store, task, goldPath, root: source.root, signal })
       : await readGoldTable({ store, task, goldPath, signal });
   return within ? { ...read, matched: read.matched + within.matched, unknownLabels: both(read, within) } : read;

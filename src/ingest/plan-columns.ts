@@ -24,7 +24,7 @@ export type Sample = {
   readonly records: readonly TableRecord[];
 };
 
-const TEXT_COLUMNS = ["text", "input", "sentence", "content", "message"];
+export const TEXT_COLUMNS = ["text", "input", "sentence", "content", "message"];
 
 /** @throws FlywheelError `table_column_missing`, `column_looks_like_answer`, `column_looks_like_id` */
 export function planColumns(task: AnyTask, sample: Sample): ColumnPlan {

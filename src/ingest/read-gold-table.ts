@@ -10,10 +10,10 @@ import { type AnyTask, normaliseLabel } from "../task.ts";
 import { inField, labelsIn } from "./gold-labels.ts";
 import { inGroups } from "./in-order.ts";
 import { createProblems } from "./line-problems.ts";
-import { planColumns } from "./plan-columns.ts";
+import { planColumns, TEXT_COLUMNS } from "./plan-columns.ts";
 import type { GoldSummary } from "./read-gold.ts";
 import { readContent } from "./read-row.ts";
-import { columnMissing } from "./read-table.ts";
+import { columnMissing, FILE_COLUMNS } from "./read-table.ts";
 import { formatOf, openTable } from "./tables/open-table.ts";
 import type { Table, TableRecord } from "./tables/table.ts";
 
@@ -31,6 +31,19 @@ export type GoldTableOptions = {
 /** @throws FlywheelError `gold_missing`, `table_malformed` */
 export async function checkGoldTable(goldPath: string): Promise<void> {
   await openGold(goldPath);
+}
+
+/** Whether its lines name text files (`file,label`) and hold no text themselves. */
+export async function namesFiles(goldPath: string, { columns: { text } }: AnyTask): Promise<boolean> {
+  const table = await openGold(goldPath);
+  const columns = (table.columns ?? (await firstColumns(table))).map((name) => name.toLowerCase());
+  const holds = (names: readonly string[]) => names.some((name) => columns.includes(name));
+  return holds(FILE_COLUMNS) && !holds(text === undefined ? TEXT_COLUMNS : [text.toLowerCase()]);
+}
+
+async function firstColumns(table: Table): Promise<readonly string[]> {
+  for await (const item of table.items()) if (item.kind === "record") return Object.keys(item.fields);
+  return [];
 }
 
 /** Writes the gold labels of rows that are in the store. */

@@ -4,6 +4,10 @@ import { dirname, isAbsolute, join, resolve } from "node:path";
 import type { Finding } from "./candidate.ts";
 import { columnOf, FILE_COLUMNS, readTable } from "./read-table.ts";
 
+/** A new workspace is about images: whoever brings a table of something else is told so here. */
+const LIST_HINT =
+  'name the column of the images\' paths file; of a table of texts or records, set input: "text" or "record" in flywheel.config.ts';
+
 /**
  * @param list its `source` is the path as the user wrote it
  * @throws FlywheelError `table_malformed`, `table_column_missing`
@@ -11,7 +15,7 @@ import { columnOf, FILE_COLUMNS, readTable } from "./read-table.ts";
 export async function* readList(list: { readonly path: string; readonly source: string }): AsyncGenerator<Finding> {
   let column: string | undefined;
   for await (const record of readTable(list.path)) {
-    column ??= columnOf(list.source, record, FILE_COLUMNS);
+    column ??= columnOf(list.source, record, FILE_COLUMNS, LIST_HINT);
     const name = record.fields[column];
     if (typeof name === "string" && name !== "") yield toFinding(list, name);
     else {

@@ -92,10 +92,15 @@ function malformed(path: string, reason: string, cause?: unknown): FlywheelError
  * The first of `names` that the record has as a column.
  * @throws FlywheelError `table_column_missing`
  */
-export function columnOf(path: string, { fields }: TableRecord, names: readonly string[]): string {
+export function columnOf(
+  path: string,
+  { fields }: TableRecord,
+  names: readonly string[],
+  hint = `name the column ${names[0]}`,
+): string {
   const column = names.find((name) => name in fields);
   if (column !== undefined) return column;
-  throw columnMissing(path, Object.keys(fields), names, `name the column ${names[0]}`);
+  throw columnMissing(path, Object.keys(fields), names, hint);
 }
 
 export function columnMissing(

@@ -103,6 +103,25 @@ describe("texts", () => {
     expect(await ingest({ store, task: moodTask(), path, clock })).toMatchObject({ unchanged: 2, duplicates: 3 });
   });
 
+  test("of a folder have their gold by file, or by what they say", async () => {
+    await write("data/a.txt", "lovely");
+    await write("data/deep/b.md", "bah");
+    const path = join(root, "data");
+    const goldOf = async (content: string) =>
+      (await ingest({ store, task: moodTask(), path, clock, goldPath: await write("gold.csv", content) })).gold;
+    const byFile = await goldOf("file,label\na.txt,good\ndeep/b.md,bad\nc.txt,bad\nb.md,so so\n");
+    expect(byFile).toMatchObject({
+      matched: 2,
+      unmatched: { count: 1, first: [{ source: expect.stringMatching(/gold.csv:4$/), text: "c.txt" }] },
+      unknownLabels: { count: 1 },
+    });
+    expect([...(await store.gold.all()).values()].toSorted()).toEqual(["bad", "good"]);
+    // A text beside the file says more than its name.
+    expect(await goldOf("file,text,label\nelsewhere.txt,lovely,bad\n")).toMatchObject({ matched: 1 });
+    expect([...(await store.gold.all()).values()]).toEqual(["bad", "bad"]);
+    expect(await goldOf("file,label\n")).toMatchObject({ matched: 0 });
+  });
+
   test("have their gold in a column or in a file of their own", async () => {
     const task = moodTask({ columns: { text: "sentence", gold: "mood", id: "nr" } });
     const summary = await run("a.csv", "nr,sentence,mood\nx1,lovely,Good\nx2,bah,awful\nx3,hm,so so\n,none,\n", {
@@ -231,6 +250,8 @@ describe("bad input has a clear answer, and the rest goes on:", () => {
       'text,n\n\nhello,1\n\n"multi\n\nline",2\nonly\n\nlast,3\n"two\nlines"x,4\nok,5\nb\xe9d,6\na,b,c\n\n"fin, al",7\n';
     const summary = await run("a.csv", Buffer.from(csv, "latin1"));
     expect(refusals(summary)).toEqual([":8 row_ragged", ":11 quote_unclosed", ":14 invalid_utf8", ":15 row_ragged"]);
+    const { rejections } = await run("open.csv", 'text,n\nhello,1\n"open,2\nlost,3\n');
+    expect(rejections).toMatchObject([{ message: expect.stringContaining("to the end of the file") }]);
     expect(await texts()).toEqual(["fin, al", "hello", "last", "multi\n\nline", "ok"]);
     const id = await store.rows.bySource(`${join(root, "a.csv")}:17`);
     expect((await store.rows.get(id!))?.input).toMatchObject({ text: "fin, al" });
@@ -262,6 +283,21 @@ describe("bad input has a clear answer, and the rest goes on:", () => {
       ":6 invalid_utf8",
     ]);
     expect(await texts()).toEqual(["a", "b"]);
+  });
+
+  test("a JSON list that was cut off between two objects is no whole one; behind a byte-order mark it is a list", async () => {
+    await expect(run("cut.json", '[{"text": "a"},\n{"text": "b"},\n')).rejects.toMatchObject({
+      code: "table_malformed",
+    });
+    expect(await run("whole.json", '\uFEFF [{"text": "c"}]\n\n')).toMatchObject({ added: 1 });
+  });
+
+  test("a column that holds nothing but lists is refused by row, and not called empty", async () => {
+    const summary = await run("a.jsonl", '{"a": 1, "tags": ["x"]}\n{"a": 2, "tags": ["y"]}\n', {
+      task: moodTask({ input: "record", columns: {} }),
+    });
+    expect(summary.rejections).toMatchObject([{ code: "value_not_scalar" }, { code: "value_not_scalar" }]);
+    expect(summary.notes).toEqual([]);
   });
 
   test("quoted cells behind a delimiter that the header has not are a note about delimiters", async () => {

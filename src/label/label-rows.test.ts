@@ -128,6 +128,7 @@ describe("labelling rows", () => {
       reply: ({ text, asked }) => (text === "row 3" && asked === 0 ? failures.down() : "apple"),
     });
     expect(await summary).toMatchObject({ answers: [20, 20, 0], deferred: 2, labels: { agreed: 20 } });
+    expect((await summary).trouble).toMatchObject({ code: "teacher_unavailable" });
   });
 
   test("the budget is a hard stop that counts what is in flight", async () => {

@@ -48,6 +48,8 @@ type RunSummary = {
   readonly failures: readonly RowFailure[];
   /** Passes that a passing trouble kept from an answer: run again. */
   readonly deferred: number;
+  /** What the last of these was. */
+  readonly trouble?: { readonly code: string; readonly message: string };
   /** Requests found in doubt at the start: sent by a run that was killed, unanswered as far as we know. */
   readonly inDoubt: { readonly requests: number; readonly maxCostUsd: number };
   readonly simulated: boolean;
@@ -103,7 +105,7 @@ export async function labelRows(options: LabelRowsOptions): Promise<LabelSummary
   const labels = new Map<string, LabelCounts>();
   for (const scope of scopes) labels.set(scope.name, await deriveLabels(scope));
   if (run.stopReason?.kind === "error") throw run.stopReason.error;
-  const { failed, failures, deferred, costUsd } = run.tally;
+  const { failed, failures, deferred, trouble, costUsd } = run.tally;
   const qualities: [string, LabelQuality][] = [];
   for (const scope of scopes) qualities.push([scope.name, await qualityOf(scope, labels.get(scope.name)!)]);
   const summary = {
@@ -112,6 +114,7 @@ export async function labelRows(options: LabelRowsOptions): Promise<LabelSummary
     failed,
     failures,
     deferred,
+    ...(trouble && { trouble: { code: trouble.code, message: trouble.message } }),
     inDoubt: { requests: inDoubt.length, maxCostUsd: inDoubt.reduce((sum, { maxCostUsd }) => sum + maxCostUsd, 0) },
     simulated: options.teacher.simulated,
     costUsd,

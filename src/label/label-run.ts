@@ -38,6 +38,8 @@ export type RunTally = {
   readonly failures: readonly RowFailure[];
   /** Rows that a passing trouble kept from an answer: the next run asks them again. */
   readonly deferred: number;
+  /** The last such trouble. */
+  readonly trouble?: TeacherError;
   readonly costUsd: number;
 };
 
@@ -151,7 +153,7 @@ async function holdFailure(state: State, { annotations, error }: Failed): Promis
 }
 
 function addSilence(state: State, error: TeacherError): void {
-  state.tally = { ...state.tally, deferred: state.tally.deferred + 1 };
+  state.tally = { ...state.tally, deferred: state.tally.deferred + 1, trouble: error };
   state.silences++;
   const isLong = (error.retryAfterMs ?? 0) > LONGEST_WAIT_MS;
   if (isLong || state.silences >= HOPELESS_SILENCES) stopFor(state, { kind: "error", error });

@@ -46,9 +46,16 @@ describe("exportReviewCsv", () => {
     const [evil, plain] = [textRow('=HYPERLINK("http://evil")'), textRow("plain\n“text”")];
     await exportReviewCsv({ store, path: file, items: [suspectItem(evil, "+1"), auditItem(plain)] });
     const text = await readFile(file, "utf8");
-    expect(text.startsWith("\ufeffrow,file,priority,reasons,suggested,label,reviewer,note\n")).toBe(true);
+    expect(text.startsWith("\ufeffrow,file,source,priority,reasons,suggested,label,reviewer,note\n")).toBe(true);
     expect(parse(text, { bom: true, columns: true })).toMatchObject([
-      { row: evil.id, file: `'=HYPERLINK("http://evil")`, suggested: "'+1", reasons: "split doubtful", label: "" },
+      {
+        row: evil.id,
+        file: `'=HYPERLINK("http://evil")`,
+        source: `'${evil.source}`,
+        suggested: "'+1",
+        reasons: "split doubtful",
+        label: "",
+      },
       { row: plain.id, file: "plain\n“text”", suggested: "", reasons: "audit" },
     ]);
   });

@@ -28,13 +28,25 @@ import type { ReviewItem } from "./review-item.ts";
 import { recordByField } from "./rulings.ts";
 import { writeWhole } from "./write-whole.ts";
 
-const columns = ["row", "field", "file", "priority", "reasons", "suggested", "label", "reviewer", "note"] as const;
+const columns = [
+  "row",
+  "field",
+  "file",
+  "source",
+  "priority",
+  "reasons",
+  "suggested",
+  "label",
+  "reviewer",
+  "note",
+] as const;
 type Column = (typeof columns)[number];
 /** `field` is undefined where a file has no such column. */
 type Line = Readonly<Record<Exclude<Column, "field">, string>> & { readonly field: string | undefined };
 
 /**
- * Writes the queue to `path`. Column `file` is the picture's path, or the text or record itself. No suggestion stands
+ * Writes the queue to `path`. Column `file` is the picture's path, or the text or record itself; `source`, of texts
+ * and records, where it came from and what users call it (`columns.id`). No suggestion stands
  * beside audits. Starts with a byte-order mark, without which spreadsheets misread UTF-8; cells that a spreadsheet would
  * run as formulas are quoted with an apostrophe.
  */
@@ -46,7 +58,9 @@ export async function exportReviewCsv(options: {
   const { store, items, path } = options;
   const lines = items.map((item) => lineOf(store, item));
   const hasFields = items.some(({ field }) => field !== undefined);
-  const shownColumns = columns.filter((column) => column !== "field" || hasFields);
+  const hasSources = items.some(({ row }) => row.input.kind !== "image");
+  const left = new Set<Column>([...(hasFields ? [] : ["field" as const]), ...(hasSources ? [] : ["source" as const])]);
+  const shownColumns = columns.filter((column) => !left.has(column));
   const content = stringify(lines, { header: true, columns: shownColumns, bom: true, escape_formulas: true });
   await writeWhole(path, content);
 }
@@ -56,6 +70,7 @@ function lineOf(store: Store, item: ReviewItem): Line {
     row: item.row.id,
     field: item.field ?? "",
     file: shown(store, item.row),
+    source: item.row.source,
     priority: item.priority.toFixed(4),
     reasons: item.reasons.join(" "),
     suggested: item.kind === "suspect" ? (item.suggestion ?? "") : "",
@@ -159,6 +174,7 @@ function lineFrom(names: readonly string[], cells: readonly string[]): Line {
     row: cell("row"),
     field: names.includes("field") ? cell("field") : undefined,
     file: cell("file"),
+    source: cell("source"),
     priority: cell("priority"),
     reasons: cell("reasons"),
     suggested: cell("suggested"),

@@ -48,7 +48,9 @@ const UserMessage = z.object({
 
 const Body = z.object({
   model: z.string(),
-  input: z.union([z.string(), z.array(z.looseObject({ role: z.string().optional() })).min(1)]),
+  input: z.union([z.string(), z.array(z.looseObject({ role: z.string().optional() })).min(1)], {
+    error: "must be a text or a list of messages; a record goes as JSON.stringify(record), or in an input_json part",
+  }),
   questions: z.array(Question).min(1).max(MAX_QUESTIONS),
 });
 

@@ -126,6 +126,9 @@ test("what is no text, or no record of the task's features, is refused with the 
   await expect(asked({ amount: "many" })).rejects.toMatchObject({ status: 400, code: "value_not_a_number" });
   await expect(asked({ amount: { x: 1 } })).rejects.toMatchObject({ status: 400, code: "value_not_scalar" });
   await expect(asked({ amount: null })).rejects.toMatchObject({ status: 400, code: "record_empty" });
+  // What the client's types forbid, and people write first.
+  const bare = { amount: 1 } as unknown as OpenAI.DecisionCreateParams["input"];
+  await expect(record.ask(bare)).rejects.toMatchObject({ status: 400, message: expect.stringContaining("input_json") });
   await expect(record.ask("five")).rejects.toMatchObject({ status: 400, code: "unsupported_input" });
   await expect(record.ask('{"amount":1e999}')).rejects.toMatchObject({ status: 400, code: "value_not_finite" });
   expect(await asked({ amount: "700" })).toMatchObject({ choice: "spam" });

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { expectClose, readGolden } from "../../test/golden-values.ts";
 import { createRng } from "../math/random.ts";
+import { readOnnx } from "../onnx/proto.ts";
 import { createBooster } from "./booster.ts";
 import { xgboostToOnnx } from "./convert.ts";
 import { createMatrix, type FeatureType, type Matrix } from "./matrix.ts";
@@ -102,8 +103,18 @@ describe.skipIf(library?.version !== "3.2.0")(`against Python's XGBoost 3.2.0${n
   });
 
   test.each(golden.cases)("a saved model becomes ONNX in one call: $name", (one) => {
-    const model = xgboostToOnnx(new TextEncoder().encode(one.model));
+    const model = readOnnx(xgboostToOnnx(new TextEncoder().encode(one.model)));
     expectClose(walk(model, allRows(one)), logitsOf(one.margins, one.classes), float32);
+  });
+
+  test.each([
+    ["nothing", ""],
+    ["half of one", golden.cases[0]!.model.slice(0, 2_000)],
+    ["another JSON", "{}"],
+  ])("%s is no saved model, and is refused with what would be one", (_, saved) => {
+    expect(() => xgboostToOnnx(new TextEncoder().encode(saved))).toThrow(
+      expect.objectContaining({ code: "xgboost_failed", hint: expect.stringContaining("save_model") }),
+    );
   });
 
   test("a model of Python's is loaded, and saved again in either format", () => {

@@ -3,6 +3,7 @@ import type { AnyFlywheel } from "../../flywheel/open-fields.ts";
 import type { IngestSummary } from "../../ingest/ingest.ts";
 import type { AnyTask } from "../../task.ts";
 import { type CommandContext, type CommandResult, ExitCode } from "../command.ts";
+import { sayPrompt } from "../say.ts";
 
 const shownRejections = 10;
 
@@ -37,8 +38,10 @@ function describe(summary: IngestSummary, { input }: AnyTask): readonly string[]
   const others = Object.entries(ignored).map(([extension, count]) => `${count} ${extension || "without extension"}`);
   return [
     `${files} ${input}s: ${added} new rows, ${duplicates} duplicates, ${unchanged} unchanged, ${rejected} rejected`,
-    ...rejections.slice(0, shownRejections).map(({ source, code, message }) => `  ✗ ${source}: ${message} [${code}]`),
-    ...(rejected > shownRejections ? [`  … and ${rejected - shownRejections} more`] : []),
+    ...shown(
+      rejections.map(({ source, code, message }) => `${source}: ${message} [${code}]`),
+      rejected,
+    ),
     ...(others.length > 0 ? [`ignored: ${others.join(", ")}`] : []),
     `splits: ${splits.train} train, ${splits.calibrate} calibrate, ${splits.certify} certify`,
     ...(gold ? describeGold(gold) : []),
@@ -46,6 +49,13 @@ function describe(summary: IngestSummary, { input }: AnyTask): readonly string[]
     ...describeColumns(summary.columns ?? []),
     ...notes.map((note) => `note: ${note}`),
   ];
+}
+
+/** The first of `count` problems, and how many more there are. */
+function shown(problems: readonly string[], count: number): readonly string[] {
+  const first = problems.slice(0, shownRejections);
+  const more = count - first.length;
+  return [...first.map((problem) => `  ✗ ${problem}`), ...(more > 0 ? [`  … and ${more} more`] : [])];
 }
 
 function describeLog(log: NonNullable<IngestSummary["log"]>): readonly string[] {
@@ -60,14 +70,15 @@ function describeLog(log: NonNullable<IngestSummary["log"]>): readonly string[] 
     ...names.map(([name, field]) => `  ${name}: ${field.answered} labels, ${field.unreadable} answers without one`),
     ...prompts
       .slice(0, shownPrompts)
-      .map(
-        ({ prompt, calls: n, answered: m, isOurs }) =>
-          `  ${isOurs ? "✓" : "–"} ${m} of ${n}: ${JSON.stringify(prompt)}`,
-      ),
+      .map(({ prompt, calls: n, answered: m, isOurs }) => `  ${isOurs ? "✓" : "–"} ${m} of ${n}: ${sayPrompt(prompt)}`),
+    ...(prompts.length > shownPrompts ? [`  … and ${prompts.length - shownPrompts} more prompts`] : []),
     ...(unreadable.count > 0
       ? [`${unreadable.count} answers ${names.length > 0 ? "leave a field without a label" : "mean no label"}:`]
       : []),
-    ...unreadable.first.slice(0, shownRejections).map(({ source, text }) => `  ✗ ${source}: ${JSON.stringify(text)}`),
+    ...shown(
+      unreadable.first.map(({ source, text }) => `${source}: ${JSON.stringify(text)}`),
+      unreadable.count,
+    ),
   ];
 }
 
@@ -95,11 +106,11 @@ function describeColumn({ role, type, missing, distinct, isDistinctExact }: Colu
 
 function describeGold({ matched, unmatched, unknownLabels }: NonNullable<IngestSummary["gold"]>): readonly string[] {
   const problems = [
-    ...unmatched.first.map(({ source, text }) => `  ✗ ${source}: no row ${text ? `for "${text}"` : "says the same"}`),
-    ...unknownLabels.first.map(({ source, text }) => `  ✗ ${source}: "${text}" is no label of the task`),
+    ...unmatched.first.map(({ source, text }) => `${source}: no row ${text ? `for "${text}"` : "says the same"}`),
+    ...unknownLabels.first.map(({ source, text }) => `${source}: "${text}" is no label of the task`),
   ];
   return [
     `gold: ${matched} rows matched, ${unmatched.count} lines without a row, ${unknownLabels.count} with an unknown label`,
-    ...problems.slice(0, shownRejections),
+    ...shown(problems, unmatched.count + unknownLabels.count),
   ];
 }

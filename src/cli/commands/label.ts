@@ -54,9 +54,15 @@ export async function runLabel(
   };
 }
 
-/** A run that was stopped has said how to go on. */
-const nextOf = ({ stopped }: Pick<LabelSummary, "stopped">): readonly string[] =>
-  stopped ? [] : ["next: `flywheel review export review.csv`, or `flywheel train`"];
+/** A run that was stopped, or that no answer came out of, has said how to go on. */
+const nextOf = ({
+  stopped,
+  answers,
+  deferred,
+}: Pick<LabelSummary, "stopped" | "answers" | "deferred">): readonly string[] =>
+  stopped || (deferred > 0 && answers.every((count) => count === 0))
+    ? []
+    : ["next: `flywheel review export review.csv`, or `flywheel train`"];
 
 /** Agreement is never called accuracy: two passes may agree on the same mistake. */
 function describeQuality(
@@ -90,7 +96,7 @@ const describeCounts = ({ total, agreed, majority, split, single, person }: Labe
   `${total} labels: ${agreed} agreed, ${majority} by majority, ${split} split, ${single} single, ${person} by people`;
 
 function describeRun(summary: LabelSummary | FieldsLabelSummary, counts?: string): readonly string[] {
-  const { stopped, answers, failed, failures, deferred, inDoubt, simulated, costUsd, spentUsd } = summary;
+  const { stopped, answers, failed, failures, deferred, trouble, inDoubt, simulated, costUsd, spentUsd } = summary;
   const passes = answers.map((count, index) => `${count} in pass ${index + 1}`).join(", ");
   return [
     ...(simulated ? ["the teacher is SIMULATED"] : []),
@@ -98,7 +104,7 @@ function describeRun(summary: LabelSummary | FieldsLabelSummary, counts?: string
     ...(counts === undefined ? [] : [counts]),
     ...(failed > 0 ? [`${failed} passes ended without a valid answer:`] : []),
     ...failures.slice(0, shownFailures).map((failure) => `  ✗ ${JSON.stringify(failure)}`),
-    ...(deferred > 0 ? [`${deferred} passes deferred by passing trouble: run \`flywheel label\` again`] : []),
+    ...(deferred > 0 ? [`${deferred} passes were put off: ${trouble?.message}; run \`flywheel label\` again`] : []),
     ...(inDoubt.requests > 0
       ? [
           `${inDoubt.requests} requests of a killed run were in doubt (at most ${usd(inDoubt.maxCostUsd)}); asked again under the same key`,

@@ -2,11 +2,12 @@ import { rename, writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { LogFormat } from "../../ingest/logs/logged-call.ts";
 import type { Price } from "../../label/prices.ts";
-import { headlineOf, renderScan } from "../../scan/page.ts";
+import { count } from "../../report/format.ts";
+import { headlineLevel, headlineOf, renderScan } from "../../scan/page.ts";
 import { HEADLINE_RISK, type ScanResult, scanLog } from "../../scan/scan.ts";
 import type { DecisionStudy, FieldStudy } from "../../scan/study-decision.ts";
 import type { CommandContext, CommandResult } from "../command.ts";
-import { percent, usd } from "../say.ts";
+import { percent, sayPrompt, usd } from "../say.ts";
 
 export type ScanCommandOptions = {
   readonly path: string;
@@ -44,30 +45,38 @@ const shownPrompt = 60;
 function describe(result: ScanResult): readonly string[] {
   const { decisions, others, levels, volume, money } = result;
   return [
-    headlineOf(result),
+    headlineOf(result) + promiseOf(result),
     ...decisions.flatMap(describeDecision),
     ...(others.length > 0 ? [`  ${others.reduce((sum, { calls }) => sum + calls, 0)} calls are no decisions`] : []),
     "otherwise than the LLM, at most → answered locally, saved per month",
     ...levels.map(({ risk, answered, savedPerMonthUsd: saved, paysFromPerMonth: from }) => {
       const share = `${percent(answered.value)} (${percent(answered.low)} to ${percent(answered.high)})`;
-      const pays = saved && saved.value <= 0 && from !== undefined ? ` (pays from ${from} calls a month)` : "";
+      const pays = saved && saved.value <= 0 && from !== undefined ? ` (pays from ${count(from)} calls a month)` : "";
       return `  ${percent(risk).padStart(7)} → ${share}${saved ? `, ${saved.value < 0 ? "−" : ""}${usd(Math.abs(saved.value))}` : ""}${pays}`;
     }),
     money
-      ? `at ${volume.perMonth} calls a month (${volume.basis}), list prices as of ${money.pricesAsOf}, a host at $30 counted`
+      ? `at ${count(volume.perMonth)} calls a month (${volume.basis}), list prices as of ${money.pricesAsOf}; a host at $30, audits and a person's rulings are counted`
       : "the price of the model is unknown: give --price IN,OUT in dollars for a million tokens",
   ];
 }
 
+/** A share that is answered locally means nothing without its risk. */
+function promiseOf(result: ScanResult): string {
+  const { answered, risk } = headlineLevel(result);
+  return answered.value === 0
+    ? ""
+    : `; at most ${percent(risk)} of a decision's would be answered otherwise than by the LLM`;
+}
+
 /** A decision of several answers has a line for each. */
 function describeDecision({ prompt, calls, fields, rest, whole }: DecisionStudy): readonly string[] {
-  const shown = JSON.stringify(prompt.length > shownPrompt ? `${prompt.slice(0, shownPrompt)}…` : prompt);
+  const shown = sayPrompt(prompt.length > shownPrompt ? `${prompt.slice(0, shownPrompt)}…` : prompt);
   const left = rest.length > 0 ? [`    left out: ${rest.map(({ name, why }) => `${name} (${why})`).join("; ")}`] : [];
   const [only] = fields;
-  if (fields.length === 1) return [`  ${calls} calls, ${sayField(only!)}: ${shown}`, ...left];
+  if (fields.length === 1) return [`  ${count(calls)} calls, ${sayField(only!)}: ${shown}`, ...left];
   const nth = whole.findIndex(({ risk }) => risk === HEADLINE_RISK);
   return [
-    `  ${calls} calls, ${fields.length} answers each, all of them local in ${percent(whole[nth]!.coverage.value)}: ${shown}`,
+    `  ${count(calls)} calls, ${fields.length} answers each, all of them local in ${percent(whole[nth]!.coverage.value)}: ${shown}`,
     ...fields.map(
       (field) => `    ${field.name}: ${sayField(field)}, local in ${percent(field.levels[nth]!.coverage.value)}`,
     ),

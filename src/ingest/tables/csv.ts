@@ -115,7 +115,7 @@ function createPlace(source: string, head: CsvHead, { refused, blank }: Pick<Rea
   };
 }
 
-function toItem({ type, message }: RefusedRow, source: string, { columns }: CsvHead): TableItem {
+function toItem({ type, message, breaks }: RefusedRow, source: string, { columns }: CsvHead): TableItem {
   const cells = /Found: (\d+)/.exec(message)?.[1];
   switch (type) {
     case "MISSING COLUMNS":
@@ -127,7 +127,7 @@ function toItem({ type, message }: RefusedRow, source: string, { columns }: CsvH
       return refusedAs(
         source,
         "quote_unclosed",
-        "a quote is opened and not closed, or text follows a closed one: write quotes inside a quoted cell twice, or give the right delimiter with --delimiter",
+        `a quote is opened and not closed, or text follows a closed one${swallowed(breaks)}: write quotes inside a quoted cell twice, or give the right delimiter with --delimiter`,
       );
     case "LINE SIZE OVER MAXIMUM":
       return tooLarge(source);
@@ -135,6 +135,10 @@ function toItem({ type, message }: RefusedRow, source: string, { columns }: CsvH
       return refusedAs(source, "row_malformed", message.split("\n", 1)[0]!);
   }
 }
+
+/** How many lines they are DuckDB does not say: it shows the beginning of the row alone. */
+const swallowed = (breaks: number): string =>
+  breaks > 0 ? ", and lines after it are read as part of the cell, to the end of the file where no quote follows" : "";
 
 const raggedMessage = (cells: string | undefined, columns: number): string =>
   `the row has ${cells ?? "another number of"} cells and the header ${columns}: quote cells that hold the delimiter, or give the right one with --delimiter`;

@@ -323,6 +323,11 @@ describe.skipIf(!library)(`training on records${needsLibrary}`, () => {
     });
     const unknown = small({ monotone_constraints: { shoe: 1 } });
     await expect(trainStudent(given(world, unknown))).rejects.toMatchObject({ code: "student_bad_option" });
+    const unordered = small({ monotone_constraints: { contract: 1 } });
+    await expect(trainStudent(given(world, unordered))).rejects.toMatchObject({
+      code: "student_bad_option",
+      message: expect.stringContaining("a category"),
+    });
   });
 
   test("predicts nothing of a held-out row that it cannot read: the router would escalate it", async () => {

@@ -53,12 +53,24 @@ export function parametersOf({ train, features, xgboost, threads, seed }: FitTre
 
 function directions(features: readonly Feature[], wanted: Readonly<Record<string, number>>): readonly number[] {
   const names = features.flatMap(namesOf);
+  const unordered = features.find(({ name, type }) => type === "category" && (wanted[name] ?? 0) !== 0);
+  if (unordered) throw categoryHasNoOrder(unordered.name);
   const unknown = Object.keys(wanted).find((name) => !names.includes(name));
   if (unknown === undefined) return names.map((name) => wanted[name] ?? 0);
   throw new FlywheelError("student_bad_option", `monotone_constraints names "${unknown}", which is no feature`, {
     hint: `the features are ${names.join(", ")}`,
   });
 }
+
+/** XGBoost would take the numbers that stand for its words as an order, and say nothing. */
+const categoryHasNoOrder = (name: string): FlywheelError =>
+  new FlywheelError(
+    "student_bad_option",
+    `monotone_constraints names "${name}", a category, which nothing can rise with`,
+    {
+      hint: "constrain numbers and booleans; where the words have an order, write it into the data as numbers",
+    },
+  );
 
 export function interrupted(where: string, signal: AbortSignal | undefined): FlywheelError {
   return new FlywheelError("training_interrupted", `training was stopped ${where}`, {
