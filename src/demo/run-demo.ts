@@ -37,7 +37,8 @@ export type DemoOptions = {
   readonly say: (line: string) => void;
 };
 
-export type DemoRound = { readonly traffic: TrafficResult; readonly outcome: RoundOutcome };
+/** `outcome`: absent of the last traffic, which shows what the rounds before it have brought. */
+export type DemoRound = { readonly traffic: TrafficResult; readonly outcome?: RoundOutcome };
 
 export type DemoResult = {
   readonly htmlPath: string;
@@ -156,7 +157,10 @@ async function review({ store, task, seed }: Flywheel, clock: Clock): Promise<nu
   return recorded;
 }
 
-/** Fresh traffic, then a turn of the wheel; the server runs on and follows each promotion. */
+/**
+ * Fresh traffic, then a turn of the wheel; the server runs on and follows each promotion. After the last traffic no student is
+ * trained any more: nothing would be asked of it.
+ */
 async function turnWheel(flywheel: Flywheel, options: Turning): Promise<readonly DemoRound[]> {
   const { source, say, progress, signal } = options;
   const server = await flywheel.serve({ port: 0, requestIdOf: demoRequestId });
@@ -172,9 +176,14 @@ async function turnWheel(flywheel: Flywheel, options: Turning): Promise<readonly
         signal,
       });
       await server.workOffBacklog();
+      if (index + 1 === source.rounds.length) {
+        say(`traffic   ${describe(traffic)}`);
+        rounds.push({ traffic });
+        break;
+      }
       const outcome = await flywheel.improve({ force: true, progress, signal });
       await server.reload();
-      say(`round ${index + 1}   ${describe(traffic, outcome)}`);
+      say(`round ${index + 1}   ${describe(traffic)}; ${outcome.kind === "done" ? outcome.round.why : "not due"}`);
       rounds.push({ traffic, outcome });
     }
   } finally {
@@ -183,8 +192,7 @@ async function turnWheel(flywheel: Flywheel, options: Turning): Promise<readonly
   return rounds;
 }
 
-function describe({ requests, escalated, correct }: TrafficResult, outcome: RoundOutcome): string {
+function describe({ requests, escalated, correct }: TrafficResult): string {
   const share = (count: number) => `${((100 * count) / requests).toFixed(1)} %`;
-  const why = outcome.kind === "done" ? outcome.round.why : "not due";
-  return `${requests} requests: ${share(escalated)} escalated, ${share(correct)} right; ${why}`;
+  return `${requests} requests: ${share(escalated)} escalated, ${share(correct)} right`;
 }
