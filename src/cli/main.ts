@@ -22,8 +22,8 @@ import type { ReviewExportOptions, ReviewImportOptions } from "./commands/review
 import type { ScanCommandOptions } from "./commands/scan.ts";
 import { sayWarnings } from "./say-warnings.ts";
 
-// Compiled code is kept in the system's temporary folder: a third of what a command takes to begin. NODE_DISABLE_COMPILE_CACHE=1
-// keeps nothing.
+// Compiled code is kept in the system's temporary folder: to make it anew is much of what a command takes to begin.
+// NODE_DISABLE_COMPILE_CACHE=1 keeps nothing.
 enableCompileCache();
 sayWarnings();
 

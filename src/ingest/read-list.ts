@@ -6,7 +6,7 @@ import { columnOf, FILE_COLUMNS, readTable } from "./read-table.ts";
 
 /** A new workspace is about images: whoever brings a table of something else is told so here. */
 const LIST_HINT =
-  'name the column of the images\' paths file; of a table of texts or records, set input: "text" or "record" in flywheel.config.ts';
+  'name the column of the images\' paths file; of a table of texts or records, set input: "text" or "record" in the task\'s config';
 
 /**
  * @param list its `source` is the path as the user wrote it
