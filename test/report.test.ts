@@ -66,6 +66,17 @@ describe("a wheel that has turned", () => {
     expect(evaluation.accuracy.value).toBeCloseTo(right / certify, 12);
   });
 
+  test("what was asked since the last round is counted apart from what it learned from", async () => {
+    const decisions = await Array.fromAsync(store.decisions.list());
+    const rounds = await store.rounds.list();
+    const since = (await collect(store)).sinceLastRound;
+    expect(since.requests).toBe(decisions.filter(({ at }) => at >= rounds.at(-1)!.endedAt).length);
+    const before = { ...store, rounds: { ...store.rounds, list: async () => [] } };
+    const all = (await collect(before)).sinceLastRound;
+    const teacherAsked = decisions.filter(({ route }) => route === "escalated" || route === "degraded").length;
+    expect(all).toMatchObject({ requests: 1200, escalated: { value: teacherAsked / 1200, n: 1200 } });
+  });
+
   test("accuracy is what counting predictions against gold by hand gives", async () => {
     const gold = await store.gold.all();
     const certify = new Set<RowId>();

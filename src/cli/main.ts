@@ -58,6 +58,7 @@ const inWorkspace =
 program
   .command("init")
   .description("write a commented flywheel.config.ts")
+  .addOption(new Option("--input <kind>", "what a row is").choices(["image", "text", "record"]).default("image"))
   .action(alone(async () => (await import("./commands/init.ts")).runInit));
 
 program

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { loadTask } from "./config.ts";
+import { configTemplate } from "./config-template.ts";
 import { initWorkspace } from "./init.ts";
 
 const workspace = () => mkdtemp(join(tmpdir(), "flywheel-config-"));
@@ -14,11 +15,30 @@ const definition = {
   teacher: { model: "google/gemini-2.5-flash" },
 };
 
-test("what init writes loads", async () => {
+test.each([
+  [{}, { name: "fruit", input: "image" }],
+  [{ input: "text" }, { name: "tickets", input: "text" }],
+  [{ input: "record" }, { name: "orders", input: "record" }],
+] as const)("what init writes for %o loads", async (options, task) => {
   const directory = await workspace();
-  await initWorkspace(directory);
-  expect((await loadTask(directory)).name).toBe("fruit");
+  await initWorkspace(directory, options);
+  expect(await loadTask(directory)).toMatchObject(task);
 });
+
+test.each(["image", "text", "record"] as const)(
+  "so does each line that it suggests for %s in a comment",
+  async (input) => {
+    const written = configTemplate(input);
+    const comments = [...written.matchAll(/\/\/ (?=\w+: [{"])/g)];
+    expect(comments.length).toBeGreaterThan(3);
+    for (const { 0: slashes, index } of comments) {
+      const directory = await workspace();
+      const config = written.slice(0, index) + written.slice(index + slashes.length);
+      await writeFile(join(directory, "flywheel.config.ts"), config);
+      expect((await loadTask(directory)).input).toBe(input);
+    }
+  },
+);
 
 test.each(["flywheel.config.ts", "flywheel.config.mjs", "flywheel.config.json"])(
   "init writes nothing over or beside %s",

@@ -8,7 +8,6 @@ import { offeredCommittee } from "../calibrate/offered-committee.ts";
 import type { Clock, Progress } from "../contracts.ts";
 import { FlywheelError } from "../errors.ts";
 import { deriveLabels } from "../label/derive-labels.ts";
-import { proportionEstimate } from "../math/estimate.ts";
 import type { Seed } from "../math/random.ts";
 import type { CandidateResult, Champion, Committee, Estimate, ModelCard, ModelId, Policy, Round } from "../records.ts";
 import type { Store } from "../store/contract.ts";
@@ -20,6 +19,7 @@ import { type Comparison, compareModels } from "./compare.ts";
 import { type Candidate, judgeOnHoldout } from "./holdout.ts";
 import { promote } from "./promotion.ts";
 import { roundTask } from "./round-task.ts";
+import { shareOf, trafficSince } from "./round-traffic.ts";
 import { roundTrigger } from "./trigger.ts";
 
 export type RoundOptions = {
@@ -189,15 +189,10 @@ async function judgeAlone(candidate: Candidate, contest: Contest): Promise<Round
 }
 
 const share = (flags: Uint8Array): Estimate =>
-  estimate(
+  shareOf(
     flags.reduce((sum, flag) => sum + flag, 0),
     flags.length,
   );
-
-/** No rows: nothing is known, which is the whole interval. */
-function estimate(count: number, n: number): Estimate {
-  return n === 0 ? { value: 0, low: 0, high: 1, n: 0 } : proportionEstimate(count, n);
-}
 
 export type ServingCandidate = Candidate & { readonly champion: Champion };
 
@@ -213,18 +208,11 @@ export async function servingCandidate(store: Store): Promise<ServingCandidate |
 /** Traffic and money since the round before. */
 async function sinceLastRound(store: Store): Promise<Pick<Round, "round" | "requests" | "escalated" | "costUsd">> {
   const rounds = await store.rounds.list();
-  const since = rounds.at(-1)?.endedAt ?? 0;
-  const [requests, escalated, degraded] = await Promise.all([
-    store.decisions.count({ since }),
-    store.decisions.count({ since, route: "escalated" }),
-    store.decisions.count({ since, route: "degraded" }),
-  ]);
   const spentBefore = rounds.reduce((sum, { costUsd }) => sum + costUsd, 0);
   const { spentUsd } = await store.spend.totals();
   return {
     round: rounds.length,
-    requests,
-    escalated: estimate(escalated + degraded, requests),
+    ...(await trafficSince(rounds, store)),
     costUsd: Math.max(0, spentUsd - spentBefore),
   };
 }

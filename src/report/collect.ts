@@ -4,6 +4,7 @@
  */
 
 import type { Clock, Student } from "../contracts.ts";
+import { trafficSince } from "../improve/round-traffic.ts";
 import type { Seed } from "../math/random.ts";
 import type { Estimate, ModelId } from "../records.ts";
 import type { Store } from "../store/contract.ts";
@@ -38,7 +39,11 @@ export type CollectOptions = {
 /** @throws FlywheelError `unknown_model` where `modelId` is not in the store */
 export async function collectReport(options: CollectOptions): Promise<ReportData> {
   const { store, task, seed, signal } = options;
-  const [gold, subject] = await Promise.all([store.gold.all(), chooseSubject(store, options.modelId)]);
+  const [gold, rounds, subject] = await Promise.all([
+    store.gold.all(),
+    store.rounds.list(),
+    chooseSubject(store, options.modelId),
+  ]);
   const heldOut = subject ? await collectHeldOut(store, { ...subject.policy, modelId: subject.card.id }) : undefined;
   const version = subject?.policy?.promptVersion ?? promptVersion(task);
   const wanted = new Set(heldOut?.rowIds);
@@ -64,7 +69,8 @@ export async function collectReport(options: CollectOptions): Promise<ReportData
     ...study,
     traffic: traffic.section,
     latency,
-    rounds: await store.rounds.list(),
+    rounds,
+    sinceLastRound: await trafficSince(rounds, store),
     cost: costWorksheet(cost),
     provenance: provenance({ subject, task, seed }),
   };

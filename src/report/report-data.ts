@@ -5,6 +5,7 @@
  * A stage that has not run yet is `Missing`, with the reason and the command that would change it: never a zero.
  */
 
+import type { RoundTraffic } from "../improve/round-traffic.ts";
 import type { Seed } from "../math/random.ts";
 import type {
   Calibrator,
@@ -55,6 +56,8 @@ export type ReportData = {
   readonly traffic: Section<TrafficSection>;
   readonly latency: Section<LatencySection>;
   readonly rounds: readonly Round[];
+  /** Traffic that no round has learned from yet: how much the newest champion escalates. */
+  readonly sinceLastRound: RoundTraffic;
   readonly cost: Section<CostSection>;
   readonly provenance: readonly ProvenanceEntry[];
 };

@@ -9,7 +9,7 @@ import type { Chart } from "./draw.ts";
 import { latencyChart } from "./latency.ts";
 import { reliabilityChart } from "./reliability.ts";
 import { riskCoverageChart } from "./risk-coverage.ts";
-import { accuracyChart, escalationChart, roundPoints } from "./rounds.ts";
+import { accuracyChart, accuracyPoints, escalationChart, escalationPoints } from "./rounds.ts";
 import { thresholdsChart, tradePoints } from "./thresholds.ts";
 import { trainingChart } from "./training.ts";
 
@@ -43,12 +43,12 @@ function policyCharts({ policy }: ReportData): readonly Chart[] {
   ];
 }
 
-function servingCharts({ latency, rounds, cost }: ReportData): readonly Chart[] {
+function servingCharts({ latency, rounds, sinceLastRound, cost }: ReportData): readonly Chart[] {
   const [timed, worksheet] = [present(latency), present(cost)];
   return [
     ...(timed ? [latencyChart(timed)] : []),
-    ...(roundPoints(rounds, "escalated").length > 0 ? [escalationChart(rounds)] : []),
-    ...(roundPoints(rounds, "accuracy").length > 0 ? [accuracyChart(rounds)] : []),
+    ...(escalationPoints(rounds, sinceLastRound).length > 0 ? [escalationChart(rounds, sinceLastRound)] : []),
+    ...(accuracyPoints(rounds).length > 0 ? [accuracyChart(rounds)] : []),
     ...(worksheet ? [costVolumeChart(worksheet)] : []),
   ];
 }

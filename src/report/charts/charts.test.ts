@@ -1,5 +1,6 @@
 import { parseHTML } from "linkedom";
 import { describe, expect, test } from "vitest";
+import type { RoundTraffic } from "../../improve/round-traffic.ts";
 import type { Estimate, Round } from "../../records.ts";
 import { modelId } from "../../records.ts";
 import type { CalibrationSection, EvaluationSection, RiskCoverage, ThresholdRow } from "../report-data.ts";
@@ -12,7 +13,7 @@ import { latencyBars, latencyChart } from "./latency.ts";
 import { decades } from "./marks.ts";
 import { reliabilityChart, reliabilityPoints } from "./reliability.ts";
 import { allowedRisk, readable, riskCoverageChart, thinned } from "./risk-coverage.ts";
-import { accuracyChart, escalationChart, roundPoints } from "./rounds.ts";
+import { accuracyChart, accuracyPoints, escalationChart, escalationPoints } from "./rounds.ts";
 import { dark, light, withColours } from "./theme.ts";
 import { isPriced, thresholdsChart, tradePoints } from "./thresholds.ts";
 import { trainingChart } from "./training.ts";
@@ -90,6 +91,7 @@ const round = (number: number, changes: Partial<Round> = {}): Round => ({
   ...changes,
 });
 const rounds = [round(1), round(2, { promoted: false })];
+const sinceLastRound = { requests: 50, escalated: about(0.25, 50) };
 
 const volumes = [10_000, 100_000, 1_000_000].map((perMonth) => ({
   perMonth,
@@ -123,7 +125,7 @@ const charts: readonly Chart[] = [
   thresholdsChart(thresholds, curve),
   costVolumeChart(worksheet),
   latencyChart(latency),
-  escalationChart(rounds),
+  escalationChart(rounds, sinceLastRound),
   accuracyChart(rounds),
   trainingChart(student),
 ];
@@ -203,7 +205,14 @@ describe("data of the charts", () => {
 
   test("rounds in order, those that measured nothing left out", () => {
     const nothing = round(3, { accuracy: { value: 0, low: 0, high: 1, n: 0 } });
-    expect(roundPoints([nothing, ...rounds.toReversed()], "accuracy").map((point) => point.round)).toEqual([1, 2]);
+    expect(accuracyPoints([nothing, ...rounds.toReversed()]).map((point) => point.round)).toEqual([1, 2]);
+  });
+
+  test("traffic since the last round comes last, where there is any", () => {
+    const of = (since: RoundTraffic) => escalationPoints(rounds, since).map(({ round, n }) => [round, n]);
+    expect(of(sinceLastRound).at(-1)).toEqual(["now", 50]);
+    expect(of({ requests: 0, escalated: about(0, 0) }).map(([round]) => round)).toEqual([1, 2]);
+    expect(escalationChart(rounds, sinceLastRound).description).toContain("; now: 25.0");
   });
 
   test("cost and latency", () => {

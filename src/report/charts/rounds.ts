@@ -1,24 +1,33 @@
 /** @file The wheel turning: a share of every round with its interval, promoted rounds filled, the others hollow. */
 
 import * as Plot from "@observablehq/plot";
+import type { RoundTraffic } from "../../improve/round-traffic.ts";
 import type { Estimate, Round } from "../../records.ts";
 import { percent, percentInterval } from "../format.ts";
 import { type Chart, chart } from "./draw.ts";
 import { axisX, axisY, gridY, legend, percentTick } from "./marks.ts";
 import { colours } from "./theme.ts";
 
-export type RoundPoint = Estimate & { readonly round: number; readonly promoted: boolean };
+/** `now`: the traffic since the last round. */
+export type RoundPoint = Estimate & { readonly round: number | "now"; readonly promoted: boolean };
+
+export const accuracyPoints = (rounds: readonly Round[]): readonly RoundPoint[] => roundPoints(rounds, "accuracy");
+
+export function escalationPoints(rounds: readonly Round[], { escalated }: RoundTraffic): readonly RoundPoint[] {
+  const now: RoundPoint = { round: "now", promoted: false, ...escalated };
+  return [...roundPoints(rounds, "escalated"), ...(now.n > 0 ? [now] : [])];
+}
 
 /** In order of rounds; those that measured nothing are left out. */
-export function roundPoints(rounds: readonly Round[], measure: "escalated" | "accuracy"): readonly RoundPoint[] {
+function roundPoints(rounds: readonly Round[], measure: "escalated" | "accuracy"): readonly RoundPoint[] {
   return rounds
     .map((round) => ({ round: round.round, promoted: round.promoted, ...round[measure] }))
     .filter(({ n }) => n > 0)
-    .sort((a, b) => a.round - b.round);
+    .toSorted((a, b) => a.round - b.round);
 }
 
-export function escalationChart(rounds: readonly Round[]): Chart {
-  return shareOverRounds(roundPoints(rounds, "escalated"), {
+export function escalationChart(rounds: readonly Round[], sinceLastRound: RoundTraffic): Chart {
+  return shareOverRounds(escalationPoints(rounds, sinceLastRound), {
     name: "rounds-escalated",
     title: "Escalated share by round",
     colour: colours.teacher,
@@ -27,7 +36,7 @@ export function escalationChart(rounds: readonly Round[]): Chart {
 }
 
 export function accuracyChart(rounds: readonly Round[]): Chart {
-  return shareOverRounds(roundPoints(rounds, "accuracy"), {
+  return shareOverRounds(accuracyPoints(rounds), {
     name: "rounds-accuracy",
     title: "Accuracy by round",
     colour: colours.student,
@@ -78,4 +87,4 @@ function shareOverRounds(points: readonly RoundPoint[], { name, title, colour, d
 }
 
 const describe = (point: RoundPoint): string =>
-  `round ${point.round}${point.promoted ? ", promoted" : ""}: ${percent(point.value)} (${percentInterval(point)}, n = ${point.n})`;
+  `${point.round === "now" ? point.round : `round ${point.round}`}${point.promoted ? ", promoted" : ""}: ${percent(point.value)} (${percentInterval(point)}, n = ${point.n})`;

@@ -1,5 +1,6 @@
 /** @file What comes first: the banner, the headline, the key figures with their intervals, the certificate. */
 
+import { escalationPoints } from "../charts/rounds.ts";
 import { compact, count, decimal, duration, percent, percentInterval, sample, usd } from "../format.ts";
 import { type Html, html, none } from "../html.ts";
 import { type PolicySection, present, type Range, type ReportData } from "../report-data.ts";
@@ -84,15 +85,14 @@ function accuracy({ evaluation }: ReportData): KeyFigure | undefined {
   };
 }
 
-function escalation({ rounds }: ReportData): KeyFigure | undefined {
-  // The first model is trained before there is any traffic to escalate.
-  const served = rounds.filter(({ escalated }) => escalated.n > 0);
-  const [first, last] = [served[0], served.at(-1)];
+function escalation({ rounds, sinceLastRound }: ReportData): KeyFigure | undefined {
+  const points = escalationPoints(rounds, sinceLastRound);
+  const [first, last] = [points[0], points.at(-1)];
   if (!first || !last || first === last) return undefined;
   return {
     name: `Escalated, round ${first.round} to ${last.round}`,
-    figure: `${percent(first.escalated.value, 0)} → ${percent(last.escalated.value, 0)}`,
-    note: `now ${percentInterval(last.escalated)}, ${sample(last.escalated.n)}`,
+    figure: `${percent(first.value, 0)} → ${percent(last.value, 0)}`,
+    note: `now ${percentInterval(last)}, ${sample(last.n)}`,
   };
 }
 

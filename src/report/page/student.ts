@@ -138,6 +138,6 @@ const lastSegment = (source: string): string => source.split(/[\\/]/).at(-1) || 
 function shown({ shown: what, confidence, source, teacher }: ConfusionExample, truth: string): Html {
   const note = html`<span>${percent(confidence, 0)} sure</span>${teacher === undefined ? none : html`<br>teacher: ${teacher}`}<span class="source" title="${source}">${lastSegment(source)}</span>`;
   if (what.kind === "image")
-    return html`<li><img src="${what.dataUri}" alt="${truth}: ${lastSegment(source)}" width="96" height="96" loading="lazy">${note}</li>`;
+    return html`<li><img src="${what.dataUri}" alt="${truth}: ${lastSegment(source)}" width="96" height="96" decoding="async">${note}</li>`;
   return html`<li class="words"><blockquote>${what.text}</blockquote>${note}</li>`;
 }

@@ -1,0 +1,23 @@
+/** @file What was asked since the last turn of the wheel, and how much of it the student left to the teacher. */
+
+import { proportionEstimate } from "../math/estimate.ts";
+import type { Estimate, Round } from "../records.ts";
+import type { Store } from "../store/contract.ts";
+
+export type RoundTraffic = Pick<Round, "requests" | "escalated">;
+
+/** Since the end of the last of `rounds`, or from the beginning. Requests that nobody could answer count as escalated. */
+export async function trafficSince(rounds: readonly Round[], store: Store): Promise<RoundTraffic> {
+  const since = rounds.at(-1)?.endedAt ?? 0;
+  const [requests, escalated, degraded] = await Promise.all([
+    store.decisions.count({ since }),
+    store.decisions.count({ since, route: "escalated" }),
+    store.decisions.count({ since, route: "degraded" }),
+  ]);
+  return { requests, escalated: shareOf(escalated + degraded, requests) };
+}
+
+/** No rows: nothing is known, which is the whole interval. */
+export function shareOf(count: number, n: number): Estimate {
+  return n === 0 ? { value: 0, low: 0, high: 1, n: 0 } : proportionEstimate(count, n);
+}
