@@ -15,7 +15,7 @@ export type {
 export { TeacherError } from "./contracts.ts";
 // What goes wrong.
 export { FlywheelError } from "./errors.ts";
-export { initWorkspace } from "./flywheel/init.ts";
+export { type InitOptions, initWorkspace } from "./flywheel/init.ts";
 // The workspace: every command of the wheel as a method.
 export {
   type Flywheel,

@@ -85,7 +85,7 @@ const examples: { readonly [K in InputKind]: Example } = {
   text: {
     name: "tickets",
     rows: `  // Texts: a column of CSV, JSONL, JSON or Parquet, a folder of text files, or the log of an LLM, whose answers are labels for
-  // free. The other inputs: flywheel init --input image, --input record.
+  // free. With further columns beside them, texts are records. The other inputs: flywheel init --input image, --input record.
   input: "text",
   // The column "text", "input", "sentence", "content" or "message", unless said. Gold only ever measures.
   // columns: { text: "body", gold: "topic", id: "nr" },`,

@@ -86,5 +86,7 @@ function shareOverRounds(points: readonly RoundPoint[], { name, title, colour, d
   }));
 }
 
-const describe = (point: RoundPoint): string =>
-  `${point.round === "now" ? point.round : `round ${point.round}`}${point.promoted ? ", promoted" : ""}: ${percent(point.value)} (${percentInterval(point)}, n = ${point.n})`;
+function describe(point: RoundPoint): string {
+  const when = point.round === "now" ? "now" : `round ${point.round}`;
+  return `${when}${point.promoted ? ", promoted" : ""}: ${percent(point.value)} (${percentInterval(point)}, n = ${point.n})`;
+}
