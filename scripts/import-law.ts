@@ -16,6 +16,7 @@ const nouns = [
   "records.ts",
   "columns.ts",
   "task.ts",
+  "label-spelling.ts",
   "fields.ts",
   "verdict.ts",
   "deferral.ts",

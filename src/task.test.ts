@@ -50,9 +50,12 @@ describe("defineTask", () => {
     expect(() => parseTask(wrong)).toThrow(/target\.risk/);
   });
 
-  test("rejects choices that only case, accents or punctuation tell apart", () => {
-    const ambiguous = { ...fruit, output: { kind: "choice", choices: ["café", "Cafe"] } };
-    expect(codeOf(() => parseTask(ambiguous))).toBe("invalid_task");
+  test("rejects choices that nobody can tell apart, and no others", () => {
+    const choices = (...given: readonly unknown[]) => ({ ...fruit, output: { kind: "choice", choices: given } });
+    expect(codeOf(() => parseTask(choices("caf\u00e9", "cafe\u0301 ")))).toBe("invalid_task");
+    expect(codeOf(() => parseTask(choices("pear", { value: "apple", synonyms: ["pear"] })))).toBe("invalid_task");
+    expect(classesOf(parseTask(choices("-1", "0", "1")))).toEqual(["-1", "0", "1"]);
+    expect(classesOf(parseTask(choices("A-", "A", "A+")))).toEqual(["A-", "A", "A+"]);
   });
 
   test("rejects splits that do not sum to one", () => {
@@ -93,12 +96,23 @@ describe("normaliseLabel", () => {
 
   test("a predicate understands yes and no", () => {
     const predicate = defineTask({ ...fruit, output: { kind: "predicate" } });
-    expect(["Yes", "no", "TRUE", "0"].map((given) => normaliseLabel(predicate, given))).toEqual([
+    const given = ["Yes", "no", "TRUE", "0", "1.0", "0.0", "f"];
+    const meant = ["true", "false", "true", "false", "true", "false", "false"];
+    expect(given.map((one) => normaliseLabel(predicate, one))).toEqual(meant);
+    expect(["-1", "2", "+1", "1%"].map((one) => normaliseLabel(predicate, one))).toEqual(Array(4).fill(undefined));
+  });
+
+  test("a predicate takes other spellings", () => {
+    const synonyms = { true: ["ja", "churned"], false: ["nein"] };
+    const predicate = defineTask({ ...fruit, output: { kind: "predicate", synonyms } });
+    expect(["Ja", "nein", "Churned", "yes"].map((one) => normaliseLabel(predicate, one))).toEqual([
       "true",
       "false",
       "true",
-      "false",
+      "true",
     ]);
+    const clash = { kind: "predicate", synonyms: { true: ["n"] } };
+    expect(codeOf(() => parseTask({ ...fruit, output: clash }))).toBe("invalid_task");
   });
 });
 
@@ -161,7 +175,7 @@ describe("a task of several fields", () => {
     ["a name that is none", { fields: { "2nd": letter.fields["topic"] } }],
     [
       "labels that look alike",
-      { fields: { mood: { instructions: "x", output: { kind: "score", levels: ["Calm", "calm!"] } } } },
+      { fields: { mood: { instructions: "x", output: { kind: "score", levels: ["calm", "calm "] } } } },
     ],
     ["one level", { fields: { mood: { instructions: "x", output: { kind: "score", levels: ["calm"] } } } }],
     ["gold in one column", { columns: { gold: "label" } }],

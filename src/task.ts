@@ -7,6 +7,7 @@ import { createHash, hash } from "node:crypto";
 import { z } from "zod";
 import { Columns } from "./columns.ts";
 import { FlywheelError } from "./errors.ts";
+import { createSpellingReader, findClash, type SpellingReader } from "./label-spelling.ts";
 import { type LabelValue, type RowId, type Split, type SplitShares, TeacherDownPolicy } from "./records.ts";
 
 const share = z.number().min(0).max(1);
@@ -15,7 +16,7 @@ const positive = z.number().positive();
 const Choice = z.strictObject({
   value: z.string().min(1),
   description: z.string().optional(),
-  /** Other spellings that a teacher or a reviewer may use; case, accents and punctuation are folded anyway. */
+  /** Other spellings that a teacher or a reviewer may use; case, accents and most punctuation need none. */
   synonyms: z.array(z.string()).default([]),
 });
 export type Choice = z.output<typeof Choice>;
@@ -24,7 +25,13 @@ const Level = z.strictObject({ label: z.string().min(1), description: z.string()
 
 const Output = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("choice"), choices: z.array(Choice).min(2).max(255) }),
-  z.strictObject({ kind: z.literal("predicate") }),
+  z.strictObject({
+    kind: z.literal("predicate"),
+    /** Other spellings of yes and no than true, yes, y, t, 1 and false, no, n, f, 0. */
+    synonyms: z
+      .strictObject({ true: z.array(z.string()).optional(), false: z.array(z.string()).optional() })
+      .optional(),
+  }),
   /** Levels from the lowest to the highest: a level's value is its place, from 0. */
   z.strictObject({ kind: z.literal("score"), levels: z.array(Level).min(2).max(10) }),
 ]);
@@ -262,7 +269,10 @@ type OutputDefinition =
         | { readonly value: string; readonly description?: string; readonly synonyms?: readonly string[] }
       )[];
     }
-  | { readonly kind: "predicate" }
+  | {
+      readonly kind: "predicate";
+      readonly synonyms?: { readonly true?: readonly string[]; readonly false?: readonly string[] };
+    }
   | {
       readonly kind: "score";
       readonly levels: readonly (string | { readonly label: string; readonly description?: string })[];
@@ -374,17 +384,13 @@ function isObject(value: unknown): value is Record<string, unknown> {
 }
 
 function rejectAmbiguous(task: WithOutput): void {
-  const seen = new Map<string, LabelValue>();
-  for (const [spelling, value] of spellings(task)) {
-    const other = seen.get(spelling);
-    if (other !== undefined && other !== value) {
-      throw invalidTask(
-        `choices "${other}" and "${value}" share the spelling "${spelling}"`,
-        "rename one choice or drop the synonym; case, accents and punctuation do not tell labels apart",
-      );
-    }
-    seen.set(spelling, value);
-  }
+  const clash = findClash(choicesOf(task));
+  if (!clash) return;
+  const [one, other] = clash.labels;
+  throw invalidTask(
+    `choices "${one}" and "${other}" share the spelling "${clash.spelling}"`,
+    "rename one choice or drop the synonym",
+  );
 }
 
 type WithOutput = { readonly output: Output };
@@ -400,7 +406,7 @@ export function choicesOf({ output }: WithOutput): readonly Choice[] {
     case "choice":
       return output.choices;
     case "predicate":
-      return yesAndNo;
+      return yesAndNo(output);
     case "score":
       return output.levels.map(({ label, ...more }) => ({ value: label, ...more, synonyms: [] }));
     default:
@@ -408,39 +414,23 @@ export function choicesOf({ output }: WithOutput): readonly Choice[] {
   }
 }
 
-const yesAndNo: readonly Choice[] = [
-  { value: "true", description: "yes, it holds", synonyms: [] },
-  { value: "false", description: "no, it does not hold", synonyms: [] },
-];
+const TRUE = { value: "true", description: "yes, it holds", synonyms: ["yes", "y", "t", "1"] };
+const FALSE = { value: "false", description: "no, it does not hold", synonyms: ["no", "n", "f", "0"] };
 
-/** The label that a teacher or reviewer meant, or undefined: exact, else by folded spelling or synonym. */
+function yesAndNo({ synonyms }: Extract<Output, { kind: "predicate" }>): readonly Choice[] {
+  return [
+    { ...TRUE, synonyms: [...TRUE.synonyms, ...(synonyms?.true ?? [])] },
+    { ...FALSE, synonyms: [...FALSE.synonyms, ...(synonyms?.false ?? [])] },
+  ];
+}
+
+const readers = new WeakMap<Output, SpellingReader>();
+
+/** The label that a teacher, a reviewer or a table means by `given`, or undefined where it is none of the task's. */
 export function normaliseLabel(task: WithOutput, given: string): LabelValue | undefined {
-  if (classesOf(task).includes(given)) return given;
-  const folded = foldLabel(given);
-  return spellings(task).find(([spelling]) => spelling === folded)?.[1];
-}
-
-function spellings(task: WithOutput): readonly (readonly [string, LabelValue])[] {
-  if (task.output.kind === "predicate") {
-    return [
-      ...["true", "yes", "y", "1"].map((spelling) => [spelling, "true"] as const),
-      ...["false", "no", "n", "0"].map((spelling) => [spelling, "false"] as const),
-    ];
-  }
-  return choicesOf(task).flatMap((choice) =>
-    [choice.value, ...choice.synonyms].map((spelling) => [foldLabel(spelling), choice.value] as const),
-  );
-}
-
-/** Case, accents, punctuation and repeated white space do not tell labels apart. Falls back to the text itself. */
-export function foldLabel(text: string): string {
-  const folded = text
-    .normalize("NFKD")
-    .replace(/\p{M}/gu, "")
-    .toLowerCase()
-    .replace(/[^\p{L}\p{N}+#<>=]+/gu, " ")
-    .trim();
-  return folded || text;
+  const read = readers.get(task.output) ?? createSpellingReader(choicesOf(task));
+  readers.set(task.output, read);
+  return read(given);
 }
 
 /**

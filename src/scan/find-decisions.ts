@@ -4,8 +4,8 @@
  */
 
 import type { Judgement, LoggedAnswer, LoggedCall } from "../ingest/logs/logged-call.ts";
+import { foldLabel } from "../label-spelling.ts";
 import type { LabelValue } from "../records.ts";
-import { foldLabel } from "../task.ts";
 
 export type DecisionCall = {
   readonly call: LoggedCall;
