@@ -17,6 +17,8 @@ const nouns = [
   "columns.ts",
   "task.ts",
   "label-spelling.ts",
+  "answer-text.ts",
+  "answer.ts",
   "fields.ts",
   "verdict.ts",
   "deferral.ts",

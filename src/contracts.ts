@@ -49,6 +49,8 @@ export class TeacherError extends FlywheelError {
   readonly inDoubt: boolean;
   /** Of an answer about several fields: those of them that were inside the schema, by name. */
   readonly valid: Readonly<Record<string, GivenLabel>>;
+  /** The beginning of an answer that came and is none of the labels, for a person to read; absent where none came. */
+  readonly answer: string | undefined;
 
   constructor(
     code: string,
@@ -59,6 +61,7 @@ export class TeacherError extends FlywheelError {
       readonly costUsd?: number;
       readonly inDoubt?: boolean;
       readonly valid?: Readonly<Record<string, GivenLabel>>;
+      readonly answer?: string;
     } = {},
   ) {
     super(code, message, options);
@@ -68,6 +71,7 @@ export class TeacherError extends FlywheelError {
     this.costUsd = options.costUsd ?? 0;
     this.inDoubt = options.inDoubt ?? false;
     this.valid = options.valid ?? {};
+    this.answer = options.answer;
   }
 }
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { answerSchema, readAnswer } from "./answer.ts";
+import { answerSchema, readAnswers } from "./answer.ts";
 import { fruitTask } from "./testing/fixtures.ts";
 
 const task = fruitTask();
@@ -15,7 +15,7 @@ describe("reading an answer", () => {
     ["apple or pear", undefined],
     ['{"label": "APPLE", "reason": "red"}', "apple"],
     ["```\napple\n```", "apple"],
-  ])("%j is %j", (text, value) => expect(readAnswer(task, text)).toBe(value));
+  ])("%j is %j", (text, value) => expect(readAnswers(task, text)[""]).toBe(value));
 
   test("reads every label as the schema has it written", () => {
     fc.assert(
@@ -24,7 +24,7 @@ describe("reading an answer", () => {
         const any = fruitTask({ output: { kind: "choice", choices: unambiguous } });
         for (const label of answerSchema([{ field: "", property: "label", labels: unambiguous }]).properties["label"]!
           .enum) {
-          expect(readAnswer(any, JSON.stringify({ label }))).toBe(label);
+          expect(readAnswers(any, JSON.stringify({ label }))[""]).toBe(label);
         }
       }),
     );

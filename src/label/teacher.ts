@@ -8,6 +8,8 @@
 
 import type { LanguageModelV4GenerateResult, LanguageModelV4Message } from "@ai-sdk/provider";
 import { z } from "zod";
+import { excerptOf } from "../answer.ts";
+import { withoutThoughts } from "../answer-text.ts";
 import { systemClock } from "../clock.ts";
 import {
   type Clock,
@@ -21,7 +23,7 @@ import {
 import { hasFields } from "../fields.ts";
 import type { LabelValue, Usage } from "../records.ts";
 import { type AnyTask, promptVersion } from "../task.ts";
-import { answerSchema, readAnswer, readFieldAnswers } from "./answer.ts";
+import { answerSchema, readAnswers } from "./answer.ts";
 import { createDeadlines, type Deadlines } from "./deadlines.ts";
 import { createLeanFetch } from "./lean-fetch.ts";
 import { labelProbabilities } from "./logprobs.ts";
@@ -239,9 +241,7 @@ type Given = Readonly<Record<string, GivenLabel>>;
 function readGiven(task: AnyTask, { asked }: Question, reply: Reply): Given {
   // Cut off at the token limit, a label may be the beginning of another.
   if (reply.finishReason === "length") return {};
-  const labels: Readonly<Record<string, LabelValue | undefined>> = hasFields(task)
-    ? readFieldAnswers(task, reply.text)
-    : { "": readAnswer(task, reply.text) };
+  const labels: Readonly<Record<string, LabelValue | undefined>> = readAnswers(task, reply.text);
   const given = asked.flatMap((one) => {
     const value = labels[one.field];
     if (value === undefined) return [];
@@ -251,8 +251,9 @@ function readGiven(task: AnyTask, { asked }: Question, reply: Reply): Given {
   return Object.fromEntries(given);
 }
 
-function probabilitiesOf({ logprobs }: Reply, { field, property, labels }: Asked) {
-  if (logprobs === undefined) return undefined;
+function probabilitiesOf({ logprobs, text }: Reply, { field, property, labels }: Asked) {
+  // Among thoughts a label may be weighed and dropped again.
+  if (logprobs === undefined || withoutThoughts(text) !== text) return undefined;
   return labelProbabilities(logprobs, labels, field === "" ? undefined : property);
 }
 
@@ -284,14 +285,20 @@ function useless(
       hint: "have a person label it: flywheel review export",
     });
   }
-  const shown = text.length > 80 ? `${text.slice(0, 80)}…` : text;
+  const answer = excerptOf({ text });
+  const isCut = finishReason === "length";
   return new TeacherError(
     "teacher_off_schema",
-    `${id} answered ${JSON.stringify(shown)}, which is none of the labels${of && ` of ${of}`}`,
+    isCut
+      ? `${id} was cut short after ${charge.usage.outputTokens} tokens: ${JSON.stringify(answer)}`
+      : `${id} answered ${JSON.stringify(answer)}, which is none of the labels${of && ` of ${of}`}`,
     {
       ...charge,
+      answer,
       retryable: true,
-      hint: "if it means a label, add that spelling to the choice's synonyms",
+      hint: isCut
+        ? "a model that thinks aloud spends its tokens on thoughts: turn that off at the server, or choose one that answers at once"
+        : "if it means a label, add that spelling to the choice's synonyms",
     },
   );
 }

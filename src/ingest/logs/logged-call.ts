@@ -5,9 +5,9 @@ import type { Usage } from "../../records.ts";
 export const LogFormat = ["openai-chat", "openai-decisions", "openai-batch", "otel", "input-output"] as const;
 export type LogFormat = (typeof LogFormat)[number];
 
-/** What came back: words, a decision, or why there is neither. */
+/** What came back: words (`tool`: the arguments of a tool that was called beside them), a decision, or why there is neither. */
 export type LoggedAnswer =
-  | { readonly kind: "text"; readonly text: string }
+  | { readonly kind: "text"; readonly text: string; readonly tool?: string | undefined }
   /** By field, of the questions that are a field's; the field of a task of one output has no name. */
   | { readonly kind: "decision"; readonly given: ReadonlyMap<string, Judgement> }
   | { readonly kind: "failed"; readonly message: string };

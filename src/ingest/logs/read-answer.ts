@@ -1,14 +1,10 @@
-/**
- * @file Which labels a logged answer gives. Every application wraps its answers in its own way, so a label is looked for where
- * an answer can only mean it. Of a task of one output: the words as a whole, or the one value of a JSON object that is a
- * label. Of several fields: the properties of a JSON object that are named as the fields are.
- */
+/** @file Which labels a logged answer gives, by field: words as `../../answer.ts` reads them, and decisions. */
 
+import { excerptOf, propertiesOf, readLabel, readProperty, type SaidAnswer } from "../../answer.ts";
 import type { GivenLabel } from "../../contracts.ts";
 import type { FieldView } from "../../fields.ts";
 import type { LabelValue } from "../../records.ts";
-import { classesOf, normaliseLabel, type Task } from "../../task.ts";
-import { isObject } from "./fields.ts";
+import { normaliseLabel, type Task } from "../../task.ts";
 import type { Judgement, LoggedAnswer } from "./logged-call.ts";
 
 /** By field: its label, or what stands in the place of one. */
@@ -25,7 +21,7 @@ export type TakesPlaces = (field: string) => boolean;
 export function readAnswer(fields: readonly FieldView[], answer: LoggedAnswer, takesPlaces: TakesPlaces): ReadAnswer {
   switch (answer.kind) {
     case "text":
-      return readText(fields, answer.text, takesPlaces);
+      return readSaid(fields, answer, takesPlaces);
     case "decision":
       return new Map(fields.map(({ name, task }) => [name, readJudgement(task, answer.given.get(name))]));
     case "failed":
@@ -55,82 +51,22 @@ function probabilitiesOf(task: Task, given: Readonly<Record<string, number>> | u
 const NOT_ASKED = "no question of the request asks for it";
 const LEFT_OUT = "left out";
 
-function readText(fields: readonly FieldView[], text: string, takesPlaces: TakesPlaces): ReadAnswer {
+function readSaid(fields: readonly FieldView[], said: SaidAnswer, takesPlaces: TakesPlaces): ReadAnswer {
   const [first] = fields;
-  if (first?.name === "") return new Map([["", labelOr(readOne(first.task, text), text)]]);
-  const properties = propertiesOf(fields, text);
+  const shown = { words: excerptOf(said) };
+  if (first?.name === "") return new Map([["", labelOr(readLabel(first.task, said), shown)]]);
+  const properties = propertiesOf(fields, said);
   return new Map(
     fields.map(({ name, task }) => {
-      if (!properties) return [name, { words: shortened(text) }];
+      if (!properties) return [name, shown];
       const value = properties.get(name);
       const words = value === undefined ? LEFT_OUT : typeof value === "string" ? value : JSON.stringify(value);
-      return [name, labelOr(readProperty(task, value, takesPlaces(name)), words)];
+      return [name, labelOr(readProperty(task, value, takesPlaces(name)), { words: shortened(words) })];
     }),
   );
 }
 
-const labelOr = (value: LabelValue | undefined, words: string): GivenLabel | Unread =>
-  value === undefined ? { words: shortened(words) } : { value };
+const labelOr = (value: LabelValue | undefined, unread: Unread): GivenLabel | Unread =>
+  value === undefined ? unread : { value };
 
 const shortened = (words: string): string => (words.length > 80 ? `${words.slice(0, 80)}…` : words);
-
-/** Undefined where it gives none, or more than one. */
-function readOne(task: Task, text: string): LabelValue | undefined {
-  const bare = withoutFence(text);
-  const json = parseJson(bare);
-  if (!isObject(json))
-    return normaliseLabel(task, typeof json === "string" || typeof json === "boolean" ? String(json) : bare);
-  const labelsOf = (isMeant: (value: unknown) => boolean) =>
-    Object.values(json)
-      .filter(isMeant)
-      .flatMap((value) => normaliseLabel(task, String(value)) ?? []);
-  const words = labelsOf(isWord);
-  // Scores alone: of other tasks, a number beside the answer is how sure the model was.
-  const labels = words.length === 0 && task.output.kind === "score" ? labelsOf(Number.isFinite) : words;
-  return new Set(labels).size === 1 ? labels[0] : undefined;
-}
-
-const isWord = (value: unknown): boolean => typeof value === "string" || typeof value === "boolean";
-
-/** A property has the name of its field, so that a number can only be meant for it. */
-function readProperty(task: Task, value: unknown, takesPlaces: boolean): LabelValue | undefined {
-  if (!isWord(value) && typeof value !== "number") return undefined;
-  const label = normaliseLabel(task, String(value));
-  return label ?? (takesPlaces ? levelAt(task, value) : undefined);
-}
-
-function levelAt(task: Task, value: unknown): LabelValue | undefined {
-  return task.output.kind === "score" && typeof value === "number" ? classesOf(task)[value] : undefined;
-}
-
-/** What an answer's JSON object says of each field; undefined where the answer is none. */
-export function propertiesOf(fields: readonly FieldView[], text: string): ReadonlyMap<string, unknown> | undefined {
-  const json = parseJson(withoutFence(text));
-  if (!isObject(json)) return undefined;
-  const alike = Map.groupBy(Object.keys(json), foldName);
-  const rivals = Map.groupBy(fields, ({ name }) => foldName(name));
-  return new Map(
-    fields.flatMap(({ name }) => {
-      if (Object.hasOwn(json, name)) return [[name, json[name]] as const];
-      const [property, ...others] = alike.get(foldName(name)) ?? [];
-      const isClear = property !== undefined && others.length === 0 && rivals.get(foldName(name))?.length === 1;
-      return isClear ? [[name, json[property]] as const] : [];
-    }),
-  );
-}
-
-/** `dueDate`, `Due date` and `due-date` are `due_date`. */
-const foldName = (name: string): string => name.toLowerCase().replace(/[-_\s]/g, "");
-
-function withoutFence(text: string): string {
-  return /^\s*```(?:json)?\s*([\s\S]*?)```\s*$/.exec(text)?.[1]?.trim() ?? text.trim();
-}
-
-function parseJson(text: string): unknown {
-  if (!/^[{"]/.test(text)) return undefined;
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}

@@ -4,10 +4,11 @@
  * can be places; one that cannot, and none of them is.
  */
 
+import { propertiesOf } from "../../answer.ts";
 import type { FieldView } from "../../fields.ts";
 import { classesOf, normaliseLabel } from "../../task.ts";
 import type { LoggedAnswer } from "./logged-call.ts";
-import { propertiesOf, type TakesPlaces } from "./read-answer.ts";
+import type { TakesPlaces } from "./read-answer.ts";
 
 export type ScorePlaces = {
   /** Told of every answer to the prompts that are the task's, before the first is read. */
@@ -25,7 +26,7 @@ export function createScorePlaces(fields: readonly FieldView[]): ScorePlaces {
   const areTaken: TakesPlaces = (field) => seen.get(field)?.outside === 0;
   return {
     see(answer) {
-      const properties = answer.kind === "text" ? propertiesOf(fields, answer.text) : undefined;
+      const properties = answer.kind === "text" ? propertiesOf(fields, answer) : undefined;
       for (const { name, task } of scores) {
         const value = properties?.get(name);
         if (typeof value !== "number" || normaliseLabel(task, String(value)) !== undefined) continue;
