@@ -169,7 +169,7 @@ function isMissing(value: Scalar, type: FeatureType | undefined): boolean {
 }
 
 const jsonNumber = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:e[+-]?\d+)?$/i;
-const anyNumber = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i;
+const anyNumber = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?$/i;
 const infinite = /^[+-]?(?:inf|infinity)$/i;
 
 function readUntyped(value: Scalar, column: string): FieldValue {

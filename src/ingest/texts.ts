@@ -23,7 +23,7 @@ import { walkFolder } from "./walk-folder.ts";
 
 const TEXT_FILE = /\.(?:txt|text|md)$/i;
 const TABLE_FILE = /\.(?:csv|tsv|jsonl|ndjson|json|parquet|pq)(?:\.gz|\.zst)?$/i;
-const ANY_FILE = new RegExp(`${TEXT_FILE.source}|${TABLE_FILE.source}`, "i");
+const ANY_FILE = /\.(?:txt|text|md|(?:csv|tsv|jsonl|ndjson|json|parquet|pq)(?:\.gz|\.zst)?)$/i;
 /** Records looked at before the first row is written. */
 const SAMPLE = 500;
 

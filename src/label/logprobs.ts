@@ -40,34 +40,59 @@ export function labelProbabilities(
   return normalised(walk(tokens.slice(start.token), { spelled: start.spelled, opening }, spellings));
 }
 
+/** As many as are asked for; a server that sends more is not listened to for longer. */
+const MAX_ALTERNATIVES = 20;
+
 /** `quoted` is the label as it stands in JSON after the opening quote, the closing one included: `pear"`, not `pearl"`. */
 type Spelling = { readonly label: LabelValue; readonly quoted: string };
 type Mass = Map<LabelValue, number>;
 
-/** What comes before a label: the whole beginning of the answer, or, of several fields, everything up to this one. */
-function openingOf(property: string | undefined): RegExp {
-  if (property === undefined) return /^\s*\{\s*"label"\s*:\s*"/;
-  // Within a string a quote is escaped, so that no label can look like a property. Names are letters, digits, - and _.
-  return new RegExp(`^[^]*?[{,]\\s*"${property}"\\s*:\\s*"`);
+/** How much of an answer comes before the label; undefined where it does not get so far. */
+type Opening = (text: string) => number | undefined;
+
+/** The whole beginning of the answer, or, of several fields, everything up to this one. */
+function openingOf(property: string | undefined): Opening {
+  if (property === undefined) return (text) => /^\s*\{\s*"label"\s*:\s*"/.exec(text)?.[0].length;
+  // Within a string a quote is escaped, so that no label can look like a property.
+  const name = `"${property}"`;
+  return (text) => {
+    for (let at = text.indexOf(name); at >= 0; at = text.indexOf(name, at + 1)) {
+      if (!/[{,]/.test(text[skipped(text, at - 1, -1)] ?? "")) continue;
+      const colon = skipped(text, at + name.length, 1);
+      const quote = skipped(text, colon + 1, 1);
+      if (text[colon] === ":" && text[quote] === '"') return quote + 1;
+    }
+    return undefined;
+  };
+}
+
+/** The first place from `at` on, backwards or forwards, that holds no white space. */
+function skipped(text: string, at: number, step: 1 | -1): number {
+  let place = at;
+  while (/\s/.test(text[place] ?? "")) place += step;
+  return place;
 }
 
 /** The token in which the label's first letter stands, and what that token spells of it before (`":"` may be one token). */
 function startOfLabel(
   tokens: readonly Token[],
-  opening: RegExp,
+  opening: Opening,
 ): { readonly token: number; readonly spelled: string } | undefined {
-  let text = "";
-  for (const [index, { token }] of tokens.entries()) {
-    const begun = opening.exec(text + token);
-    if (begun && begun[0].length < (text + token).length) return { token: index, spelled: text };
-    text += token;
-    if (opening.exec(text)?.[0].length === text.length) return { token: index + 1, spelled: text };
-  }
-  return undefined;
+  const text = tokens.map(({ token }) => token).join("");
+  const begins = opening(text);
+  if (begins === undefined) return undefined;
+  let spelled = 0;
+  // The first token that reaches beyond the opening, or the one after the last where nothing does.
+  const token = tokens.findIndex((one) => {
+    spelled += one.token.length;
+    return spelled > begins;
+  });
+  if (token < 0) return { token: tokens.length, spelled: text };
+  return { token, spelled: text.slice(0, spelled - tokens[token]!.token.length) };
 }
 
 /** `spelled`: everything before the first of the tokens, in which the label begins. */
-type Before = { readonly spelled: string; readonly opening: RegExp };
+type Before = { readonly spelled: string; readonly opening: Opening };
 
 function walk(tokens: readonly Token[], { spelled, opening }: Before, spellings: readonly Spelling[]): Mass {
   const mass: Mass = new Map();
@@ -77,21 +102,22 @@ function walk(tokens: readonly Token[], { spelled, opening }: Before, spellings:
     // Only the first token may hold some of what comes before the label.
     const ofLabel =
       index === 0 ? (text: string) => withoutOpening(spelled + text, opening) : (text: string) => begun + text;
-    for (const other of top_logprobs) {
+    for (const other of top_logprobs.slice(0, MAX_ALTERNATIVES)) {
       if (other.token === token) continue;
       share(mass, labelsSpelled(ofLabel(other.token), spellings), remaining * Math.exp(other.logprob));
     }
     begun = ofLabel(token) ?? "";
     remaining *= Math.exp(logprob);
-    if (spellings.some(({ quoted }) => begun.startsWith(quoted))) break;
+    // Complete, or no label any more: what follows changes nothing.
+    if (spellings.every(({ quoted }) => begun.startsWith(quoted) || !quoted.startsWith(begun))) break;
   }
   share(mass, labelsSpelled(begun, spellings), remaining);
   return mass;
 }
 
-function withoutOpening(text: string, opening: RegExp): string | undefined {
-  const before = opening.exec(text)?.[0];
-  return before === undefined ? undefined : text.slice(before.length);
+function withoutOpening(text: string, opening: Opening): string | undefined {
+  const begins = opening(text);
+  return begins === undefined ? undefined : text.slice(begins);
 }
 
 /** The labels that this beginning of an answer can still become, or has become. */

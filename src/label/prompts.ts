@@ -95,11 +95,14 @@ export function fenced(content: string, key: string): string {
 }
 
 const FENCE_DIGITS = 12;
-const fence = /^<(item-[^<>\s]{0,12})>\n([\s\S]*)\n<\/\1>$/;
+const openingFence = /^<(item-[^<>\s]{0,12})>\n/;
 
 /** What stands in a fence; the text itself where there is none. */
 export function unfenced(text: string): string {
-  return fence.exec(text)?.[2] ?? text;
+  const opening = openingFence.exec(text);
+  const closing = `\n</${opening?.[1]}>`;
+  const isFenced = opening && text.endsWith(closing) && text.length >= opening[0].length + closing.length;
+  return isFenced ? text.slice(opening[0].length, -closing.length) : text;
 }
 
 /** `provider/model` that answers this pass. */

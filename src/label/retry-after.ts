@@ -47,7 +47,7 @@ function duration(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const seconds = milliseconds(text);
   if (seconds !== undefined) return seconds * 1000;
-  const parts = [...text.trim().matchAll(/(\d+(?:\.\d+)?)(ms|h|m|s)/g)];
+  const parts = [...text.trim().matchAll(/(\d+(?:\.\d+)?)(ms|h|m|s)/gy)];
   if (parts.length === 0 || parts.map(([part]) => part).join("") !== text.trim()) return undefined;
   return parts.reduce((sum, [, amount, unit]) => sum + Number(amount) * unitMs[unit as keyof typeof unitMs], 0);
 }

@@ -6,6 +6,7 @@
 import type { Judgement, LoggedAnswer, LoggedCall } from "../ingest/logs/logged-call.ts";
 import { foldLabel } from "../label-spelling.ts";
 import type { LabelValue } from "../records.ts";
+import { withoutCodeFence } from "../text/code-fence.ts";
 
 export type DecisionCall = {
   readonly call: LoggedCall;
@@ -116,9 +117,9 @@ type Values = ReadonlyMap<string, string | undefined>;
 function valuesOf(answer: LoggedAnswer): Values {
   if (answer.kind === "failed") return new Map();
   if (answer.kind === "decision") return judgementsOf(answer.given);
-  const bare = /^\s*```(?:json)?\s*([\s\S]*?)```\s*$/.exec(answer.text)?.[1] ?? answer.text;
-  const json = parseJson(bare.trim());
-  if (typeof json !== "object" || json === null) return new Map([[BARE, shortWord(bare.trim())]]);
+  const bare = withoutCodeFence(answer.text);
+  const json = parseJson(bare);
+  if (typeof json !== "object" || json === null) return new Map([[BARE, shortWord(bare)]]);
   return new Map(Object.entries(json).map(([key, value]) => [key, shortWord(value)]));
 }
 

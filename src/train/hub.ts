@@ -18,6 +18,8 @@ import { isMissing } from "./download-part.ts";
 
 const defaultHubUrl = "https://huggingface.co";
 
+const withoutLastSlashes = (url: string): string => (url.endsWith("/") ? withoutLastSlashes(url.slice(0, -1)) : url);
+
 export type HubName = {
   readonly organisation: string;
   readonly repository: string;
@@ -61,7 +63,7 @@ export async function fetchFromHub(name: HubName, options: HubOptions): Promise<
   const path = pathInCache(name, environment);
   const noted = await notedHash(path);
   if (noted !== undefined) return await checked(path, { noted, pinned: options.sha256 });
-  const hub = (environment["FLYWHEEL_HUB_URL"] ?? defaultHubUrl).replace(/\/+$/, "");
+  const hub = withoutLastSlashes(environment["FLYWHEEL_HUB_URL"] ?? defaultHubUrl);
   const url = `${hub}/${organisation}/${repository}/resolve/${revision}/${file}`;
   await noteHash(path, await download({ ...options, url, path }));
   return path;

@@ -157,7 +157,7 @@ function versionOf(handle: ReturnType<typeof koffi.load>): string {
 
 /** Without the stack trace of the library's build. */
 function firstLines(message: string): string {
-  const [said = ""] = message.split(/\n\s*(?:Stack trace|\[bt\])/);
+  const [said = ""] = message.split(/\n[^\S\n]*(?:Stack trace|\[bt\])/);
   return said
     .replace(/^\[\d\d:\d\d:\d\d\] \S+:\d+: /, "")
     .replaceAll("\n", " ")

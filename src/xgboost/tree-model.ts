@@ -125,7 +125,9 @@ function parse(saved: Uint8Array): z.output<typeof ModelJson> {
 /** XGBoost writes NaN and Infinity as such, which JSON has not; texts that spell them are let be. */
 function withoutNaN(json: string): string {
   if (!json.includes("NaN") && !json.includes("Infinity")) return json;
-  return json.replace(/"(?:[^"\\]|\\.)*"|-?\b(?:NaN|Infinity)\b/g, (found) => (found.startsWith('"') ? found : "null"));
+  return json.replace(/"(?:[^"\\]|\\[\s\S])*"?|-?\b(?:NaN|Infinity)\b/g, (found) =>
+    found.startsWith('"') ? found : "null",
+  );
 }
 
 function unsupported(why: string): FlywheelError {

@@ -92,9 +92,10 @@ function roundNumbers(svg: SvgElement): void {
   for (const element of svg.querySelectorAll("*")) {
     for (const name of geometry) {
       const value = element.getAttribute(name);
-      if (value?.includes(".")) element.setAttribute(name, value.replace(/-?\d+\.\d{3,}(?:e-?\d+)?/g, rounded));
+      if (value?.includes(".")) element.setAttribute(name, value.replace(/-?\d+(?:\.\d+)?(?:e-?\d+)?/g, rounded));
     }
   }
 }
 
-const rounded = (number: string): string => String(Math.round(100 * Number(number)) / 100);
+const rounded = (number: string): string =>
+  /\.\d{3}/.test(number) ? String(Math.round(100 * Number(number)) / 100) : number;

@@ -42,7 +42,7 @@ export function latencyChart(latency: LatencySection): Chart {
   }));
 }
 
-const tick = (ms: number): string => duration(ms).replace(/\.0+(?=\D)/, "");
+const tick = (ms: number): string => duration(ms).replace(/\.0+([^\d])/, "$1");
 
 function barMarks(bar: LatencyBar): Plot.Markish[] {
   const colour = colours[bar.who];

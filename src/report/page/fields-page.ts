@@ -113,5 +113,5 @@ function withAnchors(markup: string, name: string): string {
       return `${attribute}="${prefixed.join(" ")}"`;
     })
     .replace(/\bhref="#([^"]+)"/g, `href="#${name}-$1"`)
-    .replace(/url\((&#34;|&quot;|"|')?#([^)"'&]+)(&#34;|&quot;|"|')?\)/g, `url($1#${name}-$2$3)`);
+    .replace(/url\((&#34;|&quot;|"|')?#([^()"'&]+)(&#34;|&quot;|"|')?\)/g, `url($1#${name}-$2$3)`);
 }
