@@ -21,7 +21,7 @@ import {
   type Split,
 } from "../records.ts";
 import type { Store } from "./contract.ts";
-import { hex, sampleAnnotation, sampleRow } from "./testing/samples.ts";
+import { hex, sampleAnnotation, sampleDecision, sampleRow } from "./testing/samples.ts";
 
 const sorted = <T extends { readonly id: string }>(items: readonly T[]): T[] =>
   items.toSorted((a, b) => (a.id < b.id ? -1 : 1));
@@ -80,20 +80,6 @@ const policy = (name: string, changes: Partial<Policy> = {}): Policy => ({
   selectiveRisk: { value: 0.02, low: 0.01, high: 0.05, n: 70 },
   warnings: [],
   createdAt: 1,
-  ...changes,
-});
-
-const decision = (name: string, changes: Partial<Decision> = {}): Decision => ({
-  id: name,
-  rowId: rowId(hex(name)),
-  at: 1,
-  route: "answered",
-  value: "apple",
-  confidence: 0.93,
-  propensity: 0.03,
-  uniform: false,
-  latencyMs: 4.25,
-  costUsd: 0,
   ...changes,
 });
 
@@ -513,11 +499,30 @@ function describePolicies(open: Open): void {
 }
 
 function describeDecisions(open: Open): void {
+  test("decisions that come at once are all kept, whoever of them is at fault or comes twice", async () => {
+    await using store = await open();
+    const names = Array.from({ length: 600 }, (_, index) => `${index}`);
+    const broken = { ...sampleDecision("broken"), rowId: undefined as unknown as Row["id"] };
+    const put = async (one: Decision) => {
+      await store.decisions.put([one]);
+      return await store.decisions.get(one.id); // durable by now
+    };
+    const outcomes = await Promise.allSettled([
+      ...names.map((name) => put(sampleDecision(name))),
+      put(broken),
+      put(sampleDecision("7", { value: "pear" })),
+    ]);
+    expect(outcomes.flatMap(({ status }, index) => (status === "rejected" ? [index] : []))).toEqual([600]);
+    expect(await store.decisions.count()).toBe(600);
+    expect((await store.decisions.get("7"))?.value).toBe("apple");
+    expect(outcomes[42]).toMatchObject({ value: sampleDecision("42") });
+  });
+
   test("decisions are listed in order of time, by filter, over more than one page", async () => {
     await using store = await open();
     const served = policyId(hex("policy"));
     const decisions = Array.from({ length: 2_100 }, (_, index) =>
-      decision(`${index}`, {
+      sampleDecision(`${index}`, {
         at: Math.floor(index / 7),
         uniform: index % 10 === 0,
         route: index % 2 ? "escalated" : "answered",
@@ -563,7 +568,7 @@ function describeFields(open: Open): void {
         await own.policies.put(policy("policy", { certificate, createdAt: index }));
         const next = { modelId: model, policyId: policyId(hex("policy")), at: index, reason: value };
         expect(await own.policies.promote(next, 0)).toBe(true);
-        await own.decisions.put([decision("request", { value })]);
+        await own.decisions.put([sampleDecision("request", { value })]);
         await own.rounds.put(round(0, { why: value }));
       }
       await store.field("urgent").policies.void(policyId(hex("policy")), "alarm", 1);

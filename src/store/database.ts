@@ -10,7 +10,15 @@ export type Database = {
   readonly read: Kysely<Schema>;
   /** Runs `job` in one transaction, twice at need; resolves once it is durable. See `GroupCommit.write`. */
   write<T>(job: WriteJob<T>): Promise<T>;
+  /**
+   * For records behind which callers wait, such as decisions: a function that hands records over and resolves once they are
+   * durable. What is handed over at the same time is one call of `write`. See `GroupCommit.together`.
+   */
+  together<R>(write: WriteRecords<R>): (records: readonly R[]) => Promise<void>;
 };
+
+/** Writes the records of any number of callers, at once; runs again for each of them alone where it throws. */
+export type WriteRecords<R> = (run: RunNow, records: readonly R[]) => void;
 
 /** @param run for statements whose text is at hand, in the same transaction */
 export type WriteJob<T> = (transaction: Transaction<Schema>, run: Run) => Promise<T>;
@@ -20,6 +28,8 @@ export type WriteJob<T> = (transaction: Transaction<Schema>, run: Run) => Promis
  * every row: Kysely takes longer to spell and to pass on a short statement than SQLite to run it.
  */
 export type Run = (text: string, values: readonly Cell[]) => Promise<Outcome>;
+/** As `Run`, at once. */
+export type RunNow = (text: string, values: readonly Cell[]) => Outcome;
 /** `changed` records; `rows` of a statement that returns some. */
 export type Outcome = { readonly rows: readonly unknown[]; readonly changed: number };
 

@@ -4,7 +4,7 @@
 
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
 import { CompiledQuery, type DatabaseConnection, SqliteDialect, type SqliteDialectConfig, SqliteDriver } from "kysely";
-import type { Run } from "./database.ts";
+import type { RunNow } from "./database.ts";
 import { toStoreError } from "./store-errors.ts";
 
 type KyselyDatabase = Exclude<SqliteDialectConfig["database"], (...given: never) => unknown>;
@@ -30,7 +30,7 @@ export class NodeSqliteDialect extends SqliteDialect {
   }
 
   /** Past Kysely, on the one connection: within the transaction that is open there. */
-  readonly run: Run = async (text, values) => {
+  readonly runNow: RunNow = (text, values) => {
     const statement = this.#adapted.prepare(text);
     if (statement.reader) return { rows: statement.all(values), changed: 0 };
     return { rows: [], changed: Number(statement.run(values).changes) };

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { blobId } from "../records.ts";
 import type { Store } from "./contract.ts";
 import { openSqliteStore } from "./sqlite.ts";
-import { sampleAnnotation, sampleRow } from "./testing/samples.ts";
+import { sampleAnnotation, sampleDecision, sampleRow } from "./testing/samples.ts";
 
 const program = fileURLToPath(new URL("./testing/child.ts", import.meta.url));
 let root: string;
@@ -63,6 +63,19 @@ describe("a killed process", () => {
     const { spentUsd, inFlight } = await store.spend.totals();
     expect(spentUsd).toBeCloseTo(kept.length * sampleAnnotation(sampleRow("any"), 1).costUsd, 9);
     expect(await store.spend.open()).toHaveLength(inFlight);
+  });
+
+  test("loses no decision that was acknowledged", async () => {
+    const directory = freshDirectory();
+    const acknowledged: string[] = [];
+    for (const run of ["first", "second"]) {
+      acknowledged.push(...(await killAfter(start("decide", directory, run), 400)));
+    }
+    await using store = await openSqliteStore({ directory });
+    const kept = await Array.fromAsync(store.decisions.list());
+    expect(new Set(kept.map(({ id }) => id)).isSupersetOf(new Set(acknowledged))).toBe(true);
+    // Each is a whole record, not what was under way.
+    for (const decision of kept) expect(decision).toEqual(sampleDecision(decision.id));
   });
 
   test("leaves no half-written blob under its final name", async () => {
@@ -143,6 +156,22 @@ describe("a batch of writes", () => {
     expect(await written).toEqual({ added: 1, duplicates: 0 });
     await expect(store.rows.put([sampleRow("b")])).rejects.toMatchObject({ code: "store_closed" });
     await expect(store.rows.count()).rejects.toMatchObject({ code: "store_closed" });
+  });
+});
+
+describe("a decision", () => {
+  test("waits for another process's lock; what comes meanwhile is written with it, and told to its own caller", async () => {
+    const directory = freshDirectory();
+    await using store = await openSqliteStore({ directory });
+    const holder = start("lock", directory);
+    expect(await line(holder)).toBe("ready");
+    const first = store.decisions.put([sampleDecision("first")]);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const later = Array.from({ length: 20 }, (_, index) => store.decisions.put([sampleDecision(`later ${index}`)]));
+    expect(await store.decisions.count()).toBe(0);
+    holder.process.kill("SIGKILL");
+    await Promise.all([first, ...later]);
+    expect(await store.decisions.count()).toBe(21);
   });
 });
 

@@ -98,7 +98,13 @@ async function connect(directory: string, lockTimeoutMs: number): Promise<Connec
   const log = await openLog(`${path}-wal`, sqlite);
   const dialect = new NodeSqliteDialect(sqlite, path);
   const db = new Kysely<Schema>({ dialect });
-  const commits = createGroupCommit({ db, run: dialect.run, flush: () => log.datasync(), lockTimeoutMs });
+  const commits = createGroupCommit({
+    db,
+    runNow: dialect.runNow,
+    isInTransaction: () => sqlite.isTransaction,
+    flush: () => log.datasync(),
+    lockTimeoutMs,
+  });
   const close = async (): Promise<void> => {
     await commits.close();
     await log.close();
@@ -106,7 +112,10 @@ async function connect(directory: string, lockTimeoutMs: number): Promise<Connec
     sqlite.close();
   };
   let closing: Promise<void> | undefined;
-  return { database: { read: db, write: commits.write }, close: () => (closing ??= close()) };
+  return {
+    database: { read: db, write: commits.write, together: commits.together },
+    close: () => (closing ??= close()),
+  };
 }
 
 async function openLog(path: string, sqlite: DatabaseSync): Promise<FileHandle> {

@@ -13,7 +13,7 @@ import { FlywheelError } from "../../errors.ts";
 import { modelId, policyId } from "../../records.ts";
 import type { Store } from "../contract.ts";
 import { openSqliteStore } from "../sqlite.ts";
-import { sampleAnnotation, sampleRow } from "./samples.ts";
+import { sampleAnnotation, sampleDecision, sampleRow } from "./samples.ts";
 
 type Job = (store: Store, argument: string, directory: string) => Promise<void>;
 
@@ -33,6 +33,19 @@ const jobs: Readonly<Record<string, Job>> = {
       }
     };
     await Promise.all(Array.from({ length: 16 }, worker));
+  },
+  /** Records decisions without end, thirty-two at a time, beside rows; says the id of each once its write has resolved. */
+  async decide(store, prefix) {
+    let next = 0;
+    const worker = async (): Promise<void> => {
+      while (true) {
+        const id = `${prefix} ${next++}`;
+        if (next % 8 === 0) await store.rows.put([sampleRow(id)]);
+        await store.decisions.put([sampleDecision(id)]);
+        say(id);
+      }
+    };
+    await Promise.all(Array.from({ length: 32 }, worker));
   },
   async blobs(store) {
     for (let next = 0; ; next++) say(await store.blobs.put(new Uint8Array(200_000).fill(next, 0, 4)));

@@ -1,7 +1,7 @@
 /** @file Records for tests of the store. */
 
 import { createHash } from "node:crypto";
-import { blobId, type Row, rowId, type TeacherAnnotation } from "../../records.ts";
+import { blobId, type Decision, type Row, rowId, type TeacherAnnotation } from "../../records.ts";
 
 export const hex = (text: string): string => createHash("sha256").update(text).digest("hex");
 
@@ -35,5 +35,19 @@ export const sampleAnnotation = (
   usage: { inputTokens: 100, outputTokens: 5 },
   costUsd: 0.001,
   latencyMs: 12.5,
+  ...changes,
+});
+
+export const sampleDecision = (name: string, changes: Partial<Decision> = {}): Decision => ({
+  id: name,
+  rowId: rowId(hex(name)),
+  at: 1,
+  route: "answered",
+  value: "apple",
+  confidence: 0.93,
+  propensity: 0.03,
+  uniform: false,
+  latencyMs: 4.25,
+  costUsd: 0,
   ...changes,
 });
