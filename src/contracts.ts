@@ -75,6 +75,13 @@ export class TeacherError extends FlywheelError {
   }
 }
 
+/**
+ * Whether an answer came, was charged for and is of no use: the next request needs a key of its own, else a provider that
+ * honours keys would repeat it.
+ */
+export const isUselessAnswer = ({ code, inDoubt }: TeacherError): boolean =>
+  code === "teacher_off_schema" || (code === "teacher_unreadable" && !inDoubt);
+
 /** What was said to one question. */
 export type GivenLabel = {
   readonly value: LabelValue;
@@ -105,9 +112,10 @@ export type Teacher = {
   /** The most that one request of this kind may cost, for reserving budget before it is sent. */
   maxCostUsd(request: TeacherRequest): number;
   /**
-   * @throws TeacherError `teacher_rate_limited`, `teacher_unavailable`, `teacher_timeout`, `teacher_off_schema`:
-   *   retryable (`valid` then holds the fields that were on schema); `teacher_refused`, `teacher_bad_request`: final for this row; `teacher_unauthorised`,
-   *   `teacher_misconfigured`: any row would meet the same
+   * @throws TeacherError `teacher_rate_limited`, `teacher_unavailable`, `teacher_timeout`, `teacher_unreadable`: retryable, about
+   *   the teacher or what stands in front of it; `teacher_off_schema`: retryable (`valid` then holds the fields that were on
+   *   schema), then final for this row, as `teacher_refused` and `teacher_bad_request` are, unless many rows in a row end so;
+   *   `teacher_unauthorised`, `teacher_misconfigured`: any row would meet the same
    */
   ask(request: TeacherRequest, signal?: AbortSignal): Promise<TeacherAnswer | TeacherFieldsAnswer>;
 };

@@ -206,7 +206,7 @@ describe("labelling under faults", () => {
 
   test("answers that are never inside the schema end the run, charged as they were", async () => {
     const world = await openWorld(60, { pOffSchema: 1 });
-    await expect(label(world, world.taskFor())).rejects.toMatchObject({ code: "teacher_off_schema" });
+    await expect(label(world, world.taskFor())).rejects.toMatchObject({ code: "labels_unreadable" });
     const { charged } = world.teacher.stats();
     const { spentUsd } = await world.store.spend.totals();
     // 10 rows of 6 attempts, and as many again that were under way.

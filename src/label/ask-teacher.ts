@@ -9,6 +9,7 @@
 
 import {
   type Clock,
+  isUselessAnswer,
   type Teacher,
   type TeacherAnswer,
   TeacherError,
@@ -46,6 +47,8 @@ export type Ask = {
   readonly loadInput: () => Promise<TeacherInput>;
   /** Told of a refusal that every row would meet, before the next in line gets a turn. */
   readonly onBlocked?: (error: TeacherError) => void;
+  /** Told of everything that came back and is no label, attempt by attempt. */
+  readonly onNoLabel?: (error: TeacherError) => void;
   /** No new attempt after this, but what is under way is waited for. */
   readonly stop?: AbortSignal;
   /** Aborts what is under way, after `stop`. The request may have been charged: it stays in doubt. */
@@ -153,6 +156,7 @@ async function send(question: OpenQuestion, request: TeacherRequest, turn: Turn)
     if (ask.signal?.aborted) throw ask.signal.reason;
     if (!(thrown instanceof TeacherError)) throw thrown;
     if (isBlocking(thrown)) ask.onBlocked?.(thrown);
+    if (isNoLabel(thrown)) ask.onNoLabel?.(thrown);
     turn.end(outcomeOf(thrown));
     return await failed(question, thrown);
   }
@@ -171,7 +175,7 @@ async function failed(question: OpenQuestion, error: TeacherError): Promise<Step
     case "teacher_bad_request":
       return { kind: "failed", error, annotations: toFailures(question, error) };
     default:
-      question.isInDoubt ||= error.inDoubt;
+      question.isInDoubt = (question.isInDoubt && !isUselessAnswer(error)) || error.inDoubt;
       return { kind: "retry", error };
   }
 }
@@ -179,13 +183,18 @@ async function failed(question: OpenQuestion, error: TeacherError): Promise<Step
 const isBlocking = ({ code }: TeacherError): boolean =>
   code === "teacher_unauthorised" || code === "teacher_misconfigured";
 
+/** Of several fields, some may have been answered: that is a label. */
+const isNoLabel = ({ code, valid }: TeacherError): boolean =>
+  noLabelCodes.includes(code) && Object.keys(valid).length === 0;
+const noLabelCodes = ["teacher_off_schema", "teacher_unreadable", "teacher_refused", "teacher_bad_request"];
+
 const isHopeless = ({ retryable, retryAfterMs }: TeacherError): boolean =>
   !retryable || (retryAfterMs ?? 0) > LONGEST_WAIT_MS;
 
 /** @returns false where `stop` fired */
 async function waitForRetry(question: OpenQuestion, error: TeacherError, attempt: number): Promise<boolean> {
   const { context, ask, id } = question;
-  if (error.code === "teacher_off_schema") {
+  if (isUselessAnswer(error)) {
     // Paid for and of no use. The next request has a key of its own, else it would be answered the same.
     await context.store.spend.settle(id, error.costUsd, context.clock.now());
     question.uselessAnswers++;
@@ -202,7 +211,7 @@ async function waitForRetry(question: OpenQuestion, error: TeacherError, attempt
 
 async function giveUp(question: OpenQuestion, error: TeacherError): Promise<AskOutcome> {
   if (error.code === "teacher_off_schema") return { kind: "failed", error, annotations: toFailures(question, error) };
-  await closeReservation(question);
+  await closeReservation(question, isUselessAnswer(error) ? error.costUsd : 0);
   return { kind: "unavailable", error };
 }
 
@@ -211,9 +220,9 @@ async function giveUpUnanswered(question: OpenQuestion): Promise<AskOutcome> {
   return { kind: "stopped" };
 }
 
-/** Nothing was charged for certain: the reservation goes. In doubt it stays, and is asked again under the same key. */
-async function closeReservation({ context, id, isInDoubt }: OpenQuestion): Promise<void> {
-  if (!isInDoubt) await context.store.spend.settle(id, 0, context.clock.now());
+/** What was charged is certain: the reservation goes. In doubt it stays, and is asked again under the same key. */
+async function closeReservation({ context, id, isInDoubt }: OpenQuestion, chargedUsd = 0): Promise<void> {
+  if (!isInDoubt) await context.store.spend.settle(id, chargedUsd, context.clock.now());
 }
 
 type Answer = TeacherAnswer | TeacherFieldsAnswer;

@@ -107,7 +107,7 @@ describe("labelling rows", () => {
     const task = fruitTask({ teacher: { maxAttempts: 1 } });
     const store = await openTestStore(textRows(60));
     const { summary, teacher } = await run({ store, task, reply: () => failures.useless(0.001) });
-    await expect(summary).rejects.toMatchObject({ code: "teacher_off_schema" });
+    await expect(summary).rejects.toMatchObject({ code: "labels_unreadable" });
     expect(teacher.requests.length).toBeLessThan(60);
     expect((await store.spend.totals()).spentUsd).toBeCloseTo(teacher.requests.length * 0.001);
     expect(await (await run({ store, task, reply: () => "apple" })).summary).toMatchObject({ answers: [60, 60, 0] });

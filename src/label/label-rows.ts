@@ -6,7 +6,7 @@
 import type { Clock, Progress, Teacher, TeacherError } from "../contracts.ts";
 import { type FieldScope, hasFields, scopesOf } from "../fields.ts";
 import type { Seed } from "../math/random.ts";
-import type { Row, RowId } from "../records.ts";
+import type { Row } from "../records.ts";
 import type { Store } from "../store/contract.ts";
 import type { AnyTask, FieldsTask, Task } from "../task.ts";
 import { type LabelAgreement, labelAgreement } from "./agreement.ts";
@@ -80,7 +80,7 @@ const SPARE_ROWS = 16;
 const MOST_SWEEPS = 3;
 
 /**
- * @throws TeacherError `teacher_unauthorised`, `teacher_misconfigured`, or whatever keeps every row from an answer; what
+ * @throws TeacherError `teacher_unauthorised`, `teacher_misconfigured`, `labels_unreadable`, or whatever keeps every row from an answer; what
  *   was labelled until then is kept, and labels are derived; FlywheelError `work_under_way` where another run labels here
  */
 export async function labelRows(options: LabelRowsOptions<Task>): Promise<LabelSummary>;
@@ -222,16 +222,18 @@ async function askOne(work: Work, { row, pass }: Question, progress: RunProgress
   const { options, run, pace, answers, hardStop } = work;
   const context: AskContext = { ...options, pace };
   const ask = {
-    rowId: row.id as RowId,
+    rowId: row.id,
     pass,
     loadInput: () => loadTeacherInput(options.store, row),
     onBlocked: (error: TeacherError) => run.stopFor({ kind: "error", error }),
+    onNoLabel: (error: TeacherError) => run.noLabel(row.id, error),
     stop: run.stop,
     signal: hardStop,
   };
+  const asked = { rowId: ask.rowId, pass, failures: run.failures };
   try {
     const outcome = await run.withinBudget(() => askTeacher(context, ask));
-    await run.record(row.id, pass, outcome);
+    await run.record(asked, outcome);
     if (outcome.kind === "answered") answers.set(pass, answers.get(pass)! + 1);
     progress.ended(outcome.kind);
   } catch (thrown) {

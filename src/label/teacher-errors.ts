@@ -29,8 +29,8 @@ export function toTeacherError(thrown: unknown, context: FailureContext): Teache
   if (!APICallError.isInstance(thrown)) return fromLibrary(said, thrown, context);
   const status = thrown.statusCode;
   if (status === undefined || (status < 400 && thrown.isRetryable)) return neverReached(said, thrown, context);
-  if (status < 400) return brokenAnswer(said, context);
-  return fromStatus({ status, said, body: thrown.responseBody ?? "", headers: thrown.responseHeaders ?? {}, context });
+  const failure = { status, said, body: thrown.responseBody ?? "", headers: thrown.responseHeaders ?? {}, context };
+  return status < 400 ? unreadable(failure) : fromStatus(failure);
 }
 
 /** Replaces the key wherever a provider or a library repeats it. */
@@ -61,8 +61,50 @@ function fromStatus(failure: Failure): TeacherError {
   if (status === 404 || status === 405) return misconfigured(failure);
   if (status === 429) return rateLimited(failure);
   if (status === 408 || status === 409 || status === 425 || status >= 500) return unavailable(failure);
+  if (isPage(body) && !tooLarge.includes(status)) return unreadable(failure);
   if (/content_policy|content_filter|safety/i.test(body)) return refused(failure);
   return badRequest(failure);
+}
+
+/** Statuses that a proxy gives by itself and that are about this row all the same. */
+const tooLarge: readonly number[] = [413, 414, 431];
+
+/** What a web server writes for people: no provider's API does. */
+const isPage = (body: string): boolean => /^\s{0,100}</.test(body);
+const isJson = (body: string): boolean => /^\s{0,100}[[{]/.test(body);
+
+/**
+ * An answer whose envelope cannot be read, from a proxy perhaps. JSON came from the provider, whole, so it was charged. A
+ * redirect and a refusal never reached it; a page under a status that means success may be what was made of its answer.
+ */
+function unreadable({ status, said, body, context }: Failure): TeacherError {
+  const isCharged = status < 300 && isJson(body);
+  return returnedUnreadable(
+    `${context.model} returned an unreadable response (${status}): ${excerptOf(body, said, context)}`,
+    {
+      costUsd: isCharged ? context.unknownCostUsd : 0,
+      inDoubt: status < 300 && !isCharged,
+    },
+  );
+}
+
+function returnedUnreadable(
+  message: string,
+  charge: { readonly costUsd: number; readonly inDoubt: boolean },
+): TeacherError {
+  return new TeacherError("teacher_unreadable", message, {
+    ...charge,
+    retryable: true,
+    hint: "check that teacher.baseUrl speaks the OpenAI protocol, and what stands between: a proxy, a login page",
+  });
+}
+
+const EXCERPT_LENGTH = 120;
+
+function excerptOf(body: string, said: string, { apiKey }: FailureContext): string {
+  const text = scrub(body, apiKey).replaceAll(/\s+/g, " ").trim();
+  if (text === "") return said;
+  return text.length > EXCERPT_LENGTH ? `${text.slice(0, EXCERPT_LENGTH)}…` : text;
 }
 
 function unauthorised({ status, said, context }: Failure): TeacherError {
@@ -73,13 +115,17 @@ function unauthorised({ status, said, context }: Failure): TeacherError {
 }
 
 function misconfigured({ status, said, context }: Failure): TeacherError {
-  return new TeacherError("teacher_misconfigured", `${context.model} is not there (${status}): ${said}`, {
-    hint: "check teacher.model and teacher.baseUrl in the task's config",
-  });
+  return new TeacherError(
+    "teacher_misconfigured",
+    `${context.model}: model or endpoint not found (${status}): ${said}`,
+    {
+      hint: "check teacher.model and teacher.baseUrl in the task's config",
+    },
+  );
 }
 
 function rateLimited({ said, headers, body, context }: Failure): TeacherError {
-  return new TeacherError("teacher_rate_limited", `${context.model} is asked too often (429): ${said}`, {
+  return new TeacherError("teacher_rate_limited", `${context.model}: rate limit exceeded (429): ${said}`, {
     retryable: true,
     retryAfterMs: retryAfterMs(headers, body, context.nowMs),
     hint: "the pace adapts; if it never recovers, the quota is used up or another program shares it",
@@ -113,16 +159,10 @@ function fromLibrary(said: string, thrown: unknown, context: FailureContext): Te
       hint: "choose a model that reads this kind of input",
     });
   }
-  return AISDKError.isInstance(thrown) ? brokenAnswer(said, context) : neverReached(said, thrown, context);
-}
-
-/** An answer whose envelope cannot be read. It came whole, so it was charged. */
-function brokenAnswer(said: string, context: FailureContext): TeacherError {
-  return new TeacherError("teacher_off_schema", `${context.model} answered something that is no answer: ${said}`, {
-    retryable: true,
-    costUsd: context.unknownCostUsd,
-    hint: "check that teacher.baseUrl speaks the OpenAI protocol",
-  });
+  if (!AISDKError.isInstance(thrown)) return neverReached(said, thrown, context);
+  // It came whole, so it was charged.
+  const charge = { costUsd: context.unknownCostUsd, inDoubt: false };
+  return returnedUnreadable(`${context.model} returned an unreadable response: ${said}`, charge);
 }
 
 /** Codes under which a connection was never made, so that nothing can have been charged. */

@@ -194,10 +194,31 @@ describe("what is read from an answer", () => {
     expect(await failureOf(teacher.ask(request()))).toMatchObject({ code: "teacher_refused", retryable: false });
   });
 
-  test.each([[{}], ["<html>"], [{ choices: [] }]])("an envelope that is none is counted in full: %j", async (body) => {
-    const teacher = open(body);
-    const costUsd = teacher.maxCostUsd(request());
-    expect(await failureOf(teacher.ask(request()))).toMatchObject({ code: "teacher_off_schema", costUsd });
+  test.each([[{}], [{ choices: [] }], ['{"choices":[{"mess']])(
+    "JSON that is no answer was charged, and is counted in full: %j",
+    async (body) => {
+      const teacher = open(body);
+      const costUsd = teacher.maxCostUsd(request());
+      const expected = { code: "teacher_unreadable", retryable: true, costUsd, inDoubt: false };
+      expect(await failureOf(teacher.ask(request()))).toMatchObject(expected);
+    },
+  );
+
+  test.each([
+    ["a page, which a proxy may have put in the place of an answer", "<html>sign in</html>", 200, true],
+    ["an empty body", "", 200, true],
+    ["a redirect", "", 302, false],
+    ["a page that rejects the request", "<html>Bad Request</html>", 400, false],
+  ])("%s: is unreadable, and costs nothing that is certain", async (_, body, status, inDoubt) => {
+    const teacher = openTeacher({ task: fruitTask(), env: {}, ...answering(body, { status }) });
+    const expected = { code: "teacher_unreadable", retryable: true, costUsd: 0, inDoubt };
+    expect(await failureOf(teacher.ask(request()))).toMatchObject(expected);
+  });
+
+  test("a request that is too large for a proxy is about the row", async () => {
+    const page = answering("<html>Request Entity Too Large</html>", { status: 413 });
+    const teacher = openTeacher({ task: fruitTask(), env: {}, ...page });
+    expect(await failureOf(teacher.ask(request()))).toMatchObject({ code: "teacher_bad_request", retryable: false });
   });
 
   test("headers that say the limit is used up reach the pace", async () => {

@@ -3,7 +3,7 @@
  * what is certain. Nothing else in this folder spends.
  */
 
-import type { Clock, TeacherError } from "../contracts.ts";
+import { type Clock, isUselessAnswer, type TeacherError } from "../contracts.ts";
 import type { TeacherAnnotation } from "../records.ts";
 import type { Store } from "../store/contract.ts";
 import type { AnyTask } from "../task.ts";
@@ -17,7 +17,8 @@ export type Account = {
   /** False where the budget does not allow the request. */
   reserve(maxCostUsd: number): Promise<boolean>;
   charge(error: TeacherError): Promise<void>;
-  record(annotations: readonly TeacherAnnotation[]): Promise<void>;
+  /** @param others that are recorded in the same transaction and cost nothing here */
+  record(annotations: readonly TeacherAnnotation[], others?: readonly TeacherAnnotation[]): Promise<void>;
   /** In doubt the request counts as charged in full: nobody may ever ask it again and find out. */
   close(): Promise<void>;
 };
@@ -48,14 +49,14 @@ export function openAccount(id: string, { store, task, clock }: AccountOptions):
     },
     async charge(error) {
       isInDoubt ||= error.inDoubt;
-      if (error.code === "teacher_off_schema") uselessAnswers += 1;
+      if (isUselessAnswer(error)) uselessAnswers += 1;
       if (error.costUsd === 0) return;
       // A charge is an answer: what was in doubt under this key is no more.
       isInDoubt = false;
       await settle(error.costUsd);
     },
-    async record(annotations) {
-      await store.annotations.put(annotations);
+    async record(annotations, others = []) {
+      await store.annotations.put([...annotations, ...others]);
       isReserved = false;
       for (const annotation of annotations) costUsd += annotation.costUsd;
     },

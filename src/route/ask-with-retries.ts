@@ -15,14 +15,13 @@ import { type Account, openAccount } from "./account.ts";
 import type { Breaker } from "./breaker.ts";
 import { abandonOn } from "./deadline.ts";
 import { liveAnnotationId } from "./known-answer.ts";
+import { isAboutRow, isPartlyAnswered, type Suspicion } from "./suspicion.ts";
 import { type TeacherQuestion, type TeacherReply, unavailable } from "./teacher-outcome.ts";
 
 const FIRST_PAUSE_MS = 200;
 const MAX_PAUSE_MS = 5_000;
 /** Somebody has to raise the budget first. */
 const BUDGET_RETRY_AFTER_MS = 60_000;
-/** Answers of a kind: these say nothing against the teacher's health, and asking again later would not help. */
-const FINAL_CODES = ["teacher_off_schema", "teacher_refused", "teacher_bad_request"];
 
 export type AskOptions = {
   readonly store: Store;
@@ -31,6 +30,7 @@ export type AskOptions = {
   readonly clock: Clock;
   readonly seed: Seed;
   readonly breaker: Breaker;
+  readonly suspicion: Suspicion;
   readonly maxAttempts: number;
   readonly onAttemptFailed?: ((error: TeacherError) => void) | undefined;
   readonly signal: AbortSignal;
@@ -74,21 +74,28 @@ async function attemptOnce(question: TeacherQuestion, account: Account, options:
   if (!breaker.tryPass()) return { kind: "barred", why: "down" };
   const request = await prepare(question, account, options);
   if (!request) return { kind: "barred", why: "over-budget" };
+  const { failures } = options.suspicion;
   const reply = await abandonOn(teacher.ask(request, signal), signal).catch((thrown) => toTeacherError(thrown, signal));
   if (reply instanceof TeacherError) return await failed(reply, account, options);
   breaker.succeeded();
   const { usage, costUsd, latencyMs } = reply;
   const annotations = toAnnotations(question, { given: givenIn(reply), usage, costUsd, latencyMs }, options);
-  await account.record(annotations);
+  await account.record(annotations, options.suspicion.answered(failures));
   return { kind: "answered", annotations };
 }
 
 async function failed(error: TeacherError, account: Account, options: AskOptions): Promise<Attempt> {
-  if (FINAL_CODES.includes(error.code)) options.breaker.succeeded();
-  else options.breaker.failed(error.retryAfterMs);
+  tellBreaker(error, options);
   options.onAttemptFailed?.(error);
   await account.charge(error);
   return { kind: "failed", error };
+}
+
+/** What is about one row says neither that the teacher is well nor that it is down. */
+function tellBreaker(error: TeacherError, { breaker, suspicion }: AskOptions): void {
+  if (isPartlyAnswered(error)) breaker.succeeded();
+  else if (isAboutRow(error) && !suspicion.isSuspect) breaker.withdrew();
+  else breaker.failed(error.retryAfterMs);
 }
 
 /** Makes the row durable and reserves its cost; undefined where the budget does not allow the request. */
@@ -110,38 +117,55 @@ async function prepare(
 }
 
 /**
- * An answer that will never be valid is recorded as the row's failure, so that it is not paid for again; of several fields,
- * those that were answered keep their answer.
+ * A failure that is about the row is its answer, kept so that it is not paid for again: at once where some fields were
+ * answered, else as soon as the teacher has answered anything (`suspicion.ts`).
  */
 async function giveUp(
   question: TeacherQuestion,
   error: TeacherError,
   options: AskOptions & { readonly account: Account },
 ): Promise<TeacherReply> {
-  const { code, message, retryAfterMs, usage, valid } = error;
-  const { account } = options;
-  if (!FINAL_CODES.includes(code)) {
-    await account.close();
-    return unavailable(code, message, { retryAfterMs, costUsd: account.costUsd });
-  }
+  const { account, suspicion } = options;
+  if (!isAboutRow(error)) return await giveUpForNow(error, account);
+  const { code, message, usage, valid } = error;
   // Its attempts are settled already.
   const judged = { given: valid, failure: { code, message }, usage, costUsd: 0, latencyMs: 0 };
   const annotations = toAnnotations(question, judged, options);
-  await account.record(annotations);
+  if (isPartlyAnswered(error)) await account.record(annotations, suspicion.answered(0));
+  else if (becomesSuspect(annotations, error, options)) return await giveUpForNow(error, account);
   return replied(annotations, account);
+}
+
+function becomesSuspect(
+  annotations: readonly TeacherAnnotation[],
+  error: TeacherError,
+  { suspicion, breaker }: AskOptions,
+): boolean {
+  const wasSuspect = suspicion.isSuspect;
+  const isSuspect = suspicion.failed(annotations, error);
+  if (isSuspect && !wasSuspect) breaker.open();
+  return isSuspect;
+}
+
+async function giveUpForNow({ code, message, retryAfterMs }: TeacherError, account: Account): Promise<TeacherReply> {
+  await account.close();
+  return unavailable(code, message, { retryAfterMs, costUsd: account.costUsd });
 }
 
 const replied = (annotations: readonly TeacherAnnotation[], { costUsd }: Account): TeacherReply => ({
   kind: "replied",
-  annotations: Object.fromEntries(annotations.map((annotation) => [annotation.field ?? "", annotation])),
+  annotations: byField(annotations),
   isFresh: true,
   costUsd,
 });
 
+export const byField = (annotations: readonly TeacherAnnotation[]): Readonly<Record<string, TeacherAnnotation>> =>
+  Object.fromEntries(annotations.map((annotation) => [annotation.field ?? "", annotation]));
+
 function barred(why: "down" | "over-budget", costUsd: number, { breaker, task }: AskOptions): TeacherReply {
   if (why === "down") {
     const { retryAfterMs } = breaker;
-    return unavailable("teacher_down", "the teacher failed repeatedly and is left alone", { retryAfterMs, costUsd });
+    return unavailable("teacher_down", "teacher unavailable: circuit breaker open", { retryAfterMs, costUsd });
   }
   const message = `the budget of $${task.budgetUsd} does not allow another question`;
   return unavailable("budget_exhausted", message, { retryAfterMs: BUDGET_RETRY_AFTER_MS, costUsd });

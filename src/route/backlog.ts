@@ -63,12 +63,18 @@ export function createBacklog(options: BacklogOptions): Backlog {
   const active = new Map<string, Promise<boolean>>();
   /** Not asked again by this process: their payload is gone. */
   const hopeless = new Set<string>();
+  /** How often the teacher did not take one: those come last, so that none keeps the others from their turn. */
+  const refusals = new Map<string, number>();
   let since = 0;
 
   const settle = async (owed: Owed): Promise<boolean> => {
     try {
       const outcome = await limiter.run(() => line.ask(questionOf(owed.rowId, options), abandon.signal), stop.signal);
-      if (outcome.kind === "unavailable") return false;
+      if (outcome.kind === "unavailable") {
+        refusals.set(owed.id, (refusals.get(owed.id) ?? 0) + 1);
+        return false;
+      }
+      refusals.delete(owed.id);
       own.delete(owed.id);
       options.onLabelled?.(owed, outcome);
       return true;
@@ -100,7 +106,12 @@ export function createBacklog(options: BacklogOptions): Backlog {
     if (owed.length === 0) return;
     const isTaken = await inFlightElsewhere(options);
     const mine = owed.filter((one) => own.has(one.id) || isAbandoned(one, isTaken));
-    await workOff(mine, work, options.concurrency);
+    const refused = ({ id }: Owed) => refusals.get(id) ?? 0;
+    await workOff(
+      mine.toSorted((a, b) => refused(a) - refused(b)),
+      work,
+      options.concurrency,
+    );
   };
   const isAbandoned = (owed: Owed, isTaken: (rowId: RowId) => boolean): boolean =>
     owed.at <= clock.now() - options.takeOverAfterMs && !isTaken(owed.rowId);

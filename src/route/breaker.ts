@@ -1,7 +1,7 @@
 /**
  * @file A circuit breaker: while the teacher is down, nobody waits to find that out again.
  *
- * Closed until `failuresToOpen` failures in a row; then open for a pause that doubles up to a ceiling, or as long as the
+ * Closed until `failuresToOpen` failures in a row, or until it is told to open; then open for a pause that doubles up to a ceiling, or as long as the
  * provider asked; then half open: one request tries, and closes or reopens it. State is this process's own observation of
  * the teacher: a second replica makes its own.
  */
@@ -13,7 +13,9 @@ export type Breaker = {
   tryPass(): boolean;
   succeeded(): void;
   failed(retryAfterMs?: number): void;
-  /** The caller that passed neither succeeded nor failed (out of budget, shut down): lets the next one try. */
+  /** Opens at once: many answers, taken together, are no answers. */
+  open(): void;
+  /** The caller that passed neither succeeded nor failed (out of budget, shut down, a failure about its row alone): lets the next one try. */
   withdrew(): void;
   readonly isOpen: boolean;
   /** How long until a request may be tried; 0 while closed. */
@@ -58,6 +60,9 @@ export function createBreaker(options: BreakerOptions): Breaker {
       if (openUntil !== undefined) return;
       failures += 1;
       if (failures >= failuresToOpen) open(retryAfterMs);
+    },
+    open() {
+      if (openUntil === undefined) open();
     },
     withdrew() {
       isProbing = false;

@@ -1,7 +1,8 @@
 import { describe, expect, test, vi } from "vitest";
-import { type TeacherAnswer, TeacherError } from "../contracts.ts";
+import { type TeacherAnswer, TeacherError, type TeacherRequest } from "../contracts.ts";
 import type { TeacherDownPolicy } from "../records.ts";
 import { createBreaker } from "./breaker.ts";
+import { SUSPECT_ROWS } from "./suspicion.ts";
 import { createFakeClock } from "./testing/fake-clock.ts";
 import { createTestTeacher, fruitTask, openTestStore, textInput } from "./testing/fixtures.ts";
 import { ask, openWorld } from "./testing/world.ts";
@@ -162,22 +163,82 @@ describe("a request that failed", () => {
 });
 
 describe("a row that the teacher gives no valid answer for", () => {
-  test.each(["teacher_refused", "teacher_bad_request"])(
-    "%s: is declined, recorded, and not asked again",
+  /** Row 0 is the one; as many others as `wrong` share its fate, the rest is answered. */
+  const openRefusing = async (code: string, wrong = 0) => {
+    const task = fruitTask({ whenTeacherDown: "refuse" });
+    const isWrong = ({ input }: TeacherRequest) => input.kind === "text" && Number(input.text.split(" ")[2]) <= wrong;
+    const teacher = createTestTeacher(task, async (request) => (isWrong(request) ? failing(code) : {}));
+    const events: unknown[] = [];
+    const world = await openWorld({
+      task,
+      teacher,
+      events: {
+        onTeacherSuspect: (examples) => events.push(examples),
+        onTeacherCleared: () => events.push("cleared"),
+      },
+    });
+    return { ...world, events };
+  };
+
+  test.each(["teacher_refused", "teacher_bad_request", "teacher_off_schema"])(
+    "%s: is declined, not asked again, and recorded as soon as another row is answered",
     async (code) => {
-      const task = fruitTask();
-      const teacher = createTestTeacher(task, () => failing(code));
-      const { router, store } = await openWorld({ task, teacher });
+      const { router, store, teacher } = await openRefusing(code);
       const { answer, decision } = await ask(router, "pear", 0.6);
       expect(answer).toMatchObject({ kind: "declined", code });
       expect(decision.route).toBe("escalated");
       expect(decision).not.toHaveProperty("value");
+      expect(await store.annotations.ofRow(decision.rowId)).toEqual([]);
+      const asked = teacher.requests.length;
+      expect((await ask(router, "pear", 0.6)).answer).toMatchObject({ kind: "declined", code });
+      expect(teacher.requests).toHaveLength(asked);
+      await ask(router, "pear", 0.6, 1);
       expect(await store.annotations.ofRow(decision.rowId)).toMatchObject([{ failure: { code }, pass: 0 }]);
       expect((await ask(router, "pear", 0.6)).answer).toMatchObject({ kind: "declined", code });
-      expect(teacher.requests).toHaveLength(1);
+      expect(teacher.requests).toHaveLength(asked + 1);
       expect(router.isTeacherUp).toBe(true);
     },
   );
+
+  test("as many in a row as make the teacher suspect open the breaker, and none of them is recorded", async () => {
+    const { router, store, clock, teacher, events } = await openRefusing("teacher_bad_request", SUSPECT_ROWS - 1);
+    const answers: string[] = [];
+    for (let nth = 0; nth < SUSPECT_ROWS; nth++) answers.push((await ask(router, "pear", 0.6, nth)).answer.kind);
+    expect(answers).toEqual([...Array(SUSPECT_ROWS - 1).fill("declined"), "refused"]);
+    expect(router.isTeacherUp).toBe(false);
+    expect(events).toEqual([Array(3).fill("teacher_bad_request happened")]);
+    expect((await ask(router, "pear", 0.6, 50)).answer).toMatchObject({ code: "teacher_down" });
+    clock.advance(60_000);
+    // A probe that ends as they did is no proof of health, and not recorded either.
+    expect((await ask(router, "pear", 0.6, 0)).answer).toMatchObject({ code: "teacher_bad_request" });
+    expect(router.isTeacherUp).toBe(false);
+    clock.advance(120_000);
+    expect((await ask(router, "pear", 0.6, 50)).answer.kind).toBe("teacher");
+    expect(events.at(-1)).toBe("cleared");
+    for await (const { value } of store.annotations.teacher()) expect(value).toBe("apple");
+    // The same row, now that others are answered, is refused for what it is.
+    const asked = teacher.requests.length;
+    expect((await ask(router, "pear", 0.6, 0)).answer.kind).toBe("declined");
+    expect(teacher.requests).toHaveLength(asked + 1);
+  });
+
+  test("at the head of the queue does not keep the others from their answer", async () => {
+    const task = fruitTask({ whenTeacherDown: "queue", teacher: { ...fruitTask().teacher, maxConcurrency: 1 } });
+    const isWell = { value: false };
+    const teacher = createTestTeacher(task, async ({ input }) => {
+      const isFirst = input.kind === "text" && input.text === "pear 0.6 0";
+      return isWell.value && !isFirst ? {} : failing("teacher_bad_request");
+    });
+    const { router, clock } = await openWorld({ task, teacher });
+    for (let nth = 0; nth < SUSPECT_ROWS + 2; nth++) await ask(router, "pear", 0.6, nth);
+    expect(await router.backlog.depth()).toBe(3);
+    isWell.value = true;
+    for (let round = 0; round < 4; round++) {
+      clock.advance(120_000);
+      await router.backlog.round();
+    }
+    expect(await router.backlog.depth()).toBe(0);
+  });
 });
 
 describe("the budget", () => {

@@ -56,6 +56,9 @@ export type RouterEvents = {
   readonly onServingTrouble?: (error: Error) => void;
   readonly onStudentFailed?: (error: unknown) => void;
   readonly onTeacherFailed?: (error: TeacherError) => void;
+  /** Many rows in a row ended without a valid answer, with the last messages: taken as a fault of the teacher. Then, its end. */
+  readonly onTeacherSuspect?: (examples: readonly string[]) => void;
+  readonly onTeacherCleared?: () => void;
   /** The backlog had an answer: an audit, or a request that was queued. */
   readonly onBacklogLabelled?: (owed: Owed, reply: TeacherReply) => void;
   readonly onBacklogTrouble?: (error: unknown) => void;
@@ -116,7 +119,13 @@ export async function createRouter(options: RouterOptions): Promise<Router> {
 
 async function openLines(options: RouterOptions): Promise<DecideOptions> {
   const { task, teacher, events = {} } = options;
-  const teacherLine = createTeacherLine({ ...options, teacher, onAttemptFailed: events.onTeacherFailed });
+  const teacherLine = createTeacherLine({
+    ...options,
+    teacher,
+    onAttemptFailed: events.onTeacherFailed,
+    onSuspect: events.onTeacherSuspect,
+    onCleared: events.onTeacherCleared,
+  });
   const open = async (scope: FieldScope): Promise<FieldLine> => {
     const students = await openStudentLine({
       ...options,

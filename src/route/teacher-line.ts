@@ -12,11 +12,12 @@ import type { Seed } from "../math/random.ts";
 import type { RowId } from "../records.ts";
 import type { Store } from "../store/contract.ts";
 import { type AnyTask, promptVersion as promptVersionOf } from "../task.ts";
-import { askWithRetries } from "./ask-with-retries.ts";
+import { askWithRetries, byField } from "./ask-with-retries.ts";
 import { type Breaker, createBreaker } from "./breaker.ts";
 import { abandonOn, aborted, startDeadline } from "./deadline.ts";
 import { knownAnswers } from "./known-answer.ts";
 import { createLimiter, type Limiter } from "./limiter.ts";
+import { createSuspicion, type Suspicion, type SuspicionOptions } from "./suspicion.ts";
 import { type TeacherQuestion, type TeacherReply, unavailable } from "./teacher-outcome.ts";
 
 export type TeacherLine = {
@@ -30,7 +31,7 @@ export type TeacherLine = {
   close(signal: AbortSignal): Promise<void>;
 };
 
-export type TeacherLineOptions = {
+export type TeacherLineOptions = SuspicionOptions & {
   readonly store: Store;
   readonly task: AnyTask;
   /** Absent: every question is unavailable, except those whose answer is known. */
@@ -48,6 +49,7 @@ export function createTeacherLine(options: TeacherLineOptions): TeacherLine {
   const line: Line = {
     ...options,
     breaker: options.breaker ?? createBreaker({ clock }),
+    suspicion: createSuspicion(options),
     promptVersion: teacher?.promptVersion ?? promptVersionOf(task),
     limiter: createLimiter(task.teacher.maxConcurrency),
     closing: new AbortController(),
@@ -84,6 +86,7 @@ export function createTeacherLine(options: TeacherLineOptions): TeacherLine {
 
 type Line = TeacherLineOptions & {
   readonly breaker: Breaker;
+  readonly suspicion: Suspicion;
   readonly promptVersion: string;
   readonly limiter: Limiter;
   readonly closing: AbortController;
@@ -91,10 +94,14 @@ type Line = TeacherLineOptions & {
 
 /** Fields are asked together: where one is not known, all are asked. */
 async function recallOrAsk(question: TeacherQuestion, line: Line): Promise<TeacherReply> {
-  const annotations = await knownAnswers(question.rowId, line);
-  const isKnown = fieldNames(line.task).every((name) => annotations[name] !== undefined);
-  return isKnown ? { kind: "replied", annotations, isFresh: false, costUsd: 0 } : await askInTurn(question, line);
+  const known = { ...heldFor(question.rowId, line), ...(await knownAnswers(question.rowId, line)) };
+  const isKnown = fieldNames(line.task).every((name) => known[name] !== undefined);
+  return isKnown
+    ? { kind: "replied", annotations: known, isFresh: false, costUsd: 0 }
+    : await askInTurn(question, line);
 }
+
+const heldFor = (rowId: RowId, { suspicion }: Line) => byField(suspicion.recall(rowId) ?? []);
 
 async function askInTurn(question: TeacherQuestion, line: Line): Promise<TeacherReply> {
   const { teacher, clock, task, closing, limiter, maxAttempts = 3 } = line;

@@ -15,6 +15,7 @@ import type { Seed } from "../math/random.ts";
 import { aborted, startDeadline } from "../route/deadline.ts";
 import type { FieldLine } from "../route/decide.ts";
 import { createRouter, type Router, type RouterEvents, type RouterTimes } from "../route/router.ts";
+import { SUSPECT_ROWS } from "../route/suspicion.ts";
 import type { Store } from "../store/contract.ts";
 import type { AnyTask } from "../task.ts";
 import { loadStudent as loadTrainedStudent } from "../train/load-student.ts";
@@ -180,6 +181,9 @@ function logEvents(log: FastifyBaseLogger): RouterEvents {
     onServingTrouble: (err) => log.error({ err }, "the champion cannot be followed"),
     onStudentFailed: (err) => log.error({ err }, "the student failed"),
     onTeacherFailed: ({ code, message }) => log.warn({ code, reason: message }, "the teacher failed"),
+    onTeacherSuspect: (examples) =>
+      log.warn({ examples }, `the teacher answers nothing of use: ${SUSPECT_ROWS} rows in a row`),
+    onTeacherCleared: () => log.warn("the teacher answers again"),
     onBacklogTrouble: (err) => log.error({ err }, "the backlog cannot be worked off"),
   };
 }

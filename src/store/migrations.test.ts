@@ -47,3 +47,29 @@ test("a workspace from before fields keeps everything that it knew, as the task 
   expect(await store.annotations.ofRow(row.id)).toEqual([annotation]);
   expect(await store.field("topic").annotations.ofRow(row.id)).toEqual([]);
 });
+
+test("a proxy's page that was recorded as a row's own failure is asked again; a refusal stays", async () => {
+  const { directory, old } = await workspaceOf(migrations.findIndex(({ name }) => name === "answers that were none"));
+  const failure = (label: string, code: string, message: string) => {
+    const { value: _, ...annotation } = sampleAnnotation(sampleRow(label), 1);
+    return { ...annotation, failure: { code, message: `openai/gpt ${message}` } };
+  };
+  const recorded = [
+    failure("page", "teacher_off_schema", "answered something that is no answer: Invalid JSON response"),
+    failure("page 400", "teacher_bad_request", "rejects the request (400): <html>Bad Request</html>"),
+    failure("too large", "teacher_bad_request", "rejects the request (400): maximum context length"),
+    failure("off schema", "teacher_off_schema", 'answered "banana", which is none of the labels'),
+    failure("refused", "teacher_refused", "withheld its answer (content filter)"),
+  ];
+  for (const one of recorded) {
+    old
+      .prepare("insert into annotations values ('', ?, ?, ?, 'teacher', ?, ?, null, ?)")
+      .run(one.id, one.rowId, one.at, one.pass, one.promptVersion, JSON.stringify(one));
+  }
+  old.close();
+  await using store = await openSqliteStore({ directory });
+  const kept: unknown[] = [];
+  for await (const { failure: said } of store.annotations.teacher()) kept.push(said);
+  expect(kept).toHaveLength(3);
+  expect(kept).toEqual(expect.arrayContaining(recorded.slice(2).map(({ failure: said }) => said)));
+});

@@ -66,6 +66,15 @@ export const migrations: readonly Migration[] = [
   { name: "novelty of predictions", statements: () => ["alter table predictions add column novelty double precision"] },
   { name: "dissent of predictions", statements: () => ["alter table predictions add column dissent bigint"] },
   { name: "fields of a task", statements: () => fieldTables.flatMap(withField) },
+  {
+    // Recorded as the row's own failure, and answered from for ever: a proxy's page or half an answer. Asked again now; what
+    // it cost stays in `spend`.
+    name: "answers that were none",
+    statements: () => [
+      `delete from annotations where annotator = 'teacher' and value is null
+        and (body like '%"message":"%answered something that is no answer:%' or body like '%"message":"%rejects the request (4__): <%')`,
+    ],
+  },
 ];
 
 type FieldTable = {
