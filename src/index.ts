@@ -79,4 +79,9 @@ export {
 export { loadStudent } from "./train/load-student.ts";
 export { version } from "./version.ts";
 // Anybody's XGBoost classifier as an ONNX file.
-export { xgboostToOnnx } from "./xgboost/convert.ts";
+export {
+  describeXgboost,
+  type XgboostDescription,
+  type XgboostToOnnxOptions,
+  xgboostToOnnx,
+} from "./xgboost/convert.ts";

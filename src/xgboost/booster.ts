@@ -1,5 +1,6 @@
 /** @file A model in XGBoost's memory (`Booster`): grows by rounds, predicts, explains, is saved and loaded. */
 
+import { checkLoadable } from "./loadable.ts";
 import type { Matrix } from "./matrix.ts";
 import { copyOf, loadXgboost, type Out, type Pointer, textsAt, written, type XgboostLibrary } from "./native.ts";
 import { own } from "./owned.ts";
@@ -39,15 +40,18 @@ export type BoosterOptions = {
   readonly parameters?: XgboostParameters | undefined;
   /** Whose data it will be trained and evaluated on: predictions of these are kept up to date, not made anew. */
   readonly matrices?: readonly Matrix[] | undefined;
-  /** JSON or UBJ of an earlier model, from us or from any other XGBoost. */
+  /** JSON or UBJ of an earlier classifier, saved by this release of XGBoost or one before it. */
   readonly model?: Uint8Array | undefined;
   readonly library?: XgboostLibrary | undefined;
 };
 
-/** @throws FlywheelError `xgboost_failed`, `xgboost_unknown_parameter`, `xgboost_missing` */
+/**
+ * @throws FlywheelError `xgboost_failed`, `xgboost_unknown_parameter`, `xgboost_missing`; of a model as `checkLoadable`
+ */
 export function createBooster(options: BoosterOptions = {}): Booster {
   const { parameters = {}, matrices = [], model, library = loadXgboost() } = options;
   const texts = parameterTexts(parameters);
+  if (model) checkLoadable(model, library);
   const out: Out<Pointer> = [undefined];
   library.call(
     "XGBoosterCreate",

@@ -3,9 +3,11 @@
  * its own thread: calls are made on the calling thread, never on Node's pool.
  */
 
+import { existsSync } from "node:fs";
 import koffi from "koffi";
 import { FlywheelError, messageOf } from "../errors.ts";
 import { type Environment, type LibraryPlace, libraryPlaces } from "./find-library.ts";
+import { isTested, tryLibrary, versionBeside } from "./try-library.ts";
 
 /** An address. Opaque: hand it back to the library. */
 export type Pointer = bigint;
@@ -96,23 +98,41 @@ export function hasXgboost(): boolean {
 }
 
 function firstOf(places: Iterable<LibraryPlace>): XgboostLibrary {
+  const refused: string[] = [];
   for (const place of places) {
     try {
-      return bind(place);
+      return open(place);
     } catch (cause) {
       if (place.by === "environment") throw unusable(place, cause);
+      if (FlywheelError.isInstance(cause)) refused.push(cause.message);
     }
   }
-  throw new FlywheelError("xgboost_missing", "XGBoost's shared library is not on this machine", {
+  const why = refused.length > 0 ? `no XGBoost that can be used is on this machine: ${refused.join("; ")}` : undefined;
+  throw new FlywheelError("xgboost_missing", why ?? "XGBoost's shared library is not on this machine", {
     hint: "run `pip install xgboost-cpu` (macOS: `brew install xgboost`; in our repository: `make setup`), or set FLYWHEEL_XGBOOST to the library's path",
   });
 }
 
 function unusable({ path }: LibraryPlace, cause: unknown): FlywheelError {
+  const hint = FlywheelError.isInstance(cause) ? cause.hint : undefined;
   return new FlywheelError("xgboost_unusable", `FLYWHEEL_XGBOOST is ${path}: ${messageOf(cause)}`, {
-    hint: "name the shared library itself (libxgboost.so, libxgboost.dylib, xgboost.dll), of this machine's architecture",
+    hint:
+      hint ??
+      "name the shared library itself (libxgboost.so, libxgboost.dylib, xgboost.dll), of this machine's architecture",
     cause,
   });
+}
+
+/**
+ * Loads a release that is tested, and any other once a process of its own has shown that it can be used. Where a file of a Python
+ * package says which it is, it is not even loaded before that: two releases in one process share symbols.
+ */
+function open(place: LibraryPlace): XgboostLibrary {
+  const isFile = place.by !== "system";
+  if (isFile && existsSync(place.path) && !isTested(versionBeside(place.path))) tryLibrary(place.path);
+  const library = bind(place);
+  if (!isFile && !isTested(library.version)) tryLibrary(place.path);
+  return library;
 }
 
 function bind({ path, by }: LibraryPlace): XgboostLibrary {
