@@ -5,18 +5,18 @@ import type { LabelValue } from "../records.ts";
 import { type AnyTask, normaliseLabel } from "../task.ts";
 import { inField } from "./gold-labels.ts";
 import { createProblems } from "./line-problems.ts";
-import type { GoldSummary } from "./read-gold.ts";
+import type { GoldProblems } from "./read-gold.ts";
 
 export type GoldReader = {
   read(given: unknown, source: string, field: string): LabelValue | undefined;
   /** Undefined where no cell was read. */
-  summary(): GoldSummary | undefined;
+  problems(): GoldProblems | undefined;
 };
 
 export function createGoldReader(task: AnyTask): GoldReader {
   const tasks = new Map(fieldsOf(task).map((field) => [field.name, field.task]));
   const unknownLabels = createProblems();
-  let [matched, read] = [0, 0];
+  let read = 0;
   return {
     read(given, source, field) {
       read++;
@@ -24,10 +24,9 @@ export function createGoldReader(task: AnyTask): GoldReader {
       if (spelling === "") return undefined;
       const label = normaliseLabel(tasks.get(field)!, spelling);
       if (label === undefined) unknownLabels.add(source, inField(field, spelling.slice(0, 80)));
-      else matched++;
       return label;
     },
-    summary: () =>
-      read === 0 ? undefined : { matched, unmatched: { count: 0, first: [] }, unknownLabels: unknownLabels.summary() },
+    problems: () =>
+      read === 0 ? undefined : { unmatched: { count: 0, first: [] }, unknownLabels: unknownLabels.summary() },
   };
 }

@@ -366,6 +366,7 @@ describe("gold", () => {
           { source: `${join(photos, "gold.csv")}:5`, text: "" },
         ],
       },
+      conflicts: { count: 0, first: [] },
     });
   });
 

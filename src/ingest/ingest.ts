@@ -8,6 +8,7 @@
 import { FlywheelError } from "../errors.ts";
 import { type Rejection, Split } from "../records.ts";
 import type { Store } from "../store/contract.ts";
+import { createGoldBook, type GoldBook } from "./gold-book.ts";
 import { openImages } from "./images.ts";
 import { inGroups } from "./in-order.ts";
 import type { IngestOptions } from "./ingest-options.ts";
@@ -15,7 +16,7 @@ import type { LineProblems } from "./line-problems.ts";
 import type { LogSummary } from "./logs/log-summary.ts";
 import { type ColumnsSeen, type InputSource, type Outcome, toRejection } from "./outcome.ts";
 import { locate, type Place } from "./place.ts";
-import { checkGold, type GoldSummary, readGold } from "./read-gold.ts";
+import { checkGold, type GoldProblems, type GoldSummary, readGold } from "./read-gold.ts";
 import { checkGoldTable, namesFiles, readGoldTable } from "./read-gold-table.ts";
 import { openTexts } from "./texts.ts";
 
@@ -65,13 +66,14 @@ export async function ingest(options: IngestOptions): Promise<IngestSummary> {
   const goldKind = goldPath === undefined ? undefined : await goldKindOf(goldPath, options, place);
   const source = isImage ? await openImages(place, options) : openTexts(place, options);
   const tally = createTally(options, source);
+  const book = createGoldBook(store);
   for await (const outcomes of inGroups(tally.watch(source.outcomes()), GROUP[task.input], MAX_GROUP)) {
-    await write(outcomes, options, tally);
+    await write(outcomes, options, { tally, book });
   }
   signal?.throwIfAborted();
   const done = tally.summary();
   if (done.files === 0) throw nothingFound(options, done.ignored);
-  const gold = await goldOf(source, options, goldKind);
+  const gold = await goldOf(source, options, { kind: goldKind, book });
   const seen = source.columns?.();
   const log = source.log?.();
   return {
@@ -99,19 +101,25 @@ async function goldKindOf(goldPath: string, { task }: IngestOptions, { kind }: P
 async function goldOf(
   source: InputSource,
   options: IngestOptions,
-  kind: "files" | "content" | undefined,
+  { kind, book }: { readonly kind: "files" | "content" | undefined; readonly book: GoldBook },
 ): Promise<GoldSummary | undefined> {
   const { store, task, goldPath, signal } = options;
   const within = source.gold?.();
-  if (goldPath === undefined) return within;
+  if (goldPath === undefined) return within && summaryOf(within, book);
   const read =
     kind === "files"
-      ? await readGold({ store, task, goldPath, root: source.root, signal })
-      : await readGoldTable({ store, task, goldPath, signal });
-  return within ? { ...read, matched: read.matched + within.matched, unknownLabels: both(read, within) } : read;
+      ? await readGold({ store, book, task, goldPath, root: source.root, signal })
+      : await readGoldTable({ store, book, task, goldPath, signal });
+  return summaryOf(within ? { ...read, unknownLabels: both(read, within) } : read, book);
 }
 
-const both = (a: GoldSummary, b: GoldSummary): LineProblems => ({
+const summaryOf = (problems: GoldProblems, book: GoldBook): GoldSummary => ({
+  matched: book.matched,
+  ...problems,
+  conflicts: book.conflicts(),
+});
+
+const both = (a: GoldProblems, b: GoldProblems): LineProblems => ({
   count: a.unknownLabels.count + b.unknownLabels.count,
   first: [...b.unknownLabels.first, ...a.unknownLabels.first],
 });
@@ -142,20 +150,23 @@ function sizeOf(outcome: Outcome): number {
 }
 
 /** Rows before files: a file that is known has its row, whenever the process is killed. */
-async function write(outcomes: readonly Outcome[], { store, clock }: IngestOptions, tally: Tally): Promise<void> {
+async function write(
+  outcomes: readonly Outcome[],
+  { store, clock }: IngestOptions,
+  { tally, book }: { readonly tally: Tally; readonly book: GoldBook },
+): Promise<void> {
   const rows = outcomes.flatMap((outcome) => (outcome.kind === "row" ? [outcome] : []));
   const at = clock.now();
   const rejections = outcomes.flatMap((outcome) => (outcome.kind === "refused" ? [toRejection(outcome, at)] : []));
   tally.wrote(await store.rows.put(rows.map(({ row }) => row)), rejections);
-  const gold = Map.groupBy(
-    rows.flatMap(({ row, gold: given = [] }) => given.map((one) => ({ rowId: row.id, ...one }))),
-    ({ field }) => field,
+  const gold = rows.flatMap(({ row, gold: given = [] }) =>
+    given.map((one) => ({ rowId: row.id, source: row.source, ...one })),
   );
   const annotations = rows.flatMap(({ annotations: given = [] }) => given);
   await Promise.all([
     store.files.put(rows.flatMap(({ file }) => file ?? [])),
     store.rows.reject(rejections),
-    ...[...gold].map(([field, given]) => store.field(field).gold.put(given)),
+    book.put(gold),
     store.annotations.put(annotations),
   ]);
 }

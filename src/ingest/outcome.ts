@@ -4,7 +4,7 @@ import type { LabelValue, Rejection, Row, TeacherAnnotation } from "../records.t
 import type { SeenFile } from "../store/contract.ts";
 import type { Finding, Refusal } from "./candidate.ts";
 import type { LogSummary } from "./logs/log-summary.ts";
-import type { GoldSummary } from "./read-gold.ts";
+import type { GoldProblems } from "./read-gold.ts";
 
 export type Outcome =
   | {
@@ -35,7 +35,7 @@ export type InputSource = {
   /** What was seen of the columns; known once the outcomes have been read. */
   columns?(): ColumnsSeen | undefined;
   /** Of a column that holds gold labels; known likewise. */
-  gold?(): GoldSummary | undefined;
+  gold?(): GoldProblems | undefined;
   /** Of a log; known likewise. */
   log?(): LogSummary | undefined;
 };

@@ -4,14 +4,15 @@ import { normalize } from "node:path";
 import { type GoldColumn, goldColumns } from "../columns.ts";
 import { FlywheelError } from "../errors.ts";
 import { fieldsOf, hasFields } from "../fields.ts";
-import type { LabelValue, RowId } from "../records.ts";
+import type { RowId } from "../records.ts";
 import type { Store } from "../store/contract.ts";
 import { type AnyTask, normaliseLabel } from "../task.ts";
+import type { GoldBook, GoldEntry } from "./gold-book.ts";
 import { inField, labelsIn } from "./gold-labels.ts";
 import { inGroups } from "./in-order.ts";
 import { createProblems } from "./line-problems.ts";
 import { planColumns, TEXT_COLUMNS } from "./plan-columns.ts";
-import type { GoldSummary } from "./read-gold.ts";
+import type { GoldProblems } from "./read-gold.ts";
 import { readContent } from "./read-row.ts";
 import { columnMissing, FILE_COLUMNS } from "./read-table.ts";
 import { formatOf, openTable } from "./tables/open-table.ts";
@@ -23,6 +24,7 @@ const GROUP = 500;
 
 export type GoldTableOptions = {
   readonly store: Store;
+  readonly book: GoldBook;
   readonly task: AnyTask;
   readonly goldPath: string;
   readonly signal?: AbortSignal | undefined;
@@ -47,28 +49,27 @@ async function firstColumns(table: Table): Promise<readonly string[]> {
 }
 
 /** Writes the gold labels of rows that are in the store. */
-export async function readGoldTable({ store, task, goldPath, signal }: GoldTableOptions): Promise<GoldSummary> {
+export async function readGoldTable(options: GoldTableOptions): Promise<GoldProblems> {
+  const { store, book, task, goldPath, signal } = options;
   const table = await openGold(goldPath);
   const [unmatched, unknownLabels] = [createProblems(), createProblems()];
-  let matched = 0;
   for await (const lines of inGroups(goldLines(task, table), GROUP)) {
     signal?.throwIfAborted();
     const known = new Set((await store.rows.getMany(lines.flatMap(({ id }) => id ?? []))).map(({ id }) => id));
     for (const { name, task: own } of fieldsOf(task)) {
-      const gold: { rowId: RowId; value: LabelValue }[] = [];
+      const gold: GoldEntry[] = [];
       for (const { id, labels, source } of lines) {
         const label = labels[name];
         if (label === undefined) continue;
         const value = normaliseLabel(own, label);
         if (value === undefined) unknownLabels.add(source, inField(name, label));
         else if (id === undefined || !known.has(id)) unmatched.add(source, "");
-        else gold.push({ rowId: id, value });
+        else gold.push({ rowId: id, field: name, value, source });
       }
-      await store.field(name).gold.put(gold);
-      matched += gold.length;
+      await book.put(gold);
     }
   }
-  return { matched, unmatched: unmatched.summary(), unknownLabels: unknownLabels.summary() };
+  return { unmatched: unmatched.summary(), unknownLabels: unknownLabels.summary() };
 }
 
 export type GoldLine = {

@@ -10,6 +10,8 @@ import { fieldsOf, hasFields } from "../fields.ts";
 import type { RowId } from "../records.ts";
 import type { SeenFile, Store } from "../store/contract.ts";
 import { type AnyTask, normaliseLabel } from "../task.ts";
+import { fileForms } from "./file-forms.ts";
+import type { GoldBook, GoldEntry } from "./gold-book.ts";
 import { inField, labelsIn } from "./gold-labels.ts";
 import { inGroups } from "./in-order.ts";
 import { createProblems, type LineProblems } from "./line-problems.ts";
@@ -25,10 +27,16 @@ export type GoldSummary = {
   readonly unmatched: LineProblems;
   /** Lines whose label the task does not know. `text` is the label. */
   readonly unknownLabels: LineProblems;
+  /** Lines that give a row another label than an earlier line: neither measures. `text` is both labels. */
+  readonly conflicts: LineProblems;
 };
+
+/** What a gold file alone cannot say: the rest is known of the whole run. */
+export type GoldProblems = Pick<GoldSummary, "unmatched" | "unknownLabels">;
 
 export type GoldOptions = {
   readonly store: Store;
+  readonly book: GoldBook;
   readonly task: AnyTask;
   readonly goldPath: string;
   /** The folder that was ingested, or that of the list. */
@@ -48,14 +56,13 @@ export async function checkGold(goldPath: string, task: AnyTask): Promise<void> 
 }
 
 /** Writes the gold labels of rows that are in the store. */
-export async function readGold({ store, task, goldPath, root, signal }: GoldOptions): Promise<GoldSummary> {
+export async function readGold({ store, book, task, goldPath, root, signal }: GoldOptions): Promise<GoldProblems> {
   const [unmatched, unknownLabels] = [createProblems(), createProblems()];
-  let matched = 0;
   for await (const lines of inGroups(goldLines(goldPath, task), GROUP)) {
     signal?.throwIfAborted();
     const rowOf = await createLookup(store, lines, { goldFolder: dirname(resolve(goldPath)), root });
     for (const { name, task: own } of fieldsOf(task)) {
-      const gold = [];
+      const gold: GoldEntry[] = [];
       for (const { source, file, labels } of lines) {
         const label = labels[name];
         if (label === undefined) continue;
@@ -63,13 +70,12 @@ export async function readGold({ store, task, goldPath, root, signal }: GoldOpti
         const rowId = rowOf(file);
         if (value === undefined) unknownLabels.add(source, inField(name, label));
         else if (rowId === undefined) unmatched.add(source, file);
-        else gold.push({ rowId, value });
+        else gold.push({ rowId, field: name, value, source });
       }
-      await store.field(name).gold.put(gold);
-      matched += gold.length;
+      await book.put(gold);
     }
   }
-  return { matched, unmatched: unmatched.summary(), unknownLabels: unknownLabels.summary() };
+  return { unmatched: unmatched.summary(), unknownLabels: unknownLabels.summary() };
 }
 
 async function* goldLines(goldPath: string, task: AnyTask): AsyncGenerator<GoldLine> {
@@ -108,18 +114,38 @@ async function* openGold(goldPath: string): AsyncGenerator<TableRecord> {
 
 /**
  * Which row a line's file is: by its path, relative to the gold file or to what was ingested, else by its bare name where
- * only one row has it.
+ * only one row has it; as it is written, else by the first other form of its name that is known.
  */
 async function createLookup(
   store: Store,
   lines: readonly GoldLine[],
+  folders: { readonly goldFolder: string; readonly root: string },
+): Promise<(file: string) => RowId | undefined> {
+  const files = lines.map(({ file }) => file);
+  const written = await lookUp(store, files, folders);
+  const missing = files.filter((file) => written(file) === undefined);
+  const otherwise = await lookUp(store, missing.flatMap(fileForms), folders);
+  return (file) => written(file) ?? firstOf(fileForms(file), otherwise);
+}
+
+function firstOf<T>(forms: readonly string[], find: (form: string) => T | undefined): T | undefined {
+  for (const form of forms) {
+    const found = find(form);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+async function lookUp(
+  store: Store,
+  files: readonly string[],
   { goldFolder, root }: { readonly goldFolder: string; readonly root: string },
 ): Promise<(file: string) => RowId | undefined> {
   const pathsOf = (file: string): readonly string[] => [resolve(goldFolder, file), resolve(root, file)];
-  const known = await store.files.getMany(lines.flatMap(({ file }) => pathsOf(file)));
+  const known = await store.files.getMany(files.flatMap(pathsOf));
   const byPath = new Map(known.map(({ path, rowId }) => [path, rowId]));
   const byPaths = (file: string) => pathsOf(file).flatMap((path) => byPath.get(path) ?? [])[0];
-  const bare = lines.map(({ file }) => file).filter((file) => byPaths(file) === undefined && basename(file) === file);
+  const bare = files.filter((file) => byPaths(file) === undefined && basename(file) === file);
   const byName = Map.groupBy(await store.files.named(bare), ({ path }) => basename(path));
   return (file) => byPaths(file) ?? onlyRow(byName.get(file) ?? [], root);
 }

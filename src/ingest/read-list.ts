@@ -1,7 +1,8 @@
 /** @file The image files that a CSV or JSONL names, relative to its own folder. */
 
-import { dirname, isAbsolute, join, resolve } from "node:path";
+import { dirname, isAbsolute, join } from "node:path";
 import type { Finding } from "./candidate.ts";
+import { findForm } from "./file-forms.ts";
 import { columnOf, FILE_COLUMNS, readTable } from "./read-table.ts";
 
 /** A new workspace is about images: whoever brings a table of something else is told so here. */
@@ -17,7 +18,7 @@ export async function* readList(list: { readonly path: string; readonly source: 
   for await (const record of readTable(list.path)) {
     column ??= columnOf(list.source, record, FILE_COLUMNS, LIST_HINT);
     const name = record.fields[column];
-    if (typeof name === "string" && name !== "") yield toFinding(list, name);
+    if (typeof name === "string" && name !== "") yield await toFinding(list, name);
     else {
       const source = `${list.source}:${record.line}`;
       yield { kind: "refused", source, code: "file_missing", message: `the line names no file in column "${column}"` };
@@ -25,7 +26,7 @@ export async function* readList(list: { readonly path: string; readonly source: 
   }
 }
 
-function toFinding(list: { readonly path: string; readonly source: string }, name: string): Finding {
+async function toFinding(list: { readonly path: string; readonly source: string }, name: string): Promise<Finding> {
   const source = isAbsolute(name) ? name : join(dirname(list.source), name);
-  return { kind: "file", path: resolve(dirname(list.path), name), source };
+  return { kind: "file", path: await findForm(dirname(list.path), name), source };
 }

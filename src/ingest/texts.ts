@@ -81,7 +81,7 @@ export function openTexts(place: Place, options: IngestOptions): InputSource {
       return place.kind === "address" ? addressOutcomes() : tableOutcomes(tableFile(place, options));
     },
     columns: () => reader?.seen(),
-    gold: gold.summary,
+    gold: gold.problems,
     log: () => log?.summary(),
   };
 }

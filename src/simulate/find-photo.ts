@@ -2,6 +2,7 @@
 
 import { existsSync } from "node:fs";
 import { basename, dirname, resolve } from "node:path";
+import { fileForms } from "../ingest/file-forms.ts";
 import { IMAGE_EXTENSION, walkFolder } from "../ingest/walk-folder.ts";
 
 /** The path of a file. @throws Error saying where it was looked for */
@@ -15,8 +16,9 @@ export async function openPhotos(goldPath: string, photos: string | undefined): 
   const folders = [dirname(goldPath), ...(photos === undefined ? [] : [photos])].map((folder) => resolve(folder));
   const named = photos === undefined ? new Map<string, readonly string[]>() : await namesBelow(resolve(photos));
   return (file) => {
-    const below = named.get(file) ?? [];
-    const paths = [...folders.map((folder) => resolve(folder, file)), ...(below.length === 1 ? below : [])];
+    const below = fileForms(file).flatMap((form) => named.get(form) ?? []);
+    const inFolders = fileForms(file).flatMap((form) => folders.map((folder) => resolve(folder, form)));
+    const paths = [...inFolders, ...(below.length === 1 ? below : [])];
     const found = paths.find((path) => existsSync(path));
     if (found !== undefined) return found;
     const several = below.length > 1 ? `; further down, ${below.length} files have that name` : "";

@@ -250,6 +250,8 @@ function describeGold(open: Open): void {
         [b, "pear"],
       ].toSorted((left, right) => (left[0]! < right[0]! ? -1 : 1)),
     );
+    await store.gold.put([{ rowId: b, value: "plum" }], [a]);
+    expect([...(await store.gold.all())]).toEqual([[b, "plum"]]);
   });
 }
 

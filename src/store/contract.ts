@@ -112,7 +112,11 @@ export type BlobStore = {
 
 /** Gold labels only ever measure; nothing but measurement reads them. */
 export type GoldStore = {
-  put(gold: readonly { readonly rowId: RowId; readonly value: LabelValue }[]): Promise<void>;
+  /** Upserts, and withdraws the gold labels of the rows in `withdraw`. One transaction. */
+  put(
+    gold: readonly { readonly rowId: RowId; readonly value: LabelValue }[],
+    withdraw?: readonly RowId[],
+  ): Promise<void>;
   all(): Promise<ReadonlyMap<RowId, LabelValue>>;
 };
 

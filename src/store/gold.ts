@@ -2,7 +2,8 @@
 
 import { rowId } from "../records.ts";
 import type { GoldStore } from "./contract.ts";
-import { byKey, type Database, type Insert, insertAll } from "./database.ts";
+import { byKey, type Database, type Insert, insertAll, KEY_CHUNK } from "./database.ts";
+import { inChunks } from "./pages.ts";
 
 type GoldRecord = { readonly field: string; readonly row_id: string; readonly value: string };
 
@@ -14,11 +15,14 @@ const latestGold: Insert<GoldRecord> = {
 
 export function createGoldStore({ read, write }: Database, field: string): GoldStore {
   return {
-    put: (gold) =>
-      write(async (_, run) => {
+    put: (gold, withdraw = []) =>
+      write(async (transaction, run) => {
         // One statement may not touch a record twice: the last word on a row wins.
         const latest = new Map(gold.map(({ rowId: row_id, value }) => [row_id, { field, row_id, value }]));
         await insertAll(run, latestGold, [...latest.values()].sort(byKey(({ row_id }) => row_id)));
+        for (const ids of inChunks(withdraw, KEY_CHUNK)) {
+          await transaction.deleteFrom("gold").where("field", "=", field).where("row_id", "in", ids).execute();
+        }
       }),
     async all() {
       const records = await read.selectFrom("gold").selectAll().where("field", "=", field).orderBy("row_id").execute();

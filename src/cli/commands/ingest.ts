@@ -104,13 +104,17 @@ function describeColumn({ role, type, missing, distinct, isDistinctExact }: Colu
   return [what, values, ...(missing > 0 ? [`${missing} missing`] : [])].join(", ");
 }
 
-function describeGold({ matched, unmatched, unknownLabels }: NonNullable<IngestSummary["gold"]>): readonly string[] {
+function describeGold(gold: NonNullable<IngestSummary["gold"]>): readonly string[] {
+  const { matched, unmatched, unknownLabels, conflicts } = gold;
   const problems = [
     ...unmatched.first.map(({ source, text }) => `${source}: no row ${text ? `for "${text}"` : "says the same"}`),
     ...unknownLabels.first.map(({ source, text }) => `${source}: "${text}" is no label of the task`),
+    ...conflicts.first.map(({ source, text }) => `${source}: one row, two labels (${text}): neither measures`),
   ];
+  const counts = `${unmatched.count} lines without a row, ${unknownLabels.count} with an unknown label`;
+  const conflicting = conflicts.count === 0 ? "" : `, ${conflicts.count} that contradict another line`;
   return [
-    `gold: ${matched} rows matched, ${unmatched.count} lines without a row, ${unknownLabels.count} with an unknown label`,
-    ...shown(problems, unmatched.count + unknownLabels.count),
+    `gold: ${matched} rows matched, ${counts}${conflicting}`,
+    ...shown(problems, unmatched.count + unknownLabels.count + conflicts.count),
   ];
 }
