@@ -22,7 +22,6 @@ import { openTeacher } from "../label/teacher.ts";
 import type { Seed } from "../math/random.ts";
 import type { Champion, ModelId } from "../records.ts";
 import { type ReportFiles, writeReport } from "../report/write-report.ts";
-import type { ReviewImport } from "../review/import-problem.ts";
 import { apiKeysFrom } from "../serve/api-keys.ts";
 import type { RequestIdOf } from "../serve/app.ts";
 import { imageHostsFrom } from "../serve/image-input.ts";
@@ -33,7 +32,13 @@ import type { AnyTask, Task } from "../task.ts";
 import { loadStudent } from "../train/load-student.ts";
 import { loadTask } from "./config.ts";
 import { type ExportedModel, exportModel } from "./export-model.ts";
-import { exportReview, importReview, type ReviewExport, type ReviewFormat } from "./review-files.ts";
+import {
+  exportReview,
+  type ImportedReview,
+  importReview,
+  type ReviewExport,
+  type ReviewFormat,
+} from "./review-files.ts";
 import { readStatus, type Status } from "./status.ts";
 
 export type FlywheelOptions<T extends AnyTask = Task> = {
@@ -83,7 +88,7 @@ export type Flywheel = AsyncDisposable & {
     readonly path: string;
     readonly format: ReviewFormat;
     readonly person: string;
-  }): Promise<ReviewImport>;
+  }): Promise<ImportedReview>;
   /** Fit, calibrate, certify. The first certified model serves at once; later ones wait for `improve`. */
   train(options?: Work): Promise<TrainOutcome>;
   report(

@@ -5,6 +5,7 @@ import { calibrateRow } from "../calibrate/calibrator.ts";
 import type { Clock } from "../contracts.ts";
 import { scopesOf } from "../fields.ts";
 import { exportReviewCsv, importReviewCsv } from "../review/csv.ts";
+import { type Disagreement, findDisagreements } from "../review/disagreements.ts";
 import type { ReviewImport } from "../review/import-problem.ts";
 import { toLabelStudioTasks } from "../review/label-studio.ts";
 import { labelStudioConfig } from "../review/label-studio-config.ts";
@@ -22,6 +23,11 @@ export type ReviewExport = {
   /** Of these, rows drawn uniformly. */
   readonly audits: number;
   readonly files: readonly string[];
+};
+
+export type ImportedReview = ReviewImport & {
+  /** Of the rows that were ruled on now. */
+  readonly disagreements: readonly Disagreement[];
 };
 
 type Files = { readonly store: Store; readonly task: AnyTask; readonly path: string; readonly format: ReviewFormat };
@@ -50,8 +56,9 @@ async function write(options: Files & { readonly items: readonly ReviewItem[] })
 
 export async function importReview(
   options: Files & { readonly person: string; readonly clock: Clock },
-): Promise<ReviewImport> {
-  return options.format === "csv" ? await importReviewCsv(options) : await importLabelStudio(options);
+): Promise<ImportedReview> {
+  const imported = options.format === "csv" ? await importReviewCsv(options) : await importLabelStudio(options);
+  return { ...imported, disagreements: await findDisagreements(options.store, options.task, imported.rowIds) };
 }
 
 /** The queue with the confidence of the champion's own calibrator, where there is one. */

@@ -24,6 +24,8 @@ import {
   unknownRow,
   unreadable,
 } from "./import-problem.ts";
+import { latestOfEach } from "./label-studio-choice.ts";
+import { isFlatExport, readFlatRecord } from "./label-studio-flat.ts";
 import type { ReviewItem } from "./review-item.ts";
 import { recordByField } from "./rulings.ts";
 import { writeWhole } from "./write-whole.ts";
@@ -107,7 +109,9 @@ export async function importReviewCsv(options: {
   readonly clock: Clock;
 }): Promise<ReviewImport> {
   const { store, task, path } = options;
-  const lines = parseLines(await readText(path), path);
+  const records = parseRows(await readText(path), path);
+  if (isFlatExport(namesOf(records))) return await importFlat(records, options);
+  const lines = parseLines(records, path);
   if (hasFields(task) && lines.some(({ cells }) => cells.field === undefined)) {
     throw unreadable(path, `needs the column field: "${task.name}" has ${Object.keys(task.fields).join(", ")}`);
   }
@@ -118,6 +122,25 @@ export async function importReviewCsv(options: {
   const rulings = readings.filter((reading) => !conflicts.has(reading)).map(({ where, ...ruling }) => ruling);
   const problems = outcomes.flatMap((outcome) => ("rowId" in outcome ? (conflicts.get(outcome) ?? []) : outcome));
   return { ...(await recordByField(store, rulings, options.clock)), blank: lines.length - filled.length, problems };
+}
+
+/** Label Studio's own CSV: who annotated and when stands in it. */
+async function importFlat(
+  [head, ...rows]: readonly NumberedCells[],
+  options: { readonly store: Store; readonly task: AnyTask; readonly person: string; readonly clock: Clock },
+): Promise<ReviewImport> {
+  const outcomes = await Promise.all(
+    rows.map(({ line, cells }) => {
+      const record = Object.fromEntries(head!.cells.map((name, index) => [name, cells[index] ?? ""]));
+      return readFlatRecord(`line ${line}`, record, options);
+    }),
+  );
+  const rulings = latestOfEach(outcomes.flatMap((outcome) => outcome.rulings));
+  return {
+    ...(await recordByField(options.store, rulings, options.clock)),
+    blank: outcomes.filter((outcome) => outcome.rulings.length + outcome.problems.length === 0).length,
+    problems: outcomes.flatMap(({ problems }) => problems),
+  };
 }
 
 type CsvReading = Reading & { readonly note?: string };
@@ -156,10 +179,13 @@ async function readText(path: string): Promise<string> {
 
 type NumberedLine = { readonly where: string; readonly cells: Line };
 
-function parseLines(text: string, path: string): readonly NumberedLine[] {
-  const [head, ...rows] = parseRows(text, path);
+const namesOf = ([head]: readonly NumberedCells[]): readonly string[] =>
+  (head?.cells ?? []).map((name) => name.trim().toLowerCase());
+
+function parseLines(records: readonly NumberedCells[], path: string): readonly NumberedLine[] {
+  const [head, ...rows] = records;
   if (!head) throw unreadable(path, "is empty");
-  const names = head.cells.map((name) => name.trim().toLowerCase());
+  const names = namesOf(records);
   if (!names.includes("label") || !(names.includes("row") || names.includes("file"))) {
     throw unreadable(path, `needs the columns row and label, has ${names.join(", ")}`);
   }

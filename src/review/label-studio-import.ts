@@ -1,6 +1,6 @@
 /**
  * @file Annotated tasks of Label Studio back into rulings: its JSON export, old (`completions`) and new (`annotations`),
- * with any number of annotators a task. Cancelled annotations are skipped.
+ * with any number of annotators a task, and JSON-MIN. Cancelled annotations are skipped.
  */
 
 import { readFile } from "node:fs/promises";
@@ -8,19 +8,21 @@ import { z } from "zod";
 import type { Clock } from "../contracts.ts";
 import { messageOf } from "../errors.ts";
 import { type FieldView, fieldsOf } from "../fields.ts";
-import { type LabelValue, type RowId, rowId } from "../records.ts";
+import { type RowId, rowId } from "../records.ts";
 import type { Store } from "../store/contract.ts";
-import { type AnyTask, classesOf, type Task } from "../task.ts";
+import type { AnyTask } from "../task.ts";
+import { type ImportProblem, type ReviewImport, unknownRow, unreadable } from "./import-problem.ts";
 import {
-  type ImportProblem,
-  type ReviewImport,
-  readLabel,
-  unknownLabel,
-  unknownRow,
-  unreadable,
-} from "./import-problem.ts";
-import { controlName, withoutControls } from "./label-studio-config.ts";
-import { type Ruling, recordByField } from "./rulings.ts";
+  annotatorName,
+  choiceRuling,
+  type FieldRuling,
+  latestOfEach,
+  millisecondsOf,
+  type TaskOutcome,
+} from "./label-studio-choice.ts";
+import { controlName } from "./label-studio-config.ts";
+import { isFlatExport, readFlatRecord } from "./label-studio-flat.ts";
+import { recordByField } from "./rulings.ts";
 
 const Result = z.looseObject({
   from_name: z.string().optional(),
@@ -41,6 +43,7 @@ const Annotation = z.looseObject({
   updated_at: z.union([z.string(), z.number()]).nullish(),
 });
 type Annotation = z.output<typeof Annotation>;
+const FlatTask = z.record(z.string(), z.unknown());
 const AnnotatedTask = z.looseObject({
   data: z.looseObject({ row: z.string() }),
   annotations: z.array(Annotation).nullish(),
@@ -80,13 +83,13 @@ async function readTasks(path: string): Promise<readonly unknown[]> {
   }
 }
 
-type FieldRuling = Ruling & { readonly field: string };
-type TaskOutcome = { readonly rulings: readonly FieldRuling[]; readonly problems: readonly ImportProblem[] };
 type Context = { readonly store: Store; readonly task: AnyTask; readonly person: string };
 
 const failed = (problem: ImportProblem): TaskOutcome => ({ rulings: [], problems: [problem] });
 
 async function readTask(where: string, given: unknown, context: Context): Promise<TaskOutcome> {
+  const flat = FlatTask.safeParse(given);
+  if (flat.success && isFlatExport(Object.keys(flat.data))) return await readFlatRecord(where, flat.data, context);
   const parsed = AnnotatedTask.safeParse(given);
   if (!parsed.success) return failed({ where, code: "malformed", message: z.prettifyError(parsed.error) });
   const { data, annotations, completions } = parsed.data;
@@ -103,18 +106,19 @@ async function readTask(where: string, given: unknown, context: Context): Promis
 
 /** Nothing where the annotator has chosen nothing. */
 function readAnnotation(
-  { where, row, field: { name, task } }: { readonly where: string; readonly row: RowId; readonly field: FieldView },
+  { where, row, field }: { readonly where: string; readonly row: RowId; readonly field: FieldView },
   annotation: Annotation,
   { person }: Context,
 ): FieldRuling | ImportProblem | undefined {
-  const chosen = name === "" ? choicesOf(annotation) : choicesNamed(annotation, name);
-  if (chosen.length > 1)
-    return { where, code: "several_labels", message: `chooses ${chosen.join(", ")}; one is asked for` };
-  if (chosen[0] === undefined) return undefined;
-  const value = labelNamed(task, chosen[0]);
-  if (value === undefined) return unknownLabel(where, chosen[0], task);
-  const at = timeOf(annotation);
-  return { field: name, rowId: row, value, person: personOf(annotation) ?? person, ...(at !== undefined && { at }) };
+  const at = millisecondsOf(annotation.updated_at, annotation.created_at);
+  return choiceRuling({
+    where,
+    rowId: row,
+    field,
+    chosen: field.name === "" ? choicesOf(annotation) : choicesNamed(annotation, field.name),
+    person: annotatorName(annotation.completed_by) ?? person,
+    ...(at !== undefined && { at }),
+  });
 }
 
 const choicesNamed = ({ result }: Annotation, control: string): readonly string[] => [
@@ -128,31 +132,4 @@ function choicesOf({ result }: Annotation): readonly string[] {
   const names = new Set(choices.map((one) => one.from_name));
   const read = ours.length > 0 || names.size !== 1 ? ours : choices;
   return [...new Set(read.flatMap((one) => one.value?.choices ?? []))];
-}
-
-function labelNamed(task: Task, choice: string): LabelValue | undefined {
-  return classesOf(task).find((label) => withoutControls(label) === choice) ?? readLabel(task, choice);
-}
-
-function personOf({ completed_by: by }: Annotation): string | undefined {
-  if (by === undefined || by === null) return undefined;
-  const name = typeof by === "object" ? (by.email ?? by.id) : by;
-  return name === undefined ? undefined : `label-studio:${name}`;
-}
-
-/** Milliseconds. Old exports give seconds since the epoch. */
-function timeOf({ updated_at: updated, created_at: created }: Annotation): number | undefined {
-  const given = updated ?? created;
-  const at = typeof given === "number" ? given * 1000 : Date.parse(given ?? "");
-  return Number.isFinite(at) ? Math.round(at) : undefined;
-}
-
-/** One row may be in several tasks. Of annotations without a time the last in the file counts. */
-function latestOfEach(rulings: readonly FieldRuling[]): readonly FieldRuling[] {
-  const latest = new Map<string, FieldRuling>();
-  for (const ruling of rulings) {
-    const key = `${ruling.field} ${ruling.rowId} ${ruling.person}`;
-    if ((ruling.at ?? Infinity) >= (latest.get(key)?.at ?? -Infinity)) latest.set(key, ruling);
-  }
-  return [...latest.values()];
 }

@@ -23,6 +23,22 @@ export async function runReviewExport(
   };
 }
 
+const MAX_SHOWN = 20;
+
+function describeDisagreements(all: Awaited<ReturnType<AnyFlywheel["importReview"]>>["disagreements"]) {
+  if (all.length === 0) return [];
+  const lines = all.slice(0, MAX_SHOWN).map(({ source, field, said, counts }) => {
+    const opinions = said.map(({ person, value }) => `${person} says ${value}`).join(", ");
+    return `  ${source}${field && ` (${field})`}: ${opinions}; ${counts} counts`;
+  });
+  const more = all.length > MAX_SHOWN ? [`  … and ${all.length - MAX_SHOWN} more`] : [];
+  return [
+    `people disagree about ${all.length} rows: the label that most give counts, of equals the latest`,
+    ...lines,
+    ...more,
+  ];
+}
+
 export async function runReviewImport(
   flywheel: AnyFlywheel,
   _context: CommandContext,
@@ -34,6 +50,7 @@ export async function runReviewImport(
     text: [
       `${imported.recorded} rulings taken, ${imported.unchanged} known already, ${imported.blank} blank`,
       ...imported.problems.map(({ where, message }) => `  ✗ ${where}: ${message}`),
+      ...describeDisagreements(imported.disagreements),
       "next: `flywheel train`, or `flywheel improve` where a champion serves",
     ],
   };
