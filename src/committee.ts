@@ -3,7 +3,7 @@
  * folder, or the champions before it. All that counts of a member is whether it says the student's class.
  */
 
-import type { Student, StudentInput } from "./contracts.ts";
+import type { Look, Student, StudentInput } from "./contracts.ts";
 import type { Committee, LabelValue, ModelId, Prediction, RowId } from "./records.ts";
 import type { Store } from "./store/contract.ts";
 
@@ -37,9 +37,13 @@ export function withPredecessors(student: Student, members: readonly Student[]):
     for (const [row, input] of batch.entries()) known.set(input, rowOf(logits, row, k));
     return logits;
   };
+  const looks = [student, ...members].flatMap(({ look }) => look ?? []);
+  const { look: _, ...others } = student;
   return {
-    ...student,
+    ...others,
     predictLogits,
+    // Where one of them needs time, all are waited for.
+    ...(looks.length === members.length + 1 && { look: (input: StudentInput) => lookTogether(input, looks) }),
     committee: {
       size: members.length,
       async dissent(batch, signal) {
@@ -55,6 +59,12 @@ export function withPredecessors(student: Student, members: readonly Student[]):
       for (const each of [student, ...members]) all.use(each);
     },
   };
+}
+
+function lookTogether(input: StudentInput, [own, ...members]: readonly NonNullable<Student["look"]>[]): Look {
+  const look = own!(input);
+  const dissent = () => members.reduce((sum, member) => sum + dissentOf(look.logits, member(input).logits), 0);
+  return { ...look, dissent };
 }
 
 const rowOf = (logits: Float32Array, row: number, k: number): Float32Array => logits.subarray(row * k, (row + 1) * k);

@@ -133,6 +133,11 @@ export type Student = AsyncDisposable & {
   /** Row-major `[n, classes.length]` logits, nats, uncalibrated. Prediction of a batch is that of its rows one by one. */
   predictLogits(batch: readonly StudentInput[], signal?: AbortSignal): Promise<Float32Array>;
   /**
+   * One input at once, with the same numbers, where a student takes microseconds: to wait for it would take longer. A
+   * student that has it has whatever of novelty and committee it has here as well.
+   */
+  look?(input: StudentInput): Look;
+  /**
    * `[n]`, ≥ 0: how unlike each input is to anything that the student was trained on; larger is stranger. The same model
    * gives the same input the same number, in any batch. A student without it takes every input for familiar.
    */
@@ -141,6 +146,14 @@ export type Student = AsyncDisposable & {
   explain?(input: StudentInput): readonly Explanation[];
   /** Other students that are loaded beside it. A student without any has nobody to ask. */
   readonly committee?: StudentCommittee;
+};
+
+/** What a student sees in one input. Novelty and dissent are worked out only where they are asked for. */
+export type Look = {
+  /** `[classes]`, nats, uncalibrated. */
+  readonly logits: Float32Array;
+  novelty?(): number;
+  dissent?(): number;
 };
 
 export type StudentCommittee = {

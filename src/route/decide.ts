@@ -16,7 +16,7 @@ import { abandonOn, startDeadline } from "./deadline.ts";
 import { drawsOf } from "./draws.ts";
 import { type Answered, answerFrom, askAboutRow, keepRow, usageOf } from "./escalation.ts";
 import { explain } from "./explain.ts";
-import { type Calibrate, type Guess, guessOf } from "./guess.ts";
+import { type Calibrate, type Guess, guessAtOnce, guessOf } from "./guess.ts";
 import { type FieldQuestion, type Routing, routeRow } from "./policy.ts";
 import type { Explained, Routed, RoutedRow } from "./routed.ts";
 import type { Serving } from "./serving.ts";
@@ -63,26 +63,45 @@ const STUDENT_SHARE_OF_DEADLINE = 0.25;
 
 /** @throws what the store throws, what `input` was rejected with, or the signal's reason */
 export async function decide(request: DecideRequest, options: DecideOptions): Promise<RoutedRow> {
-  const { stopwatch, clock } = options;
-  const [at, startedMs] = [clock.now(), stopwatch()];
-  using deadline = startDeadline(clock, options.deadlineMs, request.signal);
-  const asked = options.fields.filter(({ name }) => request.fields?.includes(name) ?? true);
-  const hearing = Promise.all(asked.map((field) => hearStudent(field, request, options)));
+  const started: Started = { at: options.clock.now(), startedMs: options.stopwatch() };
+  const asked = request.fields ? options.fields.filter(({ name }) => request.fields!.includes(name)) : options.fields;
+  const atOnce = hearAtOnce(asked, request, options);
+  if (atOnce) {
+    const input = await request.input;
+    const routings = routingsOf(request, atOnce, options);
+    // Nobody to wait for but the store: no timer, no signal.
+    if (routings.every(({ route }) => route === "answered")) {
+      const answers = atOnce.map(ownAnswer);
+      const step = { ...started, request, heard: atOnce, routings, input };
+      return await record(step, { answers, reply: undefined, teacherMs: 0 }, options);
+    }
+  }
+  using deadline = startDeadline(options.clock, options.deadlineMs, request.signal);
+  const hearing = atOnce ?? Promise.all(asked.map((field) => hearStudent(field, request, options)));
   const [heard, input] = await Promise.all([hearing, request.input]);
   // Only now: what cannot be read at all is no failure of the student.
   for (const { failure } of heard) if (failure !== undefined) options.onStudentFailed?.(failure);
   const routings = routingsOf(request, heard, options);
-  const step: Step = { ...request, heard, routings, input, at, deadline: deadline.signal };
-  const routedMs = stopwatch();
-  const { answers, reply } = await answer(step, options);
+  const step = { ...started, request, heard, routings, input };
+  const routedMs = options.stopwatch();
+  const given = await answer(step, deadline.signal, options);
   const isEscalated = routings.some(({ route }) => route === "escalated");
-  const teacherMs = isEscalated ? stopwatch() - routedMs : 0;
+  const teacherMs = isEscalated ? options.stopwatch() - routedMs : 0;
+  return await record(step, { ...given, teacherMs }, options);
+}
+
+type Started = { readonly at: number; readonly startedMs: number };
+
+/** The decisions are durable when it resolves. */
+async function record(step: Step, outcome: Answers & { readonly teacherMs: number }, options: DecideOptions) {
+  const { heard, request, startedMs } = step;
   request.signal?.throwIfAborted();
-  const decisions = toDecisions(step, { answers, reply }, stopwatch() - startedMs);
-  await Promise.all(decisions.map((decision, index) => heard[index]!.field.store.decisions.put([decision])));
-  noteOwed(decisions, reply, options.backlog);
+  const decisions = toDecisions(step, outcome, options.stopwatch() - startedMs);
+  const put = (decision: Decision, index: number) => heard[index]!.field.store.decisions.put([decision]);
+  await (decisions.length === 1 ? put(decisions[0]!, 0) : Promise.all(decisions.map(put)));
+  noteOwed(decisions, outcome.reply, options.backlog);
   const studentMs = Math.max(...heard.map((one) => one.studentMs));
-  return toRoutedRow(heard, { answers, decisions, reply, studentMs, teacherMs });
+  return toRoutedRow(heard, { ...outcome, decisions, studentMs });
 }
 
 type Heard = {
@@ -94,6 +113,36 @@ type Heard = {
   /** Why there is no guess, where there should be one. */
   readonly failure?: unknown;
 };
+
+/** Undefined where one of the students needs time. */
+function hearAtOnce(
+  fields: readonly FieldLine[],
+  { shown, isExplained }: DecideRequest,
+  { calibrate, stopwatch }: DecideOptions,
+): readonly Heard[] | undefined {
+  if (!fields.every(({ students: { serving } }) => !serving.pair || serving.pair.shared.student.look)) return undefined;
+  return fields.map((field): Heard => {
+    const startedMs = stopwatch();
+    const { serving } = field.students;
+    const said = sayAtOnce(serving, shown, { calibrate, isExplained });
+    return { field, serving, studentMs: stopwatch() - startedMs, ...said };
+  });
+}
+
+function sayAtOnce(
+  { pair }: Serving,
+  shown: StudentInput,
+  { calibrate, isExplained }: Pick<DecideOptions, "calibrate"> & Pick<DecideRequest, "isExplained">,
+): Pick<Heard, "guess" | "explained" | "failure"> {
+  if (!pair) return {};
+  const { policy, shared } = pair;
+  try {
+    const guess = guessAtOnce(shared.student.look!(shown), { student: shared.student, policy, calibrate });
+    return isExplained ? { guess, explained: explain(shared.student, shown) } : { guess };
+  } catch (failure) {
+    return { failure };
+  }
+}
 
 /** The lease ends when the student does, not when we stop waiting: a session in use must not be disposed of. */
 async function hearStudent(field: FieldLine, request: DecideRequest, options: DecideOptions): Promise<Heard> {
@@ -160,44 +209,48 @@ function questionOf({ serving, guess }: Heard): FieldQuestion {
   };
 }
 
-type Step = Omit<DecideRequest, "input" | "fields"> & {
+type Step = Started & {
+  readonly request: DecideRequest;
   /** One for each field that is asked for; routings likewise. */
   readonly heard: readonly Heard[];
   readonly routings: readonly Routing[];
   readonly input: RouterInput;
-  readonly at: number;
-  readonly deadline: AbortSignal;
 };
 
 /** `reply` is absent where nobody had to be asked before the answer. */
 type Answers = { readonly answers: readonly Answered[]; readonly reply: TeacherReply | undefined };
 
-async function answer(step: Step, options: DecideOptions): Promise<Answers> {
-  const { heard, routings } = step;
+async function answer(step: Step, deadline: AbortSignal, options: DecideOptions): Promise<Answers> {
+  const { heard, routings, request, input, at } = step;
   // The draws are the row's, and so is what they decide: every field's routing says the same of them.
   const { uniform, census, propensity } = routings[0]!;
-  const escalation = { ...step, sampling: { uniform, census, propensity } };
+  const { requestId } = request;
+  const escalation = { requestId, input, at, deadline, sampling: { uniform, census, propensity } };
   const needsTeacher = heard.map(({ guess }, index) => routings[index]!.route === "escalated" || !guess);
   if (routings.some(({ route }) => route === "audited")) await keepRow(escalation, options);
   const reply = needsTeacher.includes(true) ? await askAboutRow(escalation, options) : undefined;
   const answers: Answered[] = [];
-  for (const [index, { field, guess }] of heard.entries()) {
-    // The policy routes to the student only what the student has guessed.
-    if (reply && needsTeacher[index]) {
-      answers.push(await answerFrom(reply, { field: field.name, guess }, { escalation, options }));
-    } else answers.push({ answer: { kind: "student", isFlagged: false, ...guess! } });
+  for (const [index, own] of heard.entries()) {
+    const { field, guess } = own;
+    const asked = reply && needsTeacher[index] ? reply : undefined;
+    answers.push(
+      asked ? await answerFrom(asked, { field: field.name, guess }, { escalation, options }) : ownAnswer(own),
+    );
   }
   return { answers, reply };
 }
 
+/** The policy routes to the student only what the student has guessed. */
+const ownAnswer = ({ guess }: Heard): Answered => ({ answer: { kind: "student", isFlagged: false, ...guess! } });
+
 function toDecisions(step: Step, { answers, reply }: Answers, latencyMs: number): readonly Decision[] {
-  const { requestId, input, at, routings, heard } = step;
+  const { request, input, at, routings, heard } = step;
   const costNano = (reply?.costUsd ?? 0) * NANO_PER_USD;
   return heard.map(({ guess, serving }, index): Decision => {
     const { answer: given, degradedTo } = answers[index]!;
     const routing = routings[index]!;
     return {
-      id: requestId,
+      id: request.requestId,
       rowId: input.rowId,
       at,
       route: degradedTo ? "degraded" : routing.route,

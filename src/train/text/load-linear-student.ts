@@ -7,7 +7,7 @@
 import { setImmediate } from "node:timers/promises";
 import { z } from "zod";
 import { dissentOf } from "../../committee.ts";
-import type { Student, StudentInput } from "../../contracts.ts";
+import type { Look, Student, StudentInput } from "../../contracts.ts";
 import { messageOf } from "../../errors.ts";
 import { argmaxRows } from "../../math/softmax.ts";
 import { readOnnx } from "../../onnx/proto.ts";
@@ -46,54 +46,80 @@ export async function openLinearStudent(files: ModelFiles): Promise<TextStudent>
     encoder.tally(text);
     return scorer.logitsOf(encoder);
   };
+  let counted: Look | undefined;
+  const look = (input: StudentInput): Look => {
+    const text = textOf(input);
+    const logits = logitsOf(text);
+    /** The encoder holds the text that was counted last. */
+    const recount = (): void => {
+      if (counted !== own) encoder.tally(text);
+    };
+    const own: Look = {
+      logits,
+      ...(neighbours && {
+        novelty() {
+          recount();
+          encoder.weigh();
+          return Math.fround(neighbours.novelty(encoder, argmaxRows(logits, classes.length)[0]!));
+        },
+      }),
+      ...(members && {
+        dissent() {
+          recount();
+          return dissentOf(logits, members.logitsOf(encoder));
+        },
+      }),
+    };
+    counted = own;
+    return own;
+  };
   return {
     modelId: modelId(id),
     classes,
     logitsOf,
+    look,
     async predictLogits(batch, signal) {
       const logits = new Float32Array(batch.length * classes.length);
-      const predict = (text: string, row: number): void => logits.set(logitsOf(text), row * classes.length);
-      await eachText(batch, predict, signal);
+      await eachOf(batch, (input, row) => logits.set(look(input).logits, row * classes.length), signal);
       return logits;
     },
     ...(neighbours && {
-      async novelty(batch: readonly StudentInput[], signal?: AbortSignal) {
-        const novelty = new Float32Array(batch.length);
-        const search = (text: string, row: number): void => {
-          const [classIndex] = argmaxRows(logitsOf(text), classes.length); // leaves the text counted
-          encoder.weigh();
-          novelty[row] = neighbours.novelty(encoder, classIndex!);
-        };
-        await eachText(batch, search, signal);
-        return novelty;
-      },
+      novelty: (batch: readonly StudentInput[], signal?: AbortSignal) =>
+        numbers(batch, (input) => look(input).novelty!(), signal),
     }),
     ...(members && {
       committee: {
         size: members.k / scorer.k,
-        async dissent(batch: readonly StudentInput[], signal?: AbortSignal) {
-          const dissent = new Float32Array(batch.length);
-          const ask = (text: string, row: number): void => {
-            dissent[row] = dissentOf(logitsOf(text), members.logitsOf(encoder)); // of the text counted last
-          };
-          await eachText(batch, ask, signal);
-          return dissent;
-        },
+        dissent: (batch: readonly StudentInput[], signal?: AbortSignal) =>
+          numbers(batch, (input) => look(input).dissent!(), signal),
       },
     }),
     async [Symbol.asyncDispose]() {},
   };
 }
 
-async function eachText(
+async function numbers(
   batch: readonly StudentInput[],
-  visit: (text: string, row: number) => void,
+  numberOf: (input: StudentInput) => number,
+  signal: AbortSignal | undefined,
+): Promise<Float32Array> {
+  const found = new Float32Array(batch.length);
+  const note = (input: StudentInput, row: number): void => {
+    found[row] = numberOf(input);
+  };
+  await eachOf(batch, note, signal);
+  return found;
+}
+
+async function eachOf(
+  batch: readonly StudentInput[],
+  visit: (input: StudentInput, row: number) => void,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   for (const [row, input] of batch.entries()) {
     if (row > 0 && row % TURN === 0) await setImmediate();
     signal?.throwIfAborted();
-    visit(textOf(input), row);
+    visit(input, row);
   }
 }
 
