@@ -58,9 +58,24 @@ describe("predecessors", () => {
     expect([...(await student.committee!.dissent(batch))]).toEqual([1, 2, 1, 0]);
     expect(own.calls).toBe(1);
     expect([...(await student.committee!.dissent([text(4)]))]).toEqual([2]);
+    expect(student.look).toBeUndefined(); // these need time
     await student[Symbol.asyncDispose]();
     expect([own, ...members].every(({ isDisposed }) => isDisposed)).toBe(true);
   });
+});
+
+test("predecessors that need no time are heard at once; where one needs time, all are waited for", () => {
+  const quick = (turn: number): Student => {
+    const slow = studentOf(turn);
+    const look = (input: StudentInput) => ({
+      logits: input.kind === "text" && input.text.length < turn ? Float32Array.of(0, 1) : Float32Array.of(1, 0),
+    });
+    return { ...slow, look };
+  };
+  const student = withPredecessors(quick(3), [quick(1), quick(5), quick(7)]);
+  expect([2, 4, 6, 9].map((length) => student.look!(text(length)).dissent!())).toEqual([1, 2, 1, 0]);
+  expect(withPredecessors(quick(3), [quick(1), studentOf(5)]).look).toBeUndefined();
+  expect(withPredecessors(studentOf(3), [quick(1)]).look).toBeUndefined();
 });
 
 describe("held-out predictions under a committee", () => {

@@ -53,6 +53,7 @@ export async function openLinearStudent(files: ModelFiles): Promise<TextStudent>
     /** The encoder holds the text that was counted last. */
     const recount = (): void => {
       if (counted !== own) encoder.tally(text);
+      counted = own;
     };
     const own: Look = {
       logits,

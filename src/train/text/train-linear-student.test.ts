@@ -80,6 +80,16 @@ test("keeps the models of its folds as a committee where it is asked to, and is 
   const together = await student.committee!.dissent(inputs);
   const alone = await Promise.all(inputs.map((input) => student.committee!.dissent([input])));
   expect([...together]).toEqual(alone.flatMap((dissent) => [...dissent]));
+  // What it sees at once is the same, in whatever order it is asked, and after it has seen something else.
+  const looks = inputs.map((input) => student.look!(input));
+  expect(looks.map((look) => look.dissent!())).toEqual([...together]);
+  expect(looks.map((look) => look.novelty!())).toEqual([...(await student.novelty!(inputs))]);
+  expect(looks.map((look) => look.dissent!())).toEqual([...together]);
+  const k = student.classes.length;
+  const logits = await student.predictLogits(inputs);
+  expect(looks.map((look) => [...look.logits])).toEqual(
+    inputs.map((_, row) => [...logits.subarray(row * k, (row + 1) * k)]),
+  );
   const files = await readModelFolder(other.store.models.folder(card.id));
   await using members = await openSession(files.files.get(membersFile)!, { threads: 1 });
   expect(members.outputs[0]?.dims).toEqual([expect.anything(), 15]);
