@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { createRng } from "../math/random.ts";
 import { type Certificate, modelId } from "../records.ts";
-import { type Monitor, monitorPolicy, observeRequest, startMonitor, verdictOf } from "./monitor.ts";
+import { type Monitor, monitorPolicy, observeRequest, observeStretch, startMonitor, verdictOf } from "./monitor.ts";
 import { truthBound } from "./truth-bound.ts";
 
 const certificate = (kind: "regret" | "selective", risk = 0.05): Certificate => ({
@@ -75,4 +75,47 @@ test("the truth bound adds what rulings say of the teacher, and both costs", () 
 test("a selective certificate does not compose with rulings on all rows", () => {
   const compose = () => truthBound(certificate("selective"), { rulings: 150, teacherErrors: 7 }, 0.05);
   expect(compose).toThrow("got selective against the teacher");
+});
+
+test("by stretches it says what it says request by request, and when the alarm sounds", async () => {
+  const stretches = fc.array(requests, { maxLength: 8 });
+  await fc.assert(
+    fc.asyncProperty(
+      stretches,
+      fc.constantFrom("regret", "selective"),
+      fc.double({ min: 0.01, max: 0.4, noNaN: true }),
+      async (stream, kind, risk) => {
+        let monitor = startMonitor(certificate(kind, risk));
+        for (const stretch of stream) {
+          const count = (is: (request: (typeof stretch)[number]) => boolean) => stretch.filter(is).length;
+          const counts = {
+            passed: count(({ answered }) => !answered),
+            correct: count(({ answered, wrong }) => answered && !wrong),
+            wrong: count(({ answered, wrong }) => answered && wrong),
+          };
+          monitor = await observeStretch(monitor, counts, async function* () {
+            yield* stretch;
+          });
+        }
+        const whole = monitorPolicy(certificate(kind, risk), stream.flat());
+        const { evidence, ...said } = verdictOf(monitor);
+        expect({ ...said, log: Math.log(evidence) }).toEqual({
+          ...Object.fromEntries(Object.entries(whole).filter(([key]) => key !== "evidence")),
+          log: expect.closeTo(Math.log(whole.evidence), 6),
+        });
+      },
+    ),
+  );
+});
+
+test("looks at single requests only where the alarm might sound", async () => {
+  const unread = () => {
+    throw new Error("nobody need look");
+  };
+  const quiet = await observeStretch(
+    startMonitor(certificate("regret")),
+    { passed: 900, correct: 95, wrong: 1 },
+    unread,
+  );
+  expect(verdictOf(quiet)).toMatchObject({ kind: "holding", n: 996, errors: 1 });
 });

@@ -4,7 +4,7 @@
  * and false-alarms with probability at most α over its whole life.
  */
 
-import { type EProcess, observe, startEProcess } from "../math/e-process.ts";
+import { type Counts, couldAlarm, type EProcess, observe, observeCounts, startEProcess } from "../math/e-process.ts";
 import type { Certificate, Target } from "../records.ts";
 import { riskText } from "./verdict.ts";
 
@@ -30,6 +30,31 @@ export function startMonitor({ target }: Certificate, alpha = 0.05): Monitor {
 export function observeRequest(monitor: Monitor, { answered, wrong }: UniformRequest): Monitor {
   if (monitor.target.kind === "selective" && !answered) return monitor;
   return { ...monitor, process: observe(monitor.process, Number(answered && wrong)) };
+}
+
+/** Uniform requests on which the reference has spoken, by what became of them. */
+export type UniformCounts = {
+  /** Not answered by the student. */
+  readonly passed: number;
+  readonly correct: number;
+  readonly wrong: number;
+};
+
+/**
+ * A stretch of the stream: by its counts, and one after the other only where the alarm might sound within it.
+ * @param requests the same in order of time
+ */
+export async function observeStretch(
+  monitor: Monitor,
+  { passed, correct, wrong }: UniformCounts,
+  requests: () => AsyncIterable<UniformRequest>,
+): Promise<Monitor> {
+  const zeros = correct + (monitor.target.kind === "selective" ? 0 : passed);
+  const counts: Counts = { ones: wrong, zeros };
+  if (!couldAlarm(monitor.process, counts)) return { ...monitor, process: observeCounts(monitor.process, counts) };
+  let after = monitor;
+  for await (const request of requests()) after = observeRequest(after, request);
+  return after;
 }
 
 export type MonitorVerdict = {

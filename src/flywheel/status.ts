@@ -1,6 +1,7 @@
 /** @file Where the wheel stands, and which command turns it further. Reads the store, changes nothing. */
 
 import { newestModel } from "../improve/newest-model.ts";
+import { requestsOf } from "../improve/round-traffic.ts";
 import type { Champion, ModelCard, Policy, Round } from "../records.ts";
 import { Split } from "../records.ts";
 import type { Store } from "../store/contract.ts";
@@ -45,11 +46,7 @@ export async function readStatus(store: Store, task: Task): Promise<Status> {
     models: models.length,
     champion,
     challenger: newest?.id === champion?.champion.modelId ? undefined : newest,
-    decisions: {
-      total: await store.decisions.count(),
-      escalated: await store.decisions.count({ route: "escalated" }),
-      sinceLastRound: await store.decisions.count({ since: lastRound?.endedAt ?? 0 }),
-    },
+    decisions: await countDecisions(store, lastRound),
     lastRound,
   };
   return { ...status, next: nextCommand(status) };
@@ -67,6 +64,15 @@ export async function readChampion(store: Store, task: Task): Promise<ChampionSt
   if (!card || !policy) return undefined;
   const promptChanged = policy.promptVersion !== promptVersion(task);
   return { champion, card, policy, voided: voided?.why ?? (promptChanged ? "the question changed" : undefined) };
+}
+
+async function countDecisions({ history }: Store, lastRound: Round | undefined): Promise<Status["decisions"]> {
+  const whole = await history.traffic();
+  return {
+    total: requestsOf(whole),
+    escalated: requestsOf(whole.filter(({ route }) => route === "escalated")),
+    sinceLastRound: requestsOf(await history.traffic(lastRound?.endedAt)),
+  };
 }
 
 async function countRows(store: Store): Promise<Status["rows"]> {

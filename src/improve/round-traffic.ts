@@ -2,20 +2,21 @@
 
 import { proportionEstimate } from "../math/estimate.ts";
 import type { Estimate, Round } from "../records.ts";
-import type { Store } from "../store/contract.ts";
+import type { Store, TrafficTally } from "../store/contract.ts";
 
 export type RoundTraffic = Pick<Round, "requests" | "escalated">;
 
 /** Since the end of the last of `rounds`, or from the beginning. Requests that nobody could answer count as escalated. */
 export async function trafficSince(rounds: readonly Round[], store: Store): Promise<RoundTraffic> {
   const since = rounds.at(-1)?.endedAt ?? 0;
-  const [requests, escalated, degraded] = await Promise.all([
-    store.decisions.count({ since }),
-    store.decisions.count({ since, route: "escalated" }),
-    store.decisions.count({ since, route: "degraded" }),
-  ]);
-  return { requests, escalated: shareOf(escalated + degraded, requests) };
+  const tallies = await store.history.traffic(since);
+  const requests = requestsOf(tallies);
+  const left = tallies.filter(({ route }) => route === "escalated" || route === "degraded");
+  return { requests, escalated: shareOf(requestsOf(left), requests) };
 }
+
+export const requestsOf = (tallies: readonly TrafficTally[]): number =>
+  tallies.reduce((sum, { requests }) => sum + requests, 0);
 
 /** No rows: nothing is known, which is the whole interval. */
 export function shareOf(count: number, n: number): Estimate {

@@ -36,6 +36,28 @@ export function startEProcess(nullMean: number, alpha = 0.05): EProcess {
   return { nullMean, alpha, bets, logProducts: bets.map(() => 0), n: 0, total: 0, logValue: 0 };
 }
 
+/** Observations of 1 and of 0, by their numbers. */
+export type Counts = { readonly ones: number; readonly zeros: number };
+
+/**
+ * As `observe` for each of them where it is known that none sounds the alarm on the way (`couldAlarm`) or it has sounded
+ * already: the order of observations decides when the alarm sounds, and nothing else.
+ */
+export function observeCounts(state: EProcess, { ones, zeros }: Counts): EProcess {
+  const { bets, nullMean } = state;
+  const grown = (bet: number): number => ones * Math.log1p(bet * (1 - nullMean)) + zeros * Math.log1p(-bet * nullMean);
+  const logProducts = state.logProducts.map((product, j) => product + grown(bets[j]!));
+  const logValue = logSumExp(logProducts) - Math.log(bets.length);
+  return { ...state, logProducts, n: state.n + ones + zeros, total: state.total + ones, logValue };
+}
+
+/** Whether the alarm may sound within these observations: in no order is the evidence larger than with the ones first. */
+export function couldAlarm(state: EProcess, { ones }: Counts): boolean {
+  if (state.alarmedAt !== undefined || ones === 0) return false;
+  // Rounding may differ from that of one after the other.
+  return observeCounts(state, { ones, zeros: 0 }).logValue >= -Math.log(state.alpha) - 1e-9;
+}
+
 /** One more observation `z` in [0, 1]: 1 an error, 0 none, or a fraction of either (SCIENCE D8). Returns the new state. */
 export function observe(state: EProcess, z: number): EProcess {
   checkShare("observation", z);

@@ -1,39 +1,34 @@
 /** @file Requests that were routed: where they went, why, and how long the student's own answers took. */
 
+import { requestsOf } from "../improve/round-traffic.ts";
 import { proportionEstimate } from "../math/estimate.ts";
 import { Route } from "../records.ts";
 import type { Store } from "../store/contract.ts";
 import { tallyOf } from "./collect-data.ts";
+import type { ServedLatency } from "./latency.ts";
 import type { Section, TrafficSection } from "./report-data.ts";
 
-export type Traffic = { readonly section: Section<TrafficSection>; readonly servedMs: readonly number[] };
+export type Traffic = { readonly section: Section<TrafficSection>; readonly served: readonly ServedLatency[] };
 
-export async function collectTraffic(store: Store): Promise<Traffic> {
-  const routes = new Map<string, number>();
-  const reasons = new Map<string, number>();
-  const servedMs: number[] = [];
-  let [from, to, requests] = [Infinity, -Infinity, 0];
-  for await (const { route, reason, at, latencyMs } of store.decisions.list()) {
-    requests++;
-    [from, to] = [Math.min(from, at), Math.max(to, at)];
-    add(routes, route);
-    if (reason) add(reasons, reason);
-    if (route === "answered") servedMs.push(latencyMs);
-  }
+export async function collectTraffic({ history }: Store): Promise<Traffic> {
+  const [tallies, served] = [await history.traffic(), await history.latencies()];
+  const requests = requestsOf(tallies);
   if (requests === 0)
-    return { section: { missing: "No request has been served yet.", next: "flywheel serve" }, servedMs };
-  const escalated = (routes.get("escalated") ?? 0) + (routes.get("degraded") ?? 0);
+    return { section: { missing: "No request has been served yet.", next: "flywheel serve" }, served };
+  const counted = (routes: readonly Route[]) => requestsOf(tallies.filter(({ route }) => routes.includes(route)));
   const section = {
     requests,
-    byRoute: Route.map((route) => ({ name: route, count: routes.get(route) ?? 0 })),
-    byReason: tallyOf(reasons),
-    escalated: proportionEstimate(escalated, requests),
-    from,
-    to,
+    byRoute: Route.map((route) => ({ name: route, count: counted([route]) })),
+    byReason: tallyOf(reasonsOf(tallies)),
+    escalated: proportionEstimate(counted(["escalated", "degraded"]), requests),
+    from: Math.min(...tallies.map(({ firstAt }) => firstAt)),
+    to: Math.max(...tallies.map(({ lastAt }) => lastAt)),
   };
-  return { section, servedMs };
+  return { section, served };
 }
 
-function add(counts: Map<string, number>, name: string): void {
-  counts.set(name, (counts.get(name) ?? 0) + 1);
+function reasonsOf(tallies: Awaited<ReturnType<Store["history"]["traffic"]>>): Map<string, number> {
+  const reasons = new Map<string, number>();
+  for (const { reason, requests } of tallies) if (reason) reasons.set(reason, (reasons.get(reason) ?? 0) + requests);
+  return reasons;
 }

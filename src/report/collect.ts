@@ -51,7 +51,7 @@ export async function collectReport(options: CollectOptions): Promise<ReportData
   const traffic = await collectTraffic(store);
   const latency = latencySection({
     measured: await measured(options),
-    servedMs: traffic.servedMs,
+    served: traffic.served,
     teacherMs: survey.singleCalls.latenciesMs,
   });
   const labels = await collectLabels(store, task, survey);

@@ -64,18 +64,20 @@ async function timed({ student, nowMs, signal }: MeasureOptions, inputs: readonl
   return nowMs() - startedMs;
 }
 
+export type ServedLatency = { readonly ms: number; readonly requests: number };
+
 export type LatencySources = {
   readonly measured?: LatencyMeasurement | undefined;
-  /** Of requests that the student answered alone. */
-  readonly servedMs: readonly number[];
+  /** Requests that the student answered alone, by how long they took. */
+  readonly served: readonly ServedLatency[];
   readonly teacherMs: readonly number[];
 };
 
-export function latencySection({ measured, servedMs, teacherMs }: LatencySources): Section<LatencySection> {
-  const student = quantilesOf(measured?.singleMs ?? servedMs);
+export function latencySection({ measured, served, teacherMs }: LatencySources): Section<LatencySection> {
+  const student = measured ? quantilesOf(measured.singleMs) : countedQuantiles(served);
   const teacher = quantilesOf(teacherMs);
   if (!student && !teacher) return { missing: "Nothing has been timed yet.", next: "flywheel train" };
-  const imagesPerSecond = measured?.imagesPerSecond ?? (servedMs.length > 0 ? 1000 / meanOf(servedMs) : undefined);
+  const imagesPerSecond = measured?.imagesPerSecond ?? (student && 1000 / meanOf(served));
   return {
     studentBasis: measured ? "measured" : "served",
     ...(student && { student }),
@@ -91,4 +93,22 @@ function quantilesOf(valuesMs: readonly number[]): LatencyQuantiles | undefined 
   return { p50Ms: p50Ms!, p95Ms: p95Ms!, n: valuesMs.length };
 }
 
-const meanOf = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+/** Of values that are sorted and counted. */
+function countedQuantiles(served: readonly ServedLatency[]): LatencyQuantiles | undefined {
+  const n = requestsIn(served);
+  if (n === 0) return undefined;
+  const at = (q: number): number => {
+    let below = 0;
+    const found = served.find(({ requests }) => {
+      below += requests;
+      return below >= q * n;
+    });
+    return found!.ms;
+  };
+  return { p50Ms: at(0.5), p95Ms: at(0.95), n };
+}
+
+const meanOf = (served: readonly ServedLatency[]): number =>
+  served.reduce((sum, { ms, requests }) => sum + ms * requests, 0) / requestsIn(served);
+const requestsIn = (served: readonly ServedLatency[]): number =>
+  served.reduce((sum, { requests }) => sum + requests, 0);

@@ -1,7 +1,7 @@
 /**
  * @file What the teacher still owes: audits whose answer has gone out already, and requests that were queued.
  *
- * The store is the queue: a decision that calls for a label, whose row no teacher has judged. So nothing that was
+ * The store is the queue: it keeps which decisions call for a label that no teacher has given since. So nothing that was
  * acknowledged is lost with a process. A process works off its own decisions at once, and those of others once they are old
  * enough for their process to have died or given up; two that pick the same row at the same moment send the same
  * idempotency key, and the first answer is kept.
@@ -10,17 +10,16 @@
 import type { Clock } from "../contracts.ts";
 import { FlywheelError } from "../errors.ts";
 import { type FieldScope, scopesOf } from "../fields.ts";
-import type { Decision, RowId } from "../records.ts";
-import type { Store } from "../store/contract.ts";
+import type { RowId } from "../records.ts";
+import type { PendingLabel, Store } from "../store/contract.ts";
 import type { AnyTask } from "../task.ts";
-import { isTeacherAnnotation, LIVE_PASS } from "../verdict.ts";
 import { aborted } from "./deadline.ts";
-import { knownAnswer, liveAnnotationId } from "./known-answer.ts";
+import { liveAnnotationId } from "./known-answer.ts";
 import { createLimiter } from "./limiter.ts";
 import type { TeacherLine } from "./teacher-line.ts";
 import type { LoadTeacherInput, TeacherQuestion, TeacherReply } from "./teacher-outcome.ts";
 
-export type Owed = Pick<Decision, "id" | "rowId" | "at">;
+export type Owed = PendingLabel;
 
 export type Backlog = {
   /** A durable decision of this process; `now` asks at once, else with the next round. */
@@ -50,8 +49,6 @@ export type BacklogOptions = {
 
 /** Past this, decisions wait in the store alone. */
 const MAX_IN_MEMORY = 10_000;
-/** Looked at again in every round: covers clocks that differ and commits that came late. */
-const OVERLAP_MS = 600_000;
 
 export function createBacklog(options: BacklogOptions): Backlog {
   const { store, task, line, clock, onTrouble } = options;
@@ -65,7 +62,6 @@ export function createBacklog(options: BacklogOptions): Backlog {
   const hopeless = new Set<string>();
   /** How often the teacher did not take one: those come last, so that none keeps the others from their turn. */
   const refusals = new Map<string, number>();
-  let since = 0;
 
   const settle = async (owed: Owed): Promise<boolean> => {
     try {
@@ -75,6 +71,8 @@ export function createBacklog(options: BacklogOptions): Backlog {
         return false;
       }
       refusals.delete(owed.id);
+      // An answer that is fresh has settled it where it was recorded.
+      if (!outcome.isFresh) for (const scope of scopes) await scope.store.history.settlePending(owed.id);
       own.delete(owed.id);
       options.onLabelled?.(owed, outcome);
       return true;
@@ -94,15 +92,8 @@ export function createBacklog(options: BacklogOptions): Backlog {
     return running;
   };
 
-  const owedNow = async (): Promise<readonly Owed[]> => {
-    const startedAt = clock.now();
-    const owed = await listOwed(scopes, { since, promptVersion: line.promptVersion });
-    since = Math.min(startedAt - OVERLAP_MS, ...owed.slice(0, 1).map(({ at }) => at));
-    return owed.filter(({ id }) => !hopeless.has(id));
-  };
-
   const round = async (): Promise<void> => {
-    const owed = await owedNow();
+    const owed = (await listOwed(scopes)).filter(({ id }) => !hopeless.has(id));
     if (owed.length === 0) return;
     const isTaken = await inFlightElsewhere(options);
     const mine = owed.filter((one) => own.has(one.id) || isAbandoned(one, isTaken));
@@ -124,7 +115,7 @@ export function createBacklog(options: BacklogOptions): Backlog {
       if (when === "now") void work(owed);
     },
     round,
-    depth: async () => (await owedNow()).length,
+    depth: async () => Math.max(0, (await store.history.countPending(scopes.map(({ name }) => name))) - hopeless.size),
     async close(signal) {
       stop.abort(new FlywheelError("shutting_down", "the server is shutting down", { retryable: true }));
       await Promise.race([Promise.allSettled([...active.values(), looping]), aborted(signal)]);
@@ -159,34 +150,12 @@ async function loop(round: () => Promise<void>, options: BacklogOptions, signal:
   }
 }
 
-/** Decisions since then that call for a label which their row still lacks in their field, oldest first. */
-async function listOwed(
-  scopes: readonly FieldScope[],
-  { since, promptVersion }: { readonly since: number; readonly promptVersion: string },
-): Promise<readonly Owed[]> {
+/** What every field is owed, oldest first. */
+async function listOwed(scopes: readonly FieldScope[]): Promise<readonly Owed[]> {
   // Fields of one request share its id, and one question answers them all.
   const owed = new Map<string, Owed>();
-  for (const { store } of scopes) {
-    for (const route of ["audited", "degraded"] as const) {
-      for await (const decision of store.decisions.list({ route, since })) {
-        if (!callsForLabel(decision) || owed.has(decision.id)) continue;
-        if (!(await isJudged(decision, store, promptVersion))) owed.set(decision.id, decision);
-      }
-    }
-  }
+  for (const { store } of scopes) for await (const one of store.history.pendingLabels()) owed.set(one.id, one);
   return [...owed.values()].sort((a, b) => a.at - b.at);
-}
-
-/** A uniform request is labelled whatever became of it, or the uniform stream would miss what came during an outage. */
-function callsForLabel({ route, degradedTo, uniform }: Decision): boolean {
-  return route === "audited" || degradedTo === "queue" || (uniform && degradedTo === "answer-flagged");
-}
-
-/** By any teacher since the decision, or by today's at any time: an answer of an earlier prompt is no answer to this one. */
-async function isJudged({ rowId, at }: Decision, store: Store, promptVersion: string): Promise<boolean> {
-  const annotations = await store.annotations.ofRow(rowId);
-  if (knownAnswer(annotations, promptVersion)) return true;
-  return annotations.some((one) => isTeacherAnnotation(one) && one.pass === LIVE_PASS && one.at >= at);
 }
 
 /** Rows whose live question another process reserved money for a moment ago. */

@@ -147,16 +147,20 @@ function providerOf({ teacher }: AnyTask): string {
 }
 
 const RECENT_MS = 24 * 3_600_000;
-const MAX_RECENT = 1_000;
+const HOUR_MS = 3_600_000;
 
-/** What the answers of the student alone would have cost; 0 until an escalation has shown what one costs. */
-async function savedUsd(store: Store, clock: Pick<Clock, "now">): Promise<number> {
-  let [paid, costUsd] = [0, 0];
-  for await (const decision of store.decisions.list({ route: "escalated", since: clock.now() - RECENT_MS })) {
-    if (decision.costUsd === 0) continue;
-    costUsd += decision.costUsd;
-    paid += 1;
-    if (paid === MAX_RECENT) break;
-  }
-  return paid === 0 ? 0 : (costUsd / paid) * (await store.decisions.count({ route: "answered" }));
+/** What the answers of the student alone would have cost; 0 until an escalation of the last day has shown what one costs. */
+async function savedUsd({ history }: Store, clock: Pick<Clock, "now">): Promise<number> {
+  const dayAgo = Math.floor((clock.now() - RECENT_MS) / HOUR_MS) * HOUR_MS;
+  const [whole, recent] = [await history.traffic(), await history.traffic(dayAgo)];
+  const escalated = recent.filter(({ route }) => route === "escalated");
+  const paid = sumOf(escalated, ({ paid }) => paid);
+  const answered = sumOf(
+    whole.filter(({ route }) => route === "answered"),
+    ({ requests }) => requests,
+  );
+  return paid === 0 ? 0 : (sumOf(escalated, ({ costUsd }) => costUsd) / paid) * answered;
 }
+
+const sumOf = <T>(items: readonly T[], read: (item: T) => number): number =>
+  items.reduce((sum, item) => sum + read(item), 0);

@@ -24,6 +24,7 @@ type Seen = {
 /** Uniform requests in order; the student called each of them an apple. */
 async function storeSeen(policy: Policy, seen: readonly Seen[]): Promise<Store> {
   const store = await openTestStore();
+  await store.policies.put(policy);
   for (const [index, { route = "audited", teacher, person, uniform = true }] of seen.entries()) {
     const row = sampleRow(`row ${index}`);
     const { id: rowId } = row;
@@ -87,7 +88,6 @@ describe("the monitor", () => {
     await enforceMonitor(holding, policy, 9);
     expect(await holding.policies.voided(policy.id)).toBeUndefined();
     const moved = await storeSeen(policy, repeat(12, disagreed));
-    await moved.policies.put(policy);
     await enforceMonitor(moved, policy, 9);
     expect(await moved.policies.voided(policy.id)).toMatchObject({ at: 9, why: expect.stringContaining("12 wrong") });
   });

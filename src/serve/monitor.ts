@@ -1,14 +1,13 @@
 /**
- * @file The monitor of the champion's certificate, over what the store holds: uniform decisions and what the reference says
- * of their rows. Read afresh each time, so that every replica comes to the same verdict, and an answer that comes late takes
- * its place in the order of time.
+ * @file The monitor of the champion's certificate, over what the store keeps of uniform decisions and what the reference says
+ * of their rows. Read afresh each time, hour by hour, so that every replica comes to the same verdict, and an answer that
+ * comes late takes its place in the order of time.
  */
 
-import { type MonitorVerdict, monitorPolicy, type UniformRequest } from "../calibrate/monitor.ts";
+import { type MonitorVerdict, observeStretch, startMonitor, verdictOf } from "../calibrate/monitor.ts";
 import { clopperPearsonUpper } from "../math/binomial.ts";
-import type { Certificate, Decision, Policy } from "../records.ts";
+import type { Policy } from "../records.ts";
 import type { Store } from "../store/contract.ts";
-import { wordsOf } from "../verdict.ts";
 
 export type MonitorReading = {
   readonly verdict: MonitorVerdict;
@@ -22,34 +21,16 @@ const RISK_UPPER_DELTA = 0.05;
 
 /** Undefined where there is no certificate to watch. */
 export async function readMonitor(store: Store, policy: Policy): Promise<MonitorReading | undefined> {
-  const { certificate } = policy;
+  const { certificate, id } = policy;
   if (!certificate) return undefined;
-  const observed: UniformRequest[] = [];
-  let awaiting = 0;
-  for await (const decision of store.decisions.list({ policyId: policy.id, uniform: true })) {
-    const request = await observe(decision, certificate, store);
-    if (request) observed.push(request);
-    else if (decision.route === "audited") awaiting += 1;
+  let [monitor, awaiting] = [startMonitor(certificate), 0];
+  for (const counts of await store.history.outcomeHours(id)) {
+    monitor = await observeStretch(monitor, counts, () => store.history.outcomes(id, counts.hour));
+    awaiting += counts.awaiting;
   }
-  const verdict = monitorPolicy(certificate, observed);
+  const verdict = verdictOf(monitor);
   const { n, errors } = verdict;
   return { verdict, riskUpper: n === 0 ? undefined : clopperPearsonUpper(errors, n, RISK_UPPER_DELTA), awaiting };
-}
-
-/**
- * Against the teacher, an escalation is known at once: the student did not answer, so it was not wrong. Against people only
- * rows that somebody ruled on count, escalated or not: counting every escalation but few answers would hide the errors.
- * Undefined where the reference has not spoken.
- */
-async function observe(
-  { route, rowId, studentValue }: Decision,
-  { reference, promptVersion }: Certificate,
-  store: Store,
-): Promise<UniformRequest | undefined> {
-  const answered = route === "audited";
-  if (!answered && reference === "teacher") return { answered, wrong: false };
-  const word = wordsOf(await store.annotations.ofRow(rowId), promptVersion)[reference];
-  return word === undefined ? undefined : { answered, wrong: answered && word !== studentValue };
 }
 
 /**

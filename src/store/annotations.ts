@@ -4,6 +4,7 @@ import { type Expression, type ExpressionBuilder, type Kysely, type SqlBool, sql
 import type { Annotation, PersonAnnotation, Row, RowId, TeacherAnnotation } from "../records.ts";
 import type { AnnotationStore } from "./contract.ts";
 import { type Database, fromJson, type Insert, insertAll, type Run } from "./database.ts";
+import { noteAnnotation } from "./history.ts";
 import { inPages, PAGE_SIZE } from "./pages.ts";
 import { rowMatches, toRow } from "./row-filter.ts";
 import type { Schema } from "./schema.ts";
@@ -11,12 +12,14 @@ import { isReserved, settle } from "./spend.ts";
 
 type Filter = Pick<Partial<TeacherAnnotation>, "pass" | "promptVersion">;
 
-export function createAnnotationStore({ read, write }: Database, field: string): AnnotationStore {
+export function createAnnotationStore({ read, write, runNow }: Database, field: string): AnnotationStore {
   return {
     put: (annotations) =>
       write(async (_, run) => {
         const charged = new Set<string>();
-        for (const annotation of annotations) await putOne(run, annotation, { field, charged });
+        for (const annotation of annotations) {
+          if (await putOne(run, annotation, { field, charged })) noteAnnotation(runNow, field, annotation);
+        }
       }),
     async ofRow(id) {
       const query = read.selectFrom("annotations").select("body").where("field", "=", field).where("row_id", "=", id);
@@ -86,7 +89,8 @@ type Putting = {
   readonly charged: Set<string>;
 };
 
-async function putOne(run: Run, annotation: Annotation, { field, charged }: Putting): Promise<void> {
+/** Whether it is new. */
+async function putOne(run: Run, annotation: Annotation, { field, charged }: Putting): Promise<boolean> {
   const teacher = annotation.annotator === "teacher" ? annotation : undefined;
   const record = {
     field: annotation.field ?? field,
@@ -100,11 +104,12 @@ async function putOne(run: Run, annotation: Annotation, { field, charged }: Putt
     body: JSON.stringify(annotation),
   };
   const isNew = (await insertAll(run, newAnnotation, [record])) > 0;
-  if (teacher === undefined) return;
+  if (teacher === undefined) return isNew;
   // Known, and yet under way: two processes asked at once, and both were charged.
-  if (!isNew && !charged.has(teacher.id) && !(await isReserved(run, teacher.id))) return;
+  if (!isNew && !charged.has(teacher.id) && !(await isReserved(run, teacher.id))) return isNew;
   charged.add(teacher.id);
   await settle(run, teacher);
+  return isNew;
 }
 
 /** By row, then time, in pages. The caller names the kind of annotation that `annotator` selects. */

@@ -41,6 +41,7 @@ export type Store = AsyncDisposable & {
   readonly policies: PolicyStore;
   readonly decisions: DecisionStore;
   readonly rounds: RoundStore;
+  readonly history: HistoryStore;
   /**
    * The same store as one field of a task sees it. Gold, annotations, labels, models, policies, champions, decisions and rounds
    * are the field's own; rows, files, blobs, money and predictions (which a model's id names) are everybody's. `""` is the
@@ -232,4 +233,60 @@ export type DecisionStore = {
 export type RoundStore = {
   put(round: Round): Promise<void>;
   list(): Promise<readonly Round[]>;
+};
+
+/** Requests that went one way for one reason. */
+export type TrafficTally = {
+  readonly route: Decision["route"];
+  readonly reason: Decision["reason"];
+  readonly requests: number;
+  /** Of these, those that cost anything, and what all of them cost. */
+  readonly paid: number;
+  readonly costUsd: number;
+  readonly firstAt: number;
+  readonly lastAt: number;
+};
+
+/** Uniform decisions of a policy in one hour since the epoch, by what the reference says of them. */
+export type OutcomeHour = {
+  readonly hour: number;
+  /** Answers of the student on which the reference has not yet spoken. */
+  readonly awaiting: number;
+  /** Not answered by the student, and so not wrong. */
+  readonly passed: number;
+  readonly correct: number;
+  readonly wrong: number;
+};
+
+export type PendingLabel = Pick<Decision, "id" | "rowId" | "at">;
+
+/**
+ * What is kept beside the decisions, in the transactions that change it, so that nobody reads a million of them. Decisions
+ * from before it was kept are counted in small steps, at the first call; who calls meanwhile waits for that.
+ */
+export type HistoryStore = {
+  /** Since then, or from the beginning; what was dropped is still counted. */
+  traffic(since?: number): Promise<readonly TrafficTally[]>;
+  /** How long the student's own answers took, within 1%, ascending. */
+  latencies(): Promise<readonly { readonly ms: number; readonly requests: number }[]>;
+  /** In order of time. */
+  outcomeHours(id: PolicyId): Promise<readonly OutcomeHour[]>;
+  /** Those of one hour on which the reference has spoken, in order of time. */
+  outcomes(id: PolicyId, hour: number): AsyncIterable<{ readonly answered: boolean; readonly wrong: boolean }>;
+  /** Decisions that still call for a label of the teacher, oldest first. */
+  pendingLabels(): AsyncIterable<PendingLabel>;
+  /** How many requests have such a decision in one of these fields. */
+  countPending(fields: readonly string[]): Promise<number>;
+  /** It has its label: an answer that was known before. */
+  settlePending(id: string): Promise<void>;
+  /** Counts what was there before; resolves once all is counted. `onStep` hears how many decisions were looked at. */
+  catchUp(onStep?: (decisions: number) => void): Promise<void>;
+  /** Forgets what is kept of the decisions that are still there, and counts them anew, in one transaction. */
+  rebuild(): Promise<void>;
+  /**
+   * Drops decisions from before `before`, but none that calls for a label still. What they add to the sums and to the
+   * monitors stays.
+   * @returns how many were dropped
+   */
+  dropDecisions(before: number): Promise<number>;
 };

@@ -15,6 +15,8 @@ export type Database = {
    * durable. What is handed over at the same time is one call of `write`. See `GroupCommit.together`.
    */
   together<R>(write: WriteRecords<R>): (records: readonly R[]) => Promise<void>;
+  /** On the one connection: within the transaction of the `write` that calls it. */
+  readonly runNow: RunNow;
 };
 
 /** Writes the records of any number of callers, at once; runs again for each of them alone where it throws. */

@@ -4,16 +4,18 @@ import type { ExpressionBuilder } from "kysely";
 import type { Decision } from "../records.ts";
 import type { DecisionFilter, DecisionStore } from "./contract.ts";
 import { type Cell, type Database, fromJson, toBit } from "./database.ts";
+import { noteDecisions } from "./history.ts";
 import { inPages, PAGE_SIZE } from "./pages.ts";
 import type { Schema } from "./schema.ts";
 
-const insertDecision = `insert into decisions (field, id, row_id, at, route, uniform, policy_id, body)
-  values (?, ?, ?, ?, ?, ?, ?, ?) on conflict (field, id) do nothing`;
+const insertDecision = `insert into decisions (field, id, row_id, at, route, uniform, policy_id, body, counted)
+  values (?, ?, ?, ?, ?, ?, ?, ?, 1) on conflict (field, id) do nothing`;
 
 export function createDecisionStore({ read, together }: Database, field: string): DecisionStore {
   // One by one: a statement of many records takes SQLite longer than the records.
   const put = together<Decision>((run, decisions) => {
-    for (const decision of decisions) run(insertDecision, [field, ...toCells(decision)]);
+    const isNew = (decision: Decision) => run(insertDecision, [field, ...toCells(decision)]).changed > 0;
+    noteDecisions(run, field, decisions.filter(isNew));
   });
   return {
     put,

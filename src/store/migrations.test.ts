@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { expect, onTestFinished, test } from "vitest";
-import { policyId } from "../records.ts";
+import { policyId, rowId } from "../records.ts";
 import { migrations } from "./migrations.ts";
 import { openSqliteStore } from "./sqlite.ts";
 import { hex, sampleAnnotation, sampleRow } from "./testing/samples.ts";
@@ -20,6 +20,37 @@ async function workspaceOf(version: number): Promise<{ readonly directory: strin
   }
   return { directory, old };
 }
+
+test("decisions from before their sums were kept are counted afterwards, and new ones meanwhile counted once", async () => {
+  const { directory, old } = await workspaceOf(4);
+  const insert = old.prepare("insert into decisions values (?, ?, ?, ?, 'answered', 0, null, ?)");
+  old.exec("begin");
+  for (let nth = 0; nth < 900; nth++) {
+    const [field, id, at] = [nth % 3 ? "" : "topic", `d${nth}`, nth * 60_000];
+    const decision = { id, rowId: "r", at, route: "answered", uniform: false, propensity: 1, latencyMs: 2, costUsd: 0 };
+    insert.run(field, id, "r", at, JSON.stringify(decision));
+  }
+  old.exec("commit");
+  old.close();
+
+  await using store = await openSqliteStore({ directory });
+  const counting = store.history.catchUp();
+  const recent = {
+    rowId: rowId("r"),
+    route: "answered",
+    uniform: false,
+    propensity: 1,
+    latencyMs: 2,
+    costUsd: 0,
+  } as const;
+  const ids = Array.from({ length: 50 }, (_, nth) => `new ${nth}`);
+  await Promise.all(ids.map((id, nth) => store.decisions.put([{ ...recent, id, at: nth * 1_000_000 }])));
+  await counting;
+  expect(await store.history.traffic()).toMatchObject([{ requests: 650, firstAt: 0, lastAt: 899 * 60_000 }]);
+  expect(await store.field("topic").history.traffic()).toMatchObject([{ requests: 300 }]);
+  await using again = await openSqliteStore({ directory });
+  expect(await again.history.traffic()).toMatchObject([{ requests: 650 }]);
+});
 
 test("a workspace from before fields keeps everything that it knew, as the task of one output", async () => {
   const { directory, old } = await workspaceOf(3);

@@ -75,6 +75,34 @@ export const migrations: readonly Migration[] = [
         and (body like '%"message":"%answered something that is no answer:%' or body like '%"message":"%rejects the request (4__): <%')`,
     ],
   },
+  {
+    // What decisions that are there already add to it is counted afterwards, in small steps (`history.ts`).
+    name: "history kept up to date",
+    statements: () => [
+      "alter table decisions add column counted integer not null default 0",
+      `create table tallies (field text not null, hour bigint not null, route text not null, reason text not null,
+        requests bigint not null, paid bigint not null, cost bigint not null, first_at bigint not null, last_at bigint not null,
+        primary key (field, hour, route, reason))`,
+      `create table latencies (field text not null, day bigint not null, step bigint not null, requests bigint not null,
+        primary key (field, day, step))`,
+      `create table uniform_outcomes (field text not null, policy_id text not null, at bigint not null, id text not null,
+        row_id text not null, answered integer not null, student_value text, wrong integer,
+        primary key (field, policy_id, at, id))`,
+      "create index uniform_outcomes_by_row on uniform_outcomes (field, row_id)",
+      `create table outcome_hours (field text not null, policy_id text not null, hour bigint not null,
+        awaiting bigint not null, passed bigint not null, correct bigint not null, wrong bigint not null,
+        primary key (field, policy_id, hour))`,
+      `create table pending_labels (field text not null, id text not null, row_id text not null, at bigint not null,
+        primary key (field, id))`,
+      "create index pending_labels_by_row on pending_labels (field, row_id)",
+      "create index pending_labels_by_time on pending_labels (field, at, id)",
+      `create table history_progress (id integer primary key, field text not null, at bigint not null,
+        decision text not null, done integer not null)`,
+      `insert into history_progress (id, field, at, decision, done)
+        select 1, '', -1, '', case when exists (select 1 from decisions) then 0 else 1 end`,
+      "create table history_dropped (field text primary key, before_at bigint not null)",
+    ],
+  },
 ];
 
 type FieldTable = {

@@ -2,6 +2,8 @@
  * @file Reading in pages by key: bounded memory, no statement held open, and rows that arrive meanwhile do no harm.
  */
 
+import { setImmediate as turn } from "node:timers/promises";
+
 /** Rows per page: large enough to hide the cost of a query, small enough to keep in memory. */
 export const PAGE_SIZE = 1000;
 
@@ -16,6 +18,8 @@ export async function* inPages<T>(read: (after: T | undefined) => Promise<readon
     yield* page;
     if (page.length < PAGE_SIZE) return;
     after = page.at(-1);
+    // A page is read at once: whoever shares the process has a turn in between.
+    await turn();
   }
 }
 

@@ -6,8 +6,9 @@ import { modelId, type Policy, policyId } from "../records.ts";
 import type { PolicyStore } from "./contract.ts";
 import { type Database, fromJson, toBit } from "./database.ts";
 import type { Schema } from "./schema.ts";
+import { rejudgePolicy } from "./uniform-outcomes.ts";
 
-export function createPolicyStore({ read, write }: Database, field: string): PolicyStore {
+export function createPolicyStore({ read, write, runNow }: Database, field: string): PolicyStore {
   const champions = read.selectFrom("champions").selectAll().where("field", "=", field).orderBy("version", "desc");
   const policies = read.selectFrom("policies").where("field", "=", field);
   return {
@@ -22,6 +23,7 @@ export function createPolicyStore({ read, write }: Database, field: string): Pol
           body: JSON.stringify(policy),
         });
         await insert.onConflict((conflict) => conflict.columns(["field", "id"]).doNothing()).execute();
+        rejudgePolicy(runNow, field, policy.id);
       }),
     async get(id) {
       const query = policies.select("body").where("id", "=", id);

@@ -25,6 +25,13 @@ export type Schema = {
   readonly champions: ChampionTable;
   readonly decisions: DecisionTable;
   readonly rounds: RoundTable;
+  readonly tallies: TallyTable;
+  readonly latencies: LatencyTable;
+  readonly uniform_outcomes: UniformOutcomeTable;
+  readonly outcome_hours: OutcomeHourTable;
+  readonly pending_labels: PendingLabelTable;
+  readonly history_progress: HistoryProgressTable;
+  readonly history_dropped: HistoryDroppedTable;
 };
 
 type MigrationTable = { readonly number: number; readonly name: string };
@@ -154,6 +161,71 @@ type DecisionTable = {
   readonly uniform: number;
   readonly policy_id: string | null;
   readonly body: string;
+  /** 0: from before the tables below were kept, and not yet in them unless `history_progress` has passed it. */
+  readonly counted: number;
 };
 
 type RoundTable = { readonly field: string; readonly round: number; readonly body: string };
+
+/** Sums over decisions (`tallies.ts`). Nano-dollars; `hour` since the epoch; `reason` is empty where there is none. */
+type TallyTable = {
+  readonly field: string;
+  readonly hour: number;
+  readonly route: string;
+  readonly reason: string;
+  readonly requests: number;
+  readonly paid: number;
+  readonly cost: number;
+  readonly first_at: number;
+  readonly last_at: number;
+};
+
+/** A histogram of how long the student's own answers took. */
+type LatencyTable = {
+  readonly field: string;
+  readonly day: number;
+  readonly step: number;
+  readonly requests: number;
+};
+
+/** Uniform decisions of a policy, as its monitor sees them (`uniform-outcomes.ts`). */
+type UniformOutcomeTable = {
+  readonly field: string;
+  readonly policy_id: string;
+  readonly at: number;
+  readonly id: string;
+  readonly row_id: string;
+  readonly answered: number;
+  readonly student_value: string | null;
+  readonly wrong: number | null;
+};
+
+type OutcomeHourTable = {
+  readonly field: string;
+  readonly policy_id: string;
+  readonly hour: number;
+  readonly awaiting: number;
+  readonly passed: number;
+  readonly correct: number;
+  readonly wrong: number;
+};
+
+/** Decisions that call for a label of the teacher (`pending-labels.ts`). */
+type PendingLabelTable = {
+  readonly field: string;
+  readonly id: string;
+  readonly row_id: string;
+  readonly at: number;
+};
+
+/** One row (`id` 1): how far decisions from before these tables are counted, in order of field, time and id. */
+type HistoryProgressTable = {
+  readonly id: number;
+  readonly field: string;
+  readonly at: number;
+  readonly decision: string;
+  readonly done: number;
+};
+
+/** Decisions from before then are gone, and what they add to the sums stays. */
+type HistoryDroppedTable = { readonly field: string; readonly before_at: number };

@@ -23,6 +23,7 @@ import { createDecisionStore } from "./decisions.ts";
 import { createFileStore } from "./files.ts";
 import { createGoldStore } from "./gold.ts";
 import { createGroupCommit, retryWhileLocked } from "./group-commit.ts";
+import { createHistory } from "./history.ts";
 import { createLabelStore } from "./labels.ts";
 import { migrate } from "./migrations.ts";
 import { createModelStore } from "./models.ts";
@@ -77,8 +78,10 @@ function toStore(directory: string, { database, close }: Connection): Store {
     claim: (work: ClaimedWork) => claimWork(directory, work),
     [Symbol.asyncDispose]: close,
   };
+  const historyOf = createHistory(database);
   const ofField = (field: string): Store => ({
     ...shared,
+    history: historyOf(field),
     gold: createGoldStore(database, field),
     annotations: createAnnotationStore(database, field),
     labels: createLabelStore(database, field),
@@ -113,7 +116,7 @@ async function connect(directory: string, lockTimeoutMs: number): Promise<Connec
   };
   let closing: Promise<void> | undefined;
   return {
-    database: { read: db, write: commits.write, together: commits.together },
+    database: { read: db, write: commits.write, together: commits.together, runNow: dialect.runNow },
     close: () => (closing ??= close()),
   };
 }
