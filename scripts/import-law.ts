@@ -14,6 +14,7 @@ type Import = { readonly from: string; readonly to: string };
 const ground = ["errors.ts", "math", "onnx", "image", "text", "xgboost"];
 const nouns = [
   "records.ts",
+  "budget.ts",
   "columns.ts",
   "task.ts",
   "label-spelling.ts",

@@ -52,8 +52,9 @@ function partOfSpend(spend: SpendStore, count: number): SpendStore {
   return {
     ...spend,
     async totals() {
-      const { spentUsd, reservedUsd, inFlight } = await spend.totals();
-      return { spentUsd: spentUsd / count, reservedUsd: reservedUsd / count, inFlight };
+      const { spentUsd, reservedUsd, inFlight, neededUsd } = await spend.totals();
+      const part = { spentUsd: spentUsd / count, reservedUsd: reservedUsd / count, inFlight };
+      return neededUsd === undefined ? part : { ...part, neededUsd: neededUsd / count };
     },
   };
 }

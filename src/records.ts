@@ -410,6 +410,8 @@ export type Decision = {
   /** Drawn for the uniform stream before routing. */
   readonly uniform: boolean;
   readonly degradedTo?: TeacherDownPolicy;
+  /** Code of what kept the teacher from it: `teacher_down`, `budget_exhausted`, … */
+  readonly degradedFor?: string;
   readonly modelId?: ModelId;
   readonly policyId?: PolicyId;
   readonly latencyMs: number;

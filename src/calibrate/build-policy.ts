@@ -55,7 +55,7 @@ export function buildPolicy(parts: PolicyParts): Policy {
     warnings: [
       ...splitWarnings(parts.heldOut, judged.calibrate.length),
       ...noveltyWarnings({ share: parts.outOfScope, limit: novelty, rows: judged.calibrate.length }),
-      ...rankingWarnings(fitted, rng),
+      ...rankingWarnings(fitted, { rng, isCertified: verdict.kind !== "none" }),
     ],
     createdAt: at,
   };

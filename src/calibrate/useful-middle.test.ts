@@ -15,7 +15,7 @@ test("a student that errs where it is unsure has a useful middle", () => {
     even.map((score) => Number(score > 0.15)),
   );
   expect(usefulMiddle(sane, { rng: rng(), resamples: 50 }).kind).toBe("useful");
-  expect(rankingWarnings(sane, rng())).toEqual([]);
+  expect(rankingWarnings(sane, { rng: rng(), isCertified: false })).toEqual([]);
 });
 
 test("a student that errs anywhere has none, and the warning carries the numbers", () => {
@@ -26,8 +26,44 @@ test("a student that errs anywhere has none, and the warning carries the numbers
   );
   const verdict = usefulMiddle(flat, { rng: rng(), resamples: 50 });
   expect(verdict.kind).toBe("no-useful-middle");
-  expect(rankingWarnings(flat, rng())[0]).toMatch(/no useful middle.*AUROC 0\.5.*20 % of the errors/);
+  const warned = (isCertified: boolean) => rankingWarnings(flat, { rng: rng(), isCertified });
+  expect(warned(false)).toEqual([
+    "confidence does not separate correct from wrong answers well (AUROC 0.52, at least 0.75 is wanted; " +
+      "errors among the least confident fifth: 20%, at least 35% is wanted): improve the student before routing by it",
+  ]);
+  // One verdict: what is certified may be routed by.
+  expect(warned(true)[0]).toContain("the certificate holds all the same");
+  expect(warned(true)[0]).not.toContain("before routing");
 });
+
+test("a number just below what is wanted is shown with the digits that tell them apart; one that is not is not shown", () => {
+  const nearly = scores("calibrate", even, nearlyRanked());
+  const middle = usefulMiddle(nearly, { rng: rng(), resamples: 50 });
+  const auroc = middle.kind === "unknown" ? Number.NaN : middle.auroc.value;
+  expect(auroc).toBeLessThan(0.75);
+  expect(auroc.toFixed(2)).toBe("0.75");
+  const [warning] = rankingWarnings(nearly, { rng: rng(), isCertified: false });
+  expect(warning).toMatch(/\(AUROC 0\.74\d+, at least 0\.75 is wanted\):/);
+});
+
+/** Ten errors at the bottom, and ten that are moved up until the AUROC falls just below 0.75. */
+function nearlyRanked(): number[] {
+  for (let place = 10; place < 290; place++) {
+    const correct = even.map((_, row) => Number(row >= 10 && (row < place || row >= place + 10)));
+    if (aurocOf(correct) < 0.75 - 1e-9) return correct;
+  }
+  return [];
+}
+
+/** Share of pairs of a right and a wrong row in which the right one is higher up. */
+function aurocOf(correct: readonly number[]): number {
+  let [wrong, pairs] = [0, 0];
+  for (const right of correct) {
+    if (right) pairs += wrong;
+    else wrong += 1;
+  }
+  return pairs / (wrong * (correct.length - wrong));
+}
 
 test("with fewer than ten errors nobody can say", () => {
   const few = scores(

@@ -9,8 +9,8 @@ import type { Estimate } from "../math/estimate.ts";
 import { selectiveSummary } from "../math/selective.ts";
 import type { Role, Scores } from "./evidence.ts";
 
-const LEAST_AUROC = 0.75;
-const LEAST_ERROR_SHARE = 0.35;
+export const MIN_AUROC = 0.75;
+export const MIN_ERROR_SHARE = 0.35;
 /** With fewer errors both measures are noise. */
 const LEAST_ERRORS = 10;
 
@@ -26,7 +26,7 @@ export function usefulMiddle(scores: Scores<Role>, options: BootstrapOptions): U
   const errors = scores.correct.reduce((sum, right) => sum + 1 - right, 0);
   if (errors < LEAST_ERRORS || errors === scores.correct.length) return { kind: "unknown", errors };
   const { auroc, errorShareInLeastConfident } = selectiveSummary(scores, options);
-  const useful = auroc!.value >= LEAST_AUROC && errorShareInLeastConfident!.value >= LEAST_ERROR_SHARE;
+  const useful = auroc!.value >= MIN_AUROC && errorShareInLeastConfident!.value >= MIN_ERROR_SHARE;
   return {
     kind: useful ? "useful" : "no-useful-middle",
     auroc: auroc!,

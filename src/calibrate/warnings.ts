@@ -5,7 +5,7 @@ import type { NoveltyLimit } from "../records.ts";
 import type { Role, Scores } from "./evidence.ts";
 import { LEAST_CALIBRATE_ROWS } from "./fit-calibrator.ts";
 import type { HeldOut } from "./load-rows.ts";
-import { usefulMiddle } from "./useful-middle.ts";
+import { MIN_AUROC, MIN_ERROR_SHARE, usefulMiddle } from "./useful-middle.ts";
 
 /** Of the rows: too few, unpredicted, or without a verdict of the teacher. */
 export function splitWarnings(heldOut: { readonly [R in Role]: HeldOut }, calibrateLabels: number): string[] {
@@ -45,13 +45,33 @@ export function noveltyWarnings(asked: {
 }
 
 /** Of the ranking: whether any threshold can part right from wrong (SCIENCE D1). */
-export function rankingWarnings(scores: Scores<"calibrate">, rng: Rng): string[] {
+export function rankingWarnings(
+  scores: Scores<"calibrate">,
+  { rng, isCertified }: { readonly rng: Rng; readonly isCertified: boolean },
+): string[] {
   const middle = usefulMiddle(scores, { rng });
   if (middle.kind !== "no-useful-middle") return [];
-  const { auroc, errorShareInLeastConfident } = middle;
-  const share = Math.round(100 * errorShareInLeastConfident.value);
-  return [
-    `no useful middle: confidence barely tells right from wrong (AUROC ${auroc.value.toFixed(2)}, wants 0.75; ${share} % of ` +
-      "the errors are among the least confident fifth, wants 35 %): improve the student before routing by it",
-  ];
+  const auroc = below(middle.auroc.value, MIN_AUROC, "");
+  const share = below(100 * middle.errorShareInLeastConfident.value, 100 * MIN_ERROR_SHARE, "%");
+  const found = [
+    ...(auroc ? [`AUROC ${auroc}`] : []),
+    ...(share ? [`errors among the least confident fifth: ${share}`] : []),
+  ].join("; ");
+  const verdict = isCertified
+    ? "the certificate holds all the same; a student that ranks better would answer more"
+    : "improve the student before routing by it";
+  return [`confidence does not separate correct from wrong answers well (${found}): ${verdict}`];
 }
+
+/** `0.748, at least 0.75 is wanted`, with as many digits as tell the two apart; undefined where it is not below. */
+function below(value: number, wanted: number, unit: "" | "%"): string | undefined {
+  if (value >= wanted) return undefined;
+  const least = unit === "%" ? 0 : 2;
+  for (let digits = least; ; digits++) {
+    const [shown, asked] = [value.toFixed(digits), wanted.toFixed(digits)];
+    if (shown !== asked || digits >= MAX_DIGITS)
+      return `${shown}${unit}, at least ${wanted.toFixed(least)}${unit} is wanted`;
+  }
+}
+
+const MAX_DIGITS = 12;

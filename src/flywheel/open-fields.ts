@@ -32,7 +32,7 @@ import {
   type Workspace,
 } from "./open.ts";
 import { exportReview, importReview } from "./review-files.ts";
-import { readStatus, type Status } from "./status.ts";
+import { readSpend, readStatus, type Status } from "./status.ts";
 
 /** What a method found for each field, by name. */
 export type PerField<T> = { readonly fields: Readonly<Record<string, T>> };
@@ -178,13 +178,12 @@ async function readFieldsStatus(
   const { fields } = await inTurn(scopes, (scope) => readStatus(scope.store, scope.task));
   const statuses = Object.values(fields);
   const { rows, hasUnlabelled } = statuses[0]!;
-  const { spentUsd, reservedUsd } = await store.spend.totals();
   const behind = statuses.reduce((least, one) => (stepOf(one) < stepOf(least) ? one : least));
   return {
     task: task.name,
     rows,
     hasUnlabelled,
-    spend: { spentUsd, reservedUsd, budgetUsd: task.budgetUsd },
+    spend: await readSpend({ ...scopes[0]!.store, spend: store.spend }, task, statuses[0]!.decisions.total),
     next: behind.next,
     fields,
   };

@@ -1,11 +1,12 @@
 /** @file Where the wheel stands, and which command turns it further. Reads the store, changes nothing. */
 
+import { budgetState } from "../budget.ts";
 import { newestModel } from "../improve/newest-model.ts";
 import { requestsOf } from "../improve/round-traffic.ts";
 import type { Champion, ModelCard, Policy, Round } from "../records.ts";
 import { Split } from "../records.ts";
 import type { Store } from "../store/contract.ts";
-import { promptVersion, type Task } from "../task.ts";
+import { type AnyTask, promptVersion, type Task } from "../task.ts";
 
 export type Status = {
   readonly task: string;
@@ -13,7 +14,7 @@ export type Status = {
   readonly labels: { readonly total: number } & { readonly [S in Split]: number };
   /** Rows that still wait for a teacher's first pass. */
   readonly hasUnlabelled: boolean;
-  readonly spend: { readonly spentUsd: number; readonly reservedUsd: number; readonly budgetUsd: number | undefined };
+  readonly spend: SpendStatus;
   readonly models: number;
   readonly champion: ChampionStatus | undefined;
   /** The newest model, where it is not the champion. */
@@ -22,6 +23,16 @@ export type Status = {
   readonly lastRound: Round | undefined;
   /** The command to run next, and why. */
   readonly next: { readonly command: string; readonly why: string };
+};
+
+export type SpendStatus = {
+  readonly spentUsd: number;
+  readonly reservedUsd: number;
+  readonly budgetUsd: number | undefined;
+  /** Whether it still allows questions. */
+  readonly isBudgetSpent: boolean;
+  /** Requests that were degraded because it did not, and their share of all. */
+  readonly overBudget: { readonly requests: number; readonly share: number };
 };
 
 export type ChampionStatus = {
@@ -37,16 +48,17 @@ export async function readStatus(store: Store, task: Task): Promise<Status> {
   const newest = await newestModel(store);
   const champion = await readChampion(store, task);
   const lastRound = (await store.rounds.list()).at(-1);
+  const decisions = await countDecisions(store, lastRound);
   const status = {
     task: task.name,
     rows: await countRows(store),
     labels: await countLabels(store),
     hasUnlabelled: await hasUnlabelled(store, task),
-    spend: await readSpend(store, task),
+    spend: await readSpend(store, task, decisions.total),
     models: models.length,
     champion,
     challenger: newest?.id === champion?.champion.modelId ? undefined : newest,
-    decisions: await countDecisions(store, lastRound),
+    decisions,
     lastRound,
   };
   return { ...status, next: nextCommand(status) };
@@ -93,14 +105,28 @@ async function hasUnlabelled(store: Store, task: Task): Promise<boolean> {
   return (await store.annotations.missingPass(query)).length > 0;
 }
 
-async function readSpend(store: Store, task: Task): Promise<Status["spend"]> {
-  const { spentUsd, reservedUsd } = await store.spend.totals();
-  return { spentUsd, reservedUsd, budgetUsd: task.budgetUsd };
+export async function readSpend(
+  store: Store,
+  { budgetUsd }: Pick<AnyTask, "budgetUsd">,
+  decisions: number,
+): Promise<SpendStatus> {
+  const totals = await store.spend.totals();
+  const { spentUsd, reservedUsd } = totals;
+  const requests = (await store.decisions.overBudget())?.requests ?? 0;
+  const overBudget = { requests, share: decisions === 0 ? 0 : requests / decisions };
+  return {
+    spentUsd,
+    reservedUsd,
+    budgetUsd,
+    isBudgetSpent: budgetState(budgetUsd, totals)?.isSpent === true,
+    overBudget,
+  };
 }
 
 function nextCommand(status: Omit<Status, "next">): Status["next"] {
+  const { champion, decisions, spend } = status;
+  if (spend.isBudgetSpent && (status.hasUnlabelled || spend.overBudget.requests > 0)) return raiseBudget(spend);
   if (status.rows.ingested === 0) return { command: "flywheel ingest PATH", why: "there are no rows yet" };
-  const { champion, decisions } = status;
   // Rows of a log whose answers cannot be read, say, hold nobody back.
   const mayServe = champion !== undefined && !champion.voided;
   if (mayServe && decisions.total === 0)
@@ -115,6 +141,13 @@ function nextCommand(status: Omit<Status, "next">): Status["next"] {
     };
   if (champion.voided) return afterVoid(champion.voided, status);
   return { command: "flywheel improve", why: "traffic may have brought new labels" };
+}
+
+function raiseBudget({ spentUsd, budgetUsd }: SpendStatus): Status["next"] {
+  return {
+    command: "raise budgetUsd in the task's config, and restart what serves",
+    why: `the budget is spent ($${spentUsd.toFixed(2)} of $${budgetUsd?.toFixed(2)}): no question reaches the teacher`,
+  };
 }
 
 /** A round that could not certify can only do better once more requests were labelled: until then another would say the same. */

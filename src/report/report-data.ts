@@ -304,6 +304,8 @@ export type TrafficSection = {
   readonly byRoute: readonly Tally[];
   readonly byReason: readonly Tally[];
   readonly escalated: Estimate;
+  /** Degraded because the budget was spent; absent where none was. */
+  readonly overBudget?: Estimate;
   readonly from: number;
   readonly to: number;
 };

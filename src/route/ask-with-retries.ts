@@ -3,6 +3,7 @@
  * before it leaves, and settled after, so that attempts that were charged and failed count as well.
  */
 
+import { BUDGET_EXHAUSTED } from "../budget.ts";
 import { type Clock, type Teacher, TeacherError, type TeacherRequest } from "../contracts.ts";
 import { messageOf } from "../errors.ts";
 import { annotationsOf, fieldNames, givenIn, type Judged } from "../fields.ts";
@@ -13,6 +14,7 @@ import type { AnyTask } from "../task.ts";
 import { LIVE_PASS } from "../verdict.ts";
 import { type Account, openAccount } from "./account.ts";
 import type { Breaker } from "./breaker.ts";
+import type { BudgetWatch } from "./budget-watch.ts";
 import { abandonOn } from "./deadline.ts";
 import { liveAnnotationId } from "./known-answer.ts";
 import { isAboutRow, isPartlyAnswered, type Suspicion } from "./suspicion.ts";
@@ -31,6 +33,7 @@ export type AskOptions = {
   readonly seed: Seed;
   readonly breaker: Breaker;
   readonly suspicion: Suspicion;
+  readonly budget: BudgetWatch;
   readonly maxAttempts: number;
   readonly onAttemptFailed?: ((error: TeacherError) => void) | undefined;
   readonly signal: AbortSignal;
@@ -102,12 +105,17 @@ function tellBreaker(error: TeacherError, { breaker, suspicion }: AskOptions): v
 async function prepare(
   question: TeacherQuestion,
   account: Account,
-  { teacher, breaker }: AskOptions,
+  { teacher, breaker, budget }: AskOptions,
 ): Promise<TeacherRequest | undefined> {
   try {
     const { idempotencyKey } = account;
     const request = { input: await question.load(), pass: LIVE_PASS, idempotencyKey };
-    if (await account.reserve(teacher.maxCostUsd(request))) return request;
+    const maxCostUsd = teacher.maxCostUsd(request);
+    if (await account.reserve(maxCostUsd)) {
+      budget.allowed(maxCostUsd);
+      return request;
+    }
+    await budget.refused();
     breaker.withdrew();
     return undefined;
   } catch (thrown) {
@@ -168,7 +176,7 @@ function barred(why: "down" | "over-budget", costUsd: number, { breaker, task }:
     return unavailable("teacher_down", "teacher unavailable: circuit breaker open", { retryAfterMs, costUsd });
   }
   const message = `the budget of $${task.budgetUsd} does not allow another question`;
-  return unavailable("budget_exhausted", message, { retryAfterMs: BUDGET_RETRY_AFTER_MS, costUsd });
+  return unavailable(BUDGET_EXHAUSTED, message, { retryAfterMs: BUDGET_RETRY_AFTER_MS, costUsd });
 }
 
 function toAnnotations(question: TeacherQuestion, judged: Judged, options: AskOptions): readonly TeacherAnnotation[] {

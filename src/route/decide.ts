@@ -247,7 +247,7 @@ function toDecisions(step: Step, { answers, reply }: Answers, latencyMs: number)
   const { request, input, at, routings, heard } = step;
   const costNano = (reply?.costUsd ?? 0) * NANO_PER_USD;
   return heard.map(({ guess, serving }, index): Decision => {
-    const { answer: given, degradedTo } = answers[index]!;
+    const { answer: given, degradedTo, degradedFor } = answers[index]!;
     const routing = routings[index]!;
     return {
       id: request.requestId,
@@ -262,6 +262,7 @@ function toDecisions(step: Step, { answers, reply }: Answers, latencyMs: number)
       uniform: routing.uniform,
       propensity: routing.propensity,
       ...(degradedTo ? { degradedTo } : {}),
+      ...(degradedFor ? { degradedFor } : {}),
       latencyMs,
       costUsd: heard.length === 1 ? (reply?.costUsd ?? 0) : partOf(costNano, index, heard.length) / NANO_PER_USD,
     };

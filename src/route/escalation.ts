@@ -29,7 +29,11 @@ export type EscalationOptions = {
 };
 
 /** What is told to the caller about one field. */
-export type Answered = { readonly answer: RoutedAnswer; readonly degradedTo?: TeacherDownPolicy };
+export type Answered = {
+  readonly answer: RoutedAnswer;
+  readonly degradedTo?: TeacherDownPolicy;
+  readonly degradedFor?: string;
+};
 
 export const NO_USAGE: Usage = { inputTokens: 0, outputTokens: 0 };
 
@@ -51,7 +55,9 @@ export async function answerFrom(
   { field, guess }: { readonly field: string; readonly guess: Guess | undefined },
   { escalation, options }: { readonly escalation: Escalation; readonly options: EscalationOptions },
 ): Promise<Answered> {
-  if (reply.kind === "unavailable") return await degrade({ ...escalation, guess }, reply, options);
+  if (reply.kind === "unavailable") {
+    return { ...(await degrade({ ...escalation, guess }, reply, options)), degradedFor: reply.code };
+  }
   const annotation = reply.annotations[field];
   if (!annotation) throw new TypeError(`the teacher's reply leaves out the field "${field}"`);
   return { answer: said(annotation) };

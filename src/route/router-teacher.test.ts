@@ -252,6 +252,18 @@ describe("the budget", () => {
     expect((await store.spend.totals()).spentUsd).toBe(0.002);
   });
 
+  test("says once that it is spent, and counts the requests that it touches", async () => {
+    const task = fruitTask({ whenTeacherDown: "answer-flagged", budgetUsd: 0.003 });
+    const spent: unknown[] = [];
+    const { router, store } = await openWorld({ task, events: { onBudgetSpent: (state) => spent.push(state) } });
+    const reasons: (string | undefined)[] = [];
+    for (let nth = 1; nth <= 5; nth++) reasons.push((await ask(router, "pear", 0.6, nth)).decision.degradedFor);
+    expect(reasons).toEqual([undefined, undefined, ...Array(3).fill("budget_exhausted")]);
+    expect(spent).toEqual([{ budgetUsd: 0.003, remainingUsd: expect.closeTo(0.001, 9), isSpent: true }]);
+    expect(await store.decisions.overBudget()).toMatchObject({ requests: 3 });
+    expect(await store.spend.totals()).toMatchObject({ neededUsd: 0.002 });
+  });
+
   test("counts what is in flight", async () => {
     const task = fruitTask({ whenTeacherDown: "refuse", budgetUsd: 0.003 });
     const reply = Promise.withResolvers<object>();

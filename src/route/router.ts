@@ -6,6 +6,7 @@
  * the row of an audit (whose question is asked after the response, by this process or, should it die, by another).
  */
 
+import type { BudgetState } from "../budget.ts";
 import type { Clock, Student, Teacher, TeacherError } from "../contracts.ts";
 import { type FieldScope, scopesOf } from "../fields.ts";
 import type { Seed } from "../math/random.ts";
@@ -59,6 +60,9 @@ export type RouterEvents = {
   /** Many rows in a row ended without a valid answer, with the last messages: taken as a fault of the teacher. Then, its end. */
   readonly onTeacherSuspect?: (examples: readonly string[]) => void;
   readonly onTeacherCleared?: () => void;
+  /** The budget allows no more questions: what the student may not answer is degraded. Then, that it allows them again. */
+  readonly onBudgetSpent?: (state: BudgetState) => void;
+  readonly onBudgetRestored?: () => void;
   /** The backlog had an answer: an audit, or a request that was queued. */
   readonly onBacklogLabelled?: (owed: Owed, reply: TeacherReply) => void;
   readonly onBacklogTrouble?: (error: unknown) => void;
@@ -125,6 +129,8 @@ async function openLines(options: RouterOptions): Promise<DecideOptions> {
     onAttemptFailed: events.onTeacherFailed,
     onSuspect: events.onTeacherSuspect,
     onCleared: events.onTeacherCleared,
+    onBudgetSpent: events.onBudgetSpent,
+    onBudgetRestored: events.onBudgetRestored,
   });
   const open = async (scope: FieldScope): Promise<FieldLine> => {
     const students = await openStudentLine({

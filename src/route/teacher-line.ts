@@ -14,6 +14,7 @@ import type { Store } from "../store/contract.ts";
 import { type AnyTask, promptVersion as promptVersionOf } from "../task.ts";
 import { askWithRetries, byField } from "./ask-with-retries.ts";
 import { type Breaker, createBreaker } from "./breaker.ts";
+import { type BudgetEvents, type BudgetWatch, createBudgetWatch } from "./budget-watch.ts";
 import { abandonOn, aborted, startDeadline } from "./deadline.ts";
 import { knownAnswers } from "./known-answer.ts";
 import { createLimiter, type Limiter } from "./limiter.ts";
@@ -31,18 +32,19 @@ export type TeacherLine = {
   close(signal: AbortSignal): Promise<void>;
 };
 
-export type TeacherLineOptions = SuspicionOptions & {
-  readonly store: Store;
-  readonly task: AnyTask;
-  /** Absent: every question is unavailable, except those whose answer is known. */
-  readonly teacher: Teacher | undefined;
-  readonly clock: Clock;
-  readonly seed: Seed;
-  readonly breaker?: Breaker | undefined;
-  /** Attempts for one question, 3 by default: labelling's many are too slow for somebody who waits. */
-  readonly maxAttempts?: number | undefined;
-  readonly onAttemptFailed?: ((error: TeacherError) => void) | undefined;
-};
+export type TeacherLineOptions = SuspicionOptions &
+  BudgetEvents & {
+    readonly store: Store;
+    readonly task: AnyTask;
+    /** Absent: every question is unavailable, except those whose answer is known. */
+    readonly teacher: Teacher | undefined;
+    readonly clock: Clock;
+    readonly seed: Seed;
+    readonly breaker?: Breaker | undefined;
+    /** Attempts for one question, 3 by default: labelling's many are too slow for somebody who waits. */
+    readonly maxAttempts?: number | undefined;
+    readonly onAttemptFailed?: ((error: TeacherError) => void) | undefined;
+  };
 
 export function createTeacherLine(options: TeacherLineOptions): TeacherLine {
   const { task, teacher, clock } = options;
@@ -50,6 +52,7 @@ export function createTeacherLine(options: TeacherLineOptions): TeacherLine {
     ...options,
     breaker: options.breaker ?? createBreaker({ clock }),
     suspicion: createSuspicion(options),
+    budget: createBudgetWatch({ ...options, budgetUsd: task.budgetUsd }),
     promptVersion: teacher?.promptVersion ?? promptVersionOf(task),
     limiter: createLimiter(task.teacher.maxConcurrency),
     closing: new AbortController(),
@@ -87,6 +90,7 @@ export function createTeacherLine(options: TeacherLineOptions): TeacherLine {
 type Line = TeacherLineOptions & {
   readonly breaker: Breaker;
   readonly suspicion: Suspicion;
+  readonly budget: BudgetWatch;
   readonly promptVersion: string;
   readonly limiter: Limiter;
   readonly closing: AbortController;

@@ -59,10 +59,10 @@ export function createApp(options: AppOptions): FastifyInstance {
 }
 
 /** For whoever starts, stops and balances servers: no key, and nothing that would need one. */
-function addOpenRoutes(app: FastifyInstance, { store, router, isDraining }: AppOptions): void {
+function addOpenRoutes(app: FastifyInstance, options: AppOptions): void {
   app.get("/healthz", async () => ({ status: "ok" }));
   app.get("/readyz", async (_, reply) => {
-    const state = await readiness(store, router, isDraining());
+    const state = await readiness(options, options.isDraining());
     return await reply.code(state.status === "ready" ? 200 : 503).send(state);
   });
 }

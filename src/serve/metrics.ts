@@ -5,6 +5,7 @@
  */
 
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import { budgetState } from "../budget.ts";
 import type { Clock } from "../contracts.ts";
 import { type RoutedRow, routeOfRow } from "../route/routed.ts";
 import type { Router } from "../route/router.ts";
@@ -109,6 +110,12 @@ function storedMetrics(registry: Registry) {
   );
   const target = gauge("flywheel_target_risk", "The risk that the task promises not to exceed.");
   const depth = gauge("flywheel_queue_depth", "Audits and queued requests that wait for the teacher.");
+  const budget = gauge("flywheel_budget_remaining_usd", "What the teacher may still cost; absent without a budget.");
+  const overBudget = counter(
+    "flywheel_budget_exhausted_requests_total",
+    "Requests that were degraded because the budget was spent.",
+    task,
+  );
   const cost = counter("flywheel_cost_usd_total", "Spent on the teacher, labelling included.", ["provider"]);
   const saved = counter(
     "flywheel_saved_usd_total",
@@ -127,17 +134,22 @@ function storedMetrics(registry: Registry) {
     async refresh({ task, store, router, clock }: MetricsOptions): Promise<void> {
       upper.reset();
       saved.reset();
+      overBudget.reset();
       for (const field of router.fields) {
         const labels = { task: field.task.name };
         const policy = field.students.serving.pair?.policy;
         const reading = policy && (await readMonitor(field.store, policy));
         if (reading?.riskUpper !== undefined) upper.set(labels, reading.riskUpper);
         target.set(labels, policy?.target.risk ?? field.task.target.risk);
+        overBudget.inc(labels, (await field.store.decisions.overBudget())?.requests ?? 0);
         saved.inc(labels, await savedUsd(field.store, clock));
       }
       depth.set({ task: task.name }, await router.backlog.depth());
       cost.reset();
-      cost.inc({ provider: providerOf(task) }, (await store.spend.totals()).spentUsd);
+      const totals = await store.spend.totals();
+      cost.inc({ provider: providerOf(task) }, totals.spentUsd);
+      const state = budgetState(task.budgetUsd, totals);
+      if (state) budget.set({ task: task.name }, state.remainingUsd);
     },
   };
 }

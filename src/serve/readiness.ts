@@ -1,8 +1,10 @@
 /** @file Whether to send requests here: the store answers, and somebody can decide. */
 
+import { budgetState } from "../budget.ts";
 import { messageOf } from "../errors.ts";
 import type { Router } from "../route/router.ts";
 import type { Store } from "../store/contract.ts";
+import type { AnyTask } from "../task.ts";
 
 export type Readiness = {
   readonly status: "ready" | "not_ready";
@@ -10,10 +12,15 @@ export type Readiness = {
   /** `champion v3`, or why there is none; of several fields, of each. */
   readonly student: string;
   readonly teacher: "ok" | "down or absent";
+  /** `spent`: nobody asks the teacher until it is raised. */
+  readonly budget: "no limit" | "ok" | "spent";
   readonly draining: boolean;
 };
 
-export async function readiness(store: Store, router: Router, isDraining: boolean): Promise<Readiness> {
+export async function readiness(
+  { store, router, task }: { readonly store: Store; readonly router: Router; readonly task: AnyTask },
+  isDraining: boolean,
+): Promise<Readiness> {
   const storeState = await store.policies.champion().then(
     () => "ok",
     (thrown: unknown) => messageOf(thrown),
@@ -26,8 +33,16 @@ export async function readiness(store: Store, router: Router, isDraining: boolea
     store: storeState,
     student: studentState(router),
     teacher: router.isTeacherUp ? "ok" : "down or absent",
+    budget: await budgetLine(store, task),
     draining: isDraining,
   };
+}
+
+/** A store that does not answer is said elsewhere. */
+async function budgetLine(store: Store, { budgetUsd }: AnyTask): Promise<Readiness["budget"]> {
+  if (budgetUsd === undefined) return "no limit";
+  const totals = await store.spend.totals().catch(() => undefined);
+  return totals && budgetState(budgetUsd, totals)?.isSpent ? "spent" : "ok";
 }
 
 function studentState({ fields }: Router): string {

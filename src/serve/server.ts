@@ -184,6 +184,9 @@ function logEvents(log: FastifyBaseLogger): RouterEvents {
     onTeacherSuspect: (examples) =>
       log.warn({ examples }, `the teacher answers nothing of use: ${SUSPECT_ROWS} rows in a row`),
     onTeacherCleared: () => log.warn("the teacher answers again"),
+    onBudgetSpent: (state) =>
+      log.warn(state, "the budget is spent: no question reaches the teacher until budgetUsd is raised"),
+    onBudgetRestored: () => log.warn("the budget allows questions again"),
     onBacklogTrouble: (err) => log.error({ err }, "the backlog cannot be worked off"),
   };
 }

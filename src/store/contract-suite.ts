@@ -343,7 +343,8 @@ function describeSpend(open: Open): void {
       expect([await ask("a"), await ask("b"), await ask("c"), await ask("d")]).toEqual([true, true, true, false]);
       await store.spend.settle("a", 0, 2);
       expect([await ask("d"), await ask("e")]).toEqual([true, false]);
-      expect(await store.spend.totals()).toEqual({ spentUsd: 0, reservedUsd: 0.3, inFlight: 3 });
+      // `neededUsd` stays: what the last question needed that found no room.
+      expect(await store.spend.totals()).toEqual({ spentUsd: 0, reservedUsd: 0.3, inFlight: 3, neededUsd: 0.1 });
     });
 
     test("reserving a known id again renews it and does not count twice", async () => {
@@ -518,6 +519,17 @@ function describeDecisions(open: Open): void {
     expect(await store.decisions.count()).toBe(600);
     expect((await store.decisions.get("7"))?.value).toBe("apple");
     expect(outcomes[42]).toMatchObject({ value: sampleDecision("42") });
+  });
+
+  test("decisions that a spent budget degraded are counted once each", async () => {
+    await using store = await open();
+    expect(await store.decisions.overBudget()).toBeUndefined();
+    const degraded = (id: string, at: number) =>
+      sampleDecision(id, { at, route: "degraded", degradedTo: "refuse", degradedFor: "budget_exhausted" });
+    await store.decisions.put([degraded("b", 5), sampleDecision("c"), degraded("a", 3)]);
+    await store.decisions.put([degraded("b", 9), sampleDecision("d", { degradedFor: "teacher_down" })]);
+    expect(await store.decisions.overBudget()).toEqual({ requests: 2, firstAt: 3, lastAt: 5 });
+    expect(await store.field("topic").decisions.overBudget()).toBeUndefined();
   });
 
   test("decisions are listed in order of time, by filter, over more than one page", async () => {

@@ -6,6 +6,7 @@
  * processes may use one store at once; reads that list rows do so in id order, in pages, in bounded memory.
  */
 
+import type { OverBudget, SpendTotals } from "../budget.ts";
 import type {
   Annotation,
   BlobId,
@@ -170,7 +171,8 @@ export type SpendStore = {
   }): Promise<boolean>;
   /** Replaces a reservation by what was really charged (0 for a request that failed uncharged). Adds up over attempts. */
   settle(id: string, costUsd: number, at: number): Promise<void>;
-  totals(): Promise<{ readonly spentUsd: number; readonly reservedUsd: number; readonly inFlight: number }>;
+  /** `neededUsd`: what the last request that `reserve` refused may have cost; absent where it never refused one. */
+  totals(): Promise<SpendTotals>;
   /** Ids still reserved: in flight, or in doubt after a crash. */
   open(): Promise<readonly { readonly id: string; readonly maxCostUsd: number; readonly at: number }[]>;
 };
@@ -228,6 +230,8 @@ export type DecisionStore = {
   /** In order of time. */
   list(filter?: DecisionFilter): AsyncIterable<Decision>;
   count(filter?: DecisionFilter): Promise<number>;
+  /** Of decisions that were degraded because the budget was spent; undefined where none was. Does not scan. */
+  overBudget(): Promise<OverBudget | undefined>;
 };
 
 export type RoundStore = {

@@ -1,9 +1,10 @@
 /** @file Routed requests, in order of time. */
 
 import type { ExpressionBuilder } from "kysely";
+import { BUDGET_EXHAUSTED } from "../budget.ts";
 import type { Decision } from "../records.ts";
 import type { DecisionFilter, DecisionStore } from "./contract.ts";
-import { type Cell, type Database, fromJson, toBit } from "./database.ts";
+import { type Cell, type Database, fromJson, type RunNow, toBit } from "./database.ts";
 import { noteDecisions } from "./history.ts";
 import { inPages, PAGE_SIZE } from "./pages.ts";
 import type { Schema } from "./schema.ts";
@@ -11,11 +12,23 @@ import type { Schema } from "./schema.ts";
 const insertDecision = `insert into decisions (field, id, row_id, at, route, uniform, policy_id, body, counted)
   values (?, ?, ?, ?, ?, ?, ?, ?, 1) on conflict (field, id) do nothing`;
 
+const addOverBudget = `insert into over_budget (field, requests, first_at, last_at) values (?, 1, ?, ?)
+  on conflict (field) do update set requests = over_budget.requests + 1,
+    first_at = case when excluded.first_at < over_budget.first_at then excluded.first_at else over_budget.first_at end,
+    last_at = case when excluded.last_at > over_budget.last_at then excluded.last_at else over_budget.last_at end`;
+
+/** In the transaction of a decision that is new. */
+function noteOverBudget(run: RunNow, field: string, { at, degradedFor }: Decision): void {
+  if (degradedFor === BUDGET_EXHAUSTED) run(addOverBudget, [field, at, at]);
+}
+
 export function createDecisionStore({ read, together }: Database, field: string): DecisionStore {
   // One by one: a statement of many records takes SQLite longer than the records.
   const put = together<Decision>((run, decisions) => {
     const isNew = (decision: Decision) => run(insertDecision, [field, ...toCells(decision)]).changed > 0;
-    noteDecisions(run, field, decisions.filter(isNew));
+    const added = decisions.filter(isNew);
+    noteDecisions(run, field, added);
+    for (const decision of added) noteOverBudget(run, field, decision);
   });
   return {
     put,
@@ -35,6 +48,10 @@ export function createDecisionStore({ read, together }: Database, field: string)
     async count(filter = {}) {
       const query = read.selectFrom("decisions").select((eb) => eb.fn.countAll<number>().as("n"));
       return Number((await query.where(matches(field, filter)).executeTakeFirstOrThrow()).n);
+    },
+    async overBudget() {
+      const record = await read.selectFrom("over_budget").selectAll().where("field", "=", field).executeTakeFirst();
+      return record && { requests: record.requests, firstAt: record.first_at, lastAt: record.last_at };
     },
   };
 }

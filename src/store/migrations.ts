@@ -103,6 +103,14 @@ export const migrations: readonly Migration[] = [
       "create table history_dropped (field text primary key, before_at bigint not null)",
     ],
   },
+  {
+    name: "a spent budget",
+    statements: () => [
+      "create table budget_refused (id integer primary key, needed bigint not null, at bigint not null)",
+      `create table over_budget (field text primary key, requests bigint not null, first_at bigint not null,
+        last_at bigint not null)`,
+    ],
+  },
 ];
 
 type FieldTable = {

@@ -17,6 +17,8 @@ export type Schema = {
   readonly annotations: AnnotationTable;
   readonly spend: SpendTable;
   readonly spend_totals: SpendTotalsTable;
+  readonly budget_refused: BudgetRefusedTable;
+  readonly over_budget: OverBudgetTable;
   readonly labels: LabelTable;
   readonly models: ModelTable;
   readonly predictions: PredictionTable;
@@ -100,6 +102,17 @@ type SpendTotalsTable = {
   readonly reserved: number;
   readonly spent: number;
   readonly in_flight: number;
+};
+
+/** One row (`id` 1), absent until the budget refuses a request: the most that the last of them may have cost. Nano-dollars. */
+type BudgetRefusedTable = { readonly id: number; readonly needed: number; readonly at: number };
+
+/** Decisions that were degraded because the budget was spent. */
+type OverBudgetTable = {
+  readonly field: string;
+  readonly requests: number;
+  readonly first_at: number;
+  readonly last_at: number;
 };
 
 type LabelTable = {

@@ -17,8 +17,12 @@ export function createSpendStore({ read, write }: Database): SpendStore {
     reserve: (reservation) => write((_, run) => reserve(run, reservation)),
     settle: (id, costUsd, at) => write((_, run) => settle(run, { id, costUsd, at })),
     async totals() {
-      const totals = await read.selectFrom("spend_totals").selectAll().executeTakeFirstOrThrow();
-      return { spentUsd: toUsd(totals.spent), reservedUsd: toUsd(totals.reserved), inFlight: totals.in_flight };
+      const query = read.selectFrom("spend_totals").leftJoin("budget_refused", "budget_refused.id", "spend_totals.id");
+      const { spent, reserved, in_flight, needed } = await query
+        .select(["spent", "reserved", "in_flight", "needed"])
+        .executeTakeFirstOrThrow();
+      const totals = { spentUsd: toUsd(spent), reservedUsd: toUsd(reserved), inFlight: in_flight };
+      return needed === null ? totals : { ...totals, neededUsd: toUsd(needed) };
     },
     async open() {
       const query = read.selectFrom("spend").select(["id", "reserved", "at"]).where("reserved", "is not", null);
@@ -45,6 +49,9 @@ const charge: Insert<SpendRecord> = {
 /** What is reserved for a request already, null where nothing is: a statement less than asking first. */
 const own = "(select (select reserved from spend where id = ?) as own)";
 
+const noteRefused = `insert into budget_refused (id, needed, at) values (1, ?, ?)
+  on conflict (id) do update set needed = excluded.needed, at = excluded.at`;
+
 async function reserve(
   run: Run,
   { id, maxCostUsd, budgetUsd, at }: Parameters<SpendStore["reserve"]>[0],
@@ -55,7 +62,10 @@ async function reserve(
     set reserved = reserved + ? - coalesce(own, 0), in_flight = in_flight + (case when own is null then 1 else 0 end)
     from ${own} as it where spent + reserved + ? - coalesce(own, 0) <= ?`;
   const { changed } = await run(text, [reserved, id, reserved, budget]);
-  if (changed === 0) return false;
+  if (changed === 0) {
+    await run(noteRefused, [reserved, at]);
+    return false;
+  }
   await insertAll(run, reservation, [{ id, reserved, spent: 0, at }]);
   return true;
 }

@@ -16,17 +16,22 @@ export async function runStatus(flywheel: AnyFlywheel): Promise<CommandResult> {
 }
 
 function describe(status: Status): readonly string[] {
-  const [task, rows, spent] = describeShared(status);
+  const [task, rows, ...money] = describeShared(status);
   const [labels, ...others] = describeOwn(status);
-  return [task!, rows!, labels!, spent!, ...others, next(status)];
+  return [task!, rows!, labels!, ...money, ...others, next(status)];
 }
 
 function describeShared({ task, rows, spend }: Pick<FieldsStatus, "task" | "rows" | "spend">): readonly string[] {
+  const { requests, share } = spend.overBudget;
+  const state = spend.isBudgetSpent ? "SPENT, no question reaches the teacher" : "not spent now";
+  const overBudget = `${requests} requests (${percent(share)}) were handled by whenTeacherDown for it`;
+  const touched = spend.isBudgetSpent || requests > 0 ? [`budget    ${state}; ${overBudget}`] : [];
   const budget = spend.budgetUsd === undefined ? "no limit" : `of ${usd(spend.budgetUsd)}`;
   return [
     `task      ${task}`,
     `rows      ${rows.ingested} ingested, ${rows.traffic} from traffic, ${rows.rejected} rejected`,
     `spent     ${usd(spend.spentUsd)} (${budget})${spend.reservedUsd > 0 ? `, ${usd(spend.reservedUsd)} in flight or in doubt` : ""}`,
+    ...touched,
   ];
 }
 

@@ -22,7 +22,7 @@ const tones = new Map([
   ["degraded", 3],
 ]);
 
-function requests({ requests: total, byRoute, byReason, escalated, from, to }: TrafficSection): Html {
+function requests({ requests: total, byRoute, byReason, escalated, overBudget, from, to }: TrafficSection): Html {
   return html`
 <p class="lead">${count(total)} requests from ${instant(from)} to ${instant(to)}.</p>
 ${partsBar(
@@ -34,6 +34,7 @@ ${entries([
   ...(byReason.length > 0
     ? [{ name: "Why", value: byReason.map(({ name, count: n }) => `${name} ${count(n)}`).join(", ") }]
     : []),
+  ...(overBudget ? [{ name: "Not asked because the budget was spent", value: share(overBudget) }] : []),
 ])}`;
 }
 
