@@ -56,7 +56,8 @@ const ANSWER_NAMES: readonly string[] = [
 ];
 const NAME_FILLERS: readonly string[] = ["the", "my", "final", "correct", "best", "is"];
 
-function isAnswerName(name: string): boolean {
+/** `Answer`, `Final answer`, `The best category is`. */
+export function isAnswerName(name: string): boolean {
   const words = name.toLowerCase().split(" ");
   return ANSWER_NAMES.includes(words.filter((word) => !NAME_FILLERS.includes(word)).join(" "));
 }

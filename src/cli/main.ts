@@ -37,7 +37,10 @@ const program = new Command("flywheel")
   .showHelpAfterError()
   .addHelpText("after", "\nExit codes: 0 done, 1 failed, 2 wrong usage. FLYWHEEL_DEBUG=1 shows stack traces.");
 
-const logFormats = ["openai-chat", "openai-decisions", "openai-batch", "otel", "input-output"] as const;
+const logFormats = [
+  ...["openai-chat", "openai-responses", "openai-decisions", "openai-batch"],
+  ...["anthropic", "gemini", "langchain", "otel", "input-output"],
+] as const;
 const ingestFormats = ["csv", "jsonl", "json", "parquet", ...logFormats] as const;
 
 type Alone<O> = (context: CommandContext, options: O) => Promise<CommandResult>;

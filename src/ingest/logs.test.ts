@@ -146,7 +146,7 @@ describe("OpenAI chat logs", () => {
       "5 the answer was cut short",
       "6 the model refused: I cannot help with that",
     ]);
-    expect(summary.rejections.map(({ code }) => code)).toEqual(["text_empty", "text_empty"]);
+    expect(summary.rejections.map(({ code }) => code)).toEqual(["text_empty", "log_input_no_text"]);
     expect((await annotationOf("d"))?.failure).toMatchObject({ code: "log_answer_unreadable" });
   });
 

@@ -3,6 +3,8 @@
  * (summaries, drafts, chats) no student of ours can take over.
  */
 
+import { isAnswerName } from "../answer.ts";
+import { openAnswer, spellingsOf } from "../answer-text.ts";
 import type { Judgement, LoggedAnswer, LoggedCall } from "../ingest/logs/logged-call.ts";
 import { foldLabel } from "../label-spelling.ts";
 import type { LabelValue } from "../records.ts";
@@ -67,11 +69,20 @@ function judge(
   wanted: readonly string[] | undefined,
 ): FoundDecision | OtherPrompt {
   const other = (why: string): OtherPrompt => ({ prompt, calls: calls.length, why });
-  if (calls.length < LEAST_CALLS) return other(`fewer than ${LEAST_CALLS} calls`);
+  const answered = calls.filter(({ answer }) => answer.kind !== "failed").length;
+  if (answered < LEAST_CALLS) {
+    const failed = calls.length - answered;
+    return other(`fewer than ${LEAST_CALLS} calls${failed > 0 ? ` with an answer: ${failed} failed` : ""}`);
+  }
   const texts = calls.map(({ input }) => textOf(input));
-  if (texts.filter((text) => text !== undefined).length < MOST * calls.length) return other("the inputs are no texts");
+  if (texts.filter((text) => text !== undefined).length < MOST * calls.length)
+    return other(`the inputs are no texts${foreignIn(calls)}`);
   const answers = calls.map(({ answer }) => valuesOf(answer));
-  const seen = judgeFields(answers, wanted);
+  // A call that failed says nothing of what its answer would have been.
+  const seen = judgeFields(
+    answers.filter((_, index) => calls[index]!.answer.kind !== "failed"),
+    wanted,
+  );
   const decided = seen.flatMap((one) => ("labels" in one ? one : []));
   if (decided.length === 0) return other(whyNone(seen));
   const fields = decided.slice(0, MAX_FIELDS);
@@ -90,6 +101,11 @@ function judge(
       return text === undefined ? [] : { call, text, labels: labelsOf(answers[index]!, fields) };
     }),
   };
+}
+
+function foreignIn(calls: readonly LoggedCall[]): string {
+  const first = calls.find(({ foreign }) => foreign !== undefined)?.foreign;
+  return first === undefined ? "" : `: they hold ${first}`;
 }
 
 function labelsOf(values: Values, fields: readonly Decided[]): ReadonlyMap<string, LabelValue> {
@@ -117,10 +133,15 @@ type Values = ReadonlyMap<string, string | undefined>;
 function valuesOf(answer: LoggedAnswer): Values {
   if (answer.kind === "failed") return new Map();
   if (answer.kind === "decision") return judgementsOf(answer.given);
-  const bare = withoutCodeFence(answer.text);
-  const json = parseJson(bare);
-  if (typeof json !== "object" || json === null) return new Map([[BARE, shortWord(bare)]]);
-  return new Map(Object.entries(json).map(([key, value]) => [key, shortWord(value)]));
+  return new Map([...wordsIn(answer.text), ...(answer.tool === undefined ? [] : wordsIn(answer.tool))]);
+}
+
+/** The properties of the one JSON object, else the answer itself or what a line of it calls the answer. */
+function wordsIn(text: string): readonly (readonly [string, string | undefined])[] {
+  const { json, words, named } = openAnswer(text);
+  if (json) return Object.entries(json).map(([key, value]) => [key, shortWord(value)]);
+  const answers = named.filter(({ name }) => isAnswerName(name)).map(({ value }) => value);
+  return [[BARE, shortWord(answers.length === 1 ? answers[0] : (spellingsOf(words).at(-1) ?? words))]];
 }
 
 function shortWord(value: unknown): string | undefined {
@@ -130,15 +151,6 @@ function shortWord(value: unknown): string | undefined {
 
 function judgementsOf(given: ReadonlyMap<string, Judgement>): Values {
   return new Map([...given].map(([name, said]) => [name, "value" in said ? shortWord(said.value) : undefined]));
-}
-
-function parseJson(text: string): unknown {
-  if (!/^[[{"]/.test(text)) return undefined;
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 type Labels = ReadonlyMap<string, { readonly value: LabelValue; readonly calls: number }>;

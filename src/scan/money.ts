@@ -29,14 +29,28 @@ export function moneyOf(calls: readonly LoggedCall[], price?: Price): Money | un
   const byModel = [...Map.groupBy(calls, ({ model }) => model ?? "unnamed")];
   const models = byModel.map(([model, group]) => {
     const known = price ?? priceOf(anyTask, withProvider(model));
-    return { model, calls: group.length, ...(known && { price: known }) };
+    return { model, calls: group.length, isLogged: group.every(isPriced), ...(known && { price: known }) };
   });
-  if (calls.length === 0 || models.some((model) => model.price === undefined)) return undefined;
-  const priceByModel = new Map(models.map((model) => [model.model, model.price!]));
-  const total = calls.reduce((sum, call) => sum + costOf(usageOf(call), priceByModel.get(call.model ?? "unnamed")!), 0);
-  const isEstimated = calls.some((call) => call.usage.inputTokens === 0);
+  if (calls.length === 0 || models.some(({ price: known, isLogged }) => !known && !isLogged)) return undefined;
+  const priceByModel = new Map(models.map((model) => [model.model, model.price]));
+  const costOfCall = (call: LoggedCall) => {
+    const known = priceByModel.get(call.model ?? "unnamed");
+    // What was paid knows what was cached and what was agreed; a price that the user gives knows better.
+    if (!price && call.costUsd !== undefined) return call.costUsd;
+    return isFree(call) ? 0 : costOf(usageOf(call), known!);
+  };
+  const total = calls.reduce((sum, call) => sum + costOfCall(call), 0);
+  const isEstimated = calls.some(
+    (call) => call.usage.inputTokens === 0 && !isFree(call) && (price !== undefined || call.costUsd === undefined),
+  );
   return { perCallUsd: total / calls.length, models, isEstimated, pricesAsOf: PRICES_AS_OF };
 }
+
+/** One that failed before anything was read. */
+const isFree = ({ answer, usage }: LoggedCall): boolean => answer.kind === "failed" && usage.inputTokens === 0;
+
+/** Whether the log says what it cost. */
+const isPriced = (call: LoggedCall): boolean => call.costUsd !== undefined || isFree(call);
 
 /** Logs name models without their provider. */
 function withProvider(model: string): string {

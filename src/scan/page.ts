@@ -231,14 +231,13 @@ function factsOf({ inputs, calls }: DecisionStudy, field: FieldStudy): readonly 
 
 const SHOWN_OTHERS = 15;
 
-function othersPart({ others, calls, total, unread }: ScanResult): Html {
+function othersPart({ others, calls, total, failed, unreadAs }: ScanResult): Html {
   const left = [
     ...(total > calls
       ? [html`<p class="lead">Only the first ${count(calls)} of ${count(total)} calls were looked at.</p>`]
       : []),
-    ...(unread > 0
-      ? [html`<p class="lead">${count(unread)} lines could not be read, or are no calls of a model.</p>`]
-      : []),
+    ...(failed > 0 ? [html`<p class="lead">${count(failed)} calls failed, were refused or cut short.</p>`] : []),
+    ...Object.entries(unreadAs).map(([what, n]) => html`<p class="lead">${count(n)} ${what}.</p>`),
   ];
   if (others.length === 0)
     return left.length === 0 ? none : section({ id: "others", title: "What was left out" }, left);

@@ -7,6 +7,8 @@ import { readRequests, requestsMissing } from "../ingest/logs/batch-requests.ts"
 import { textAt } from "../ingest/logs/fields.ts";
 import type { LogFormat, LoggedCall } from "../ingest/logs/logged-call.ts";
 import type { QuestionMatcher } from "../ingest/logs/match-questions.ts";
+import { createNamedCounts } from "../ingest/logs/named-counts.ts";
+import { noCalls } from "../ingest/logs/open-log.ts";
 import { type CallReader, createCallReader, recogniseLog } from "../ingest/logs/recognise.ts";
 import { formatOf, openTable } from "../ingest/tables/open-table.ts";
 import type { TableRecord } from "../ingest/tables/table.ts";
@@ -30,35 +32,46 @@ export type Traffic = {
   readonly calls: readonly LoggedCall[];
   /** Calls in the log; more than `calls` where it is longer than a first look. */
   readonly total: number;
+  /** Calls without an answer: they failed, were refused or cut short. */
+  readonly failed: number;
   /** Lines that could not be read, and spans that are no calls of a model. */
   readonly unread: number;
+  /** The same by what they are. */
+  readonly unreadAs: Readonly<Record<string, number>>;
   /** Between the first call and the last; absent where the log does not say. */
   readonly spanMs?: number;
 };
 
-/** @throws FlywheelError `scan_no_log`, `log_requests_missing`, and as `openTable` */
+/** @throws FlywheelError `scan_no_log`, `log_no_calls`, `log_requests_missing`, and as `openTable` */
 export async function readTraffic(options: TrafficOptions): Promise<Traffic> {
   const { path, progress, signal } = options;
   const source = normalize(path);
   const { total: lines } = await openLog(path, source);
   const { format, readCalls } = await recognise(options, source);
   const calls: LoggedCall[] = [];
-  let [total, unread, read] = [0, 0, 0];
+  const unread = createNamedCounts();
+  let [total, failed, read] = [0, 0, 0];
   for await (const item of (await openLog(path, source)).items()) {
     signal?.throwIfAborted();
     const found = item.kind === "record" ? callsOf(readCalls, item) : undefined;
-    if (!found) unread++;
+    if (!found) unread.add(item.kind === "record" ? NO_REQUEST : "lines could not be read");
     else {
-      unread += found.other;
+      for (const what of found.other) unread.add(what);
       total += found.calls.length;
+      failed += found.calls.filter(({ answer }) => answer.kind === "failed").length;
       calls.push(...found.calls.slice(0, MAX_CALLS - calls.length));
     }
     progress?.({ stage: "read", done: ++read, ...(lines !== undefined && { total: lines }) });
   }
   if (format === "openai-batch" && total === 0 && options.requestsPath === undefined) throw requestsMissing(source);
+  const unreadAs = unread.all();
+  if (total === 0) throw noCalls(source, unreadAs);
   const spanMs = spanOf(calls);
-  return { source, format, calls, total, unread, ...(spanMs !== undefined && { spanMs }) };
+  const count = Object.values(unreadAs).reduce((sum, one) => sum + one, 0);
+  return { source, format, calls, total, failed, unread: count, unreadAs, ...(spanMs !== undefined && { spanMs }) };
 }
+
+const NO_REQUEST = "answers of a batch have no request in the file that was given";
 
 const openLog = (path: string, source: string) => openTable({ path, source, format: formatOf(path) ?? "jsonl" });
 
@@ -69,7 +82,7 @@ async function recognise({ path, format, requestsPath }: TrafficOptions, source:
     return { format: found, readCalls: createCallReader(found, { match: everyQuestion, requests }) };
   }
   throw new FlywheelError("scan_no_log", `${source} is no log of calls that is known here`, {
-    hint: "chat and Decisions logs, batch outputs, OpenTelemetry spans and {input, output} lines are read; say which with --format",
+    hint: "chat, Responses, Decisions, Messages and Gemini logs, batch outputs, LangChain runs, OpenTelemetry and {input, output} lines are read (docs/logs.md); say which with --format",
   });
 }
 

@@ -6,6 +6,7 @@
 import type { Clock, Progress } from "../contracts.ts";
 import { FlywheelError } from "../errors.ts";
 import type { LogFormat } from "../ingest/logs/logged-call.ts";
+import { sayCounts } from "../ingest/logs/named-counts.ts";
 import type { Price } from "../label/prices.ts";
 import type { Estimate } from "../math/estimate.ts";
 import type { Seed } from "../math/random.ts";
@@ -35,7 +36,7 @@ export type ScanOptions = {
   readonly signal?: AbortSignal | undefined;
 };
 
-export type ScanResult = Pick<Traffic, "source" | "format" | "total" | "unread"> & {
+export type ScanResult = Pick<Traffic, "source" | "format" | "total" | "failed" | "unread" | "unreadAs"> & {
   /** Calls that were looked at. */
   readonly calls: number;
   readonly decisions: readonly DecisionStudy[];
@@ -72,7 +73,7 @@ const MAX_DECISIONS = 8;
 const ASSUMED_PER_MONTH = 100_000;
 const MONTH_MS = (365.25 / 12) * 86_400_000;
 
-/** @throws FlywheelError `scan_no_log`, `log_requests_missing`, `scan_no_decisions`, and as `trainStudent` */
+/** @throws FlywheelError `scan_no_log`, `log_no_calls`, `log_requests_missing`, `scan_no_decisions`, and as `trainStudent` */
 export async function scanLog(options: ScanOptions): Promise<ScanResult> {
   const traffic = await readTraffic(options);
   const found = findDecisions(traffic.calls, options.fields);
@@ -85,9 +86,9 @@ export async function scanLog(options: ScanOptions): Promise<ScanResult> {
   const callsOf = ({ calls }: FoundDecision) => calls.map(({ call }) => call);
   const money = moneyOf(studied.flatMap(callsOf), options.price);
   const prices = studied.map((decision) => moneyOf(callsOf(decision), options.price)?.perCallUsd ?? 0);
-  const { source, format, total, unread, calls } = traffic;
+  const { source, format, total, failed, unread, unreadAs, calls } = traffic;
   return {
-    ...{ source, format, total, unread, calls: calls.length, decisions, volume, delta: DELTA },
+    ...{ source, format, total, failed, unread, unreadAs, calls: calls.length, decisions, volume, delta: DELTA },
     others: [
       ...found.others,
       ...left.map(({ prompt, calls: { length } }) => ({
@@ -176,15 +177,16 @@ function questionOf(coverage: Estimate, trainingMs: number, { perCallUsd }: Mone
 }
 
 function noDecisions(
-  { source, calls }: Traffic,
+  { source, calls, unreadAs }: Traffic,
   others: readonly OtherPrompt[],
   fields: readonly string[] = [],
 ): FlywheelError {
   const [most] = others;
   const seen = most ? `; the most frequent prompt has ${most.calls} calls: ${most.why}` : "";
+  const unread = sayCounts(unreadAs);
   return new FlywheelError(
     "scan_no_decisions",
-    `none of the ${calls.length} calls in ${source} is a decision that a student could learn${seen}`,
+    `none of the ${calls.length} calls in ${source} is a decision that a student could learn${seen}${unread && `. ${unread}`}`,
     {
       hint: `a decision is one prompt, answered at least 400 times with one of at most 100 labels${fields.length > 0 ? `; --field counts ${fields.join(", ")} alone: are the answers' properties called so?` : ""}`,
     },

@@ -59,11 +59,23 @@ function shown(problems: readonly string[], count: number): readonly string[] {
 }
 
 function describeLog(log: NonNullable<IngestSummary["log"]>): readonly string[] {
-  const { format, calls, answered, complete, fromTeacher, unreadable, other, models, prompts, fields = {} } = log;
+  const {
+    format,
+    calls,
+    answered,
+    complete,
+    fromTeacher,
+    unreadable,
+    other,
+    models,
+    prompts,
+    failed,
+    fields = {},
+  } = log;
   const names = Object.entries(fields);
   const whole = names.length > 0 ? ` (${complete} in every field)` : "";
   return [
-    `log (${format}): ${calls} calls of this task, ${answered} answers are labels${whole}, ${fromTeacher} of them the teacher's; ${other} other calls`,
+    `log (${format}): ${calls} calls of this task, ${answered} answers are labels${whole}, ${fromTeacher} of them the teacher's; ${failed > 0 ? `${failed} calls failed; ` : ""}${other} other calls`,
     `models: ${Object.entries(models)
       .map(([model, count]) => `${model} ${count}`)
       .join(", ")}`,

@@ -48,6 +48,8 @@ function describe(result: ScanResult): readonly string[] {
     headlineOf(result) + promiseOf(result),
     ...decisions.flatMap(describeDecision),
     ...(others.length > 0 ? [`  ${others.reduce((sum, { calls }) => sum + calls, 0)} calls are no decisions`] : []),
+    ...(result.failed > 0 ? [`  ${count(result.failed)} calls failed, were refused or cut short`] : []),
+    ...Object.entries(result.unreadAs).map(([what, n]) => `  ${count(n)} ${what}`),
     "otherwise than the LLM, at most → answered locally, saved per month",
     ...levels.map(({ risk, answered, savedPerMonthUsd: saved, paysFromPerMonth: from }) => {
       const share = `${percent(answered.value)} (${percent(answered.low)} to ${percent(answered.high)})`;

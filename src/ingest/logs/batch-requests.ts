@@ -12,7 +12,9 @@ export async function readRequests(path: string | undefined): Promise<ReadonlyMa
   const table = await openTable({ path, source: path, format: formatOf(path) ?? "jsonl" });
   for await (const item of table.items()) {
     const id = item.kind === "record" ? textAt(item.fields, "custom_id") : undefined;
-    const body = item.kind === "record" ? objectAt(item.fields, "body") : undefined;
+    // Anthropic calls them parameters.
+    const body =
+      item.kind === "record" ? (objectAt(item.fields, "body") ?? objectAt(item.fields, "params")) : undefined;
     if (id !== undefined && body) requests.set(id, body);
   }
   return requests;

@@ -1,15 +1,16 @@
 /** @file Logs of OpenAI's Decisions: several questions in one request, and what was said to each. */
 
+import { readContent } from "./content.ts";
+import { callOf, type Exchange, noAnswer } from "./exchange.ts";
 import { isObject, listAt, numberAt, textAt } from "./fields.ts";
-import type { Judgement, LoggedCall, LogRecord } from "./logged-call.ts";
+import type { Judgement, LoggedCall } from "./logged-call.ts";
 import type { QuestionMatcher } from "./match-questions.ts";
-import { callOf, type Exchange, noAnswer } from "./openai.ts";
 
 export const isDecision = ({ request, response }: Exchange): boolean =>
   listAt(request, "questions") !== undefined && listAt(response, "answers") !== undefined;
 
 /** @param match the field of each question: a request may ask more than the task does */
-export function readDecision(record: LogRecord, exchange: Exchange, match: QuestionMatcher): LoggedCall {
+export function readDecision(exchange: Exchange, match: QuestionMatcher): LoggedCall {
   const { request, response } = exchange;
   const questions = listAt(request, "questions") ?? [];
   const answers = listAt(response, "answers") ?? [];
@@ -19,10 +20,10 @@ export function readDecision(record: LogRecord, exchange: Exchange, match: Quest
   const worded = asked.length > 0 ? asked.map(({ question }) => question) : questions;
   const given = new Map(asked.map(({ field, question, answer }) => [field, judgementOf(question, answer)]));
   return {
-    input: inputOf(request["input"]),
+    ...inputOf(request["input"]),
     prompt: worded.map(wordingOf).join("\n"),
-    answer: answers.length === 0 ? noAnswer(record) : { kind: "decision", given },
-    ...callOf(record, exchange),
+    answer: answers.length === 0 ? noAnswer(exchange) : { kind: "decision", given },
+    ...callOf(exchange),
   };
 }
 
@@ -75,17 +76,17 @@ function sharesOf(
   return pairs.length > 0 ? { probabilities: Object.fromEntries(pairs) } : {};
 }
 
-/** The texts of the input, or its one JSON object; undefined where it is an image. */
-function inputOf(input: unknown): unknown {
-  if (typeof input === "string") return input;
+/** The texts of the input, or its one JSON object. */
+function inputOf(input: unknown): Pick<LoggedCall, "input" | "foreign"> {
+  if (typeof input === "string") return { input };
   const parts = (Array.isArray(input) ? input : []).flatMap((message) => {
     const text = textAt(message, "content");
     return text === undefined ? (listAt(message, "content") ?? []) : [{ type: "input_text", text }];
   });
   const json = parts.find((part) => textAt(part, "type") === "input_json");
-  if (isObject(json)) return json["data"];
-  const texts = parts.map((part) => textAt(part, "text"));
-  return texts.length > 0 && texts.every((text) => text !== undefined) ? texts.join("\n") : undefined;
+  if (isObject(json)) return { input: json["data"] };
+  const { text, foreign } = readContent(parts);
+  return foreign === undefined ? { input: text } : { input: undefined, foreign };
 }
 
 function wordingOf(question: unknown): string {

@@ -41,28 +41,78 @@ export function unwrapped(value: unknown): unknown {
   }
 }
 
-/** OpenAI's two spellings. */
+/** The first of several names under which a number stands. */
+export const firstNumber = (value: unknown, names: readonly string[]): number | undefined =>
+  names.map((name) => numberAt(value, name)).find((found) => found !== undefined);
+
+/** Tokens as each vendor counts them; what was read from a cache was read, too. */
 export function usageOf(response: unknown): Usage {
-  const count = (...names: readonly string[]) =>
-    names.map((name) => numberAt(response, "usage", name)).find((tokens) => tokens !== undefined) ?? 0;
+  const google = objectAt(response, "usageMetadata") ?? objectAt(response, "usage_metadata");
+  if (google) return googleUsage(google);
+  const usage = objectAt(response, "usage") ?? {};
+  const output = firstNumber(usage, ["completion_tokens", "output_tokens", "completionTokens", "outputTokens"]);
+  return { inputTokens: inputTokensOf(usage), outputTokens: output ?? 0 };
+}
+
+/** Anthropic's `input_tokens` leave out what its cache held; OpenAI's counts hold it. */
+function inputTokensOf(usage: LogRecord): number {
+  const prompt = firstNumber(usage, ["prompt_tokens", "promptTokens", "inputTokens"]);
+  const cached = ["cache_creation_input_tokens", "cache_read_input_tokens"].map((name) => numberAt(usage, name) ?? 0);
+  return prompt ?? (numberAt(usage, "input_tokens") ?? 0) + cached.reduce((sum, tokens) => sum + tokens, 0);
+}
+
+function googleUsage(usage: LogRecord): Usage {
+  const count = (...names: readonly string[]) => firstNumber(usage, names) ?? 0;
   return {
-    inputTokens: count("prompt_tokens", "input_tokens"),
-    outputTokens: count("completion_tokens", "output_tokens"),
+    inputTokens: count("promptTokenCount", "prompt_token_count"),
+    outputTokens:
+      count("candidatesTokenCount", "candidates_token_count") + count("thoughtsTokenCount", "thoughts_token_count"),
   };
 }
 
-/** What loggers call the duration of a call, in milliseconds. */
+/** What loggers call the cost of a call. */
+export const costOf = (record: unknown): number | undefined =>
+  firstNumber(record, ["response_cost", "total_cost", "cost_usd", "costUsd"]);
+
+/** What loggers call the duration of a call, in milliseconds; LiteLLM's is in seconds. */
 export function latencyOf(record: LogRecord): number {
-  const milliseconds = ["latency_ms", "duration_ms", "latencyMs", "durationMs"].map((name) => numberAt(record, name));
-  return Math.max(0, milliseconds.find((value) => value !== undefined) ?? 0);
+  const milliseconds = firstNumber(record, ["latency_ms", "duration_ms", "latencyMs", "durationMs"]);
+  const seconds = "call_type" in record ? numberAt(record, "response_time") : undefined;
+  return Math.max(0, milliseconds ?? (seconds === undefined ? 0 : Math.round(seconds * 1_000)));
 }
 
 /** Seconds since the epoch as OpenAI counts, or a date that the logger wrote. */
 export function timeOf(record: LogRecord, response: unknown): number | undefined {
-  const seconds = numberAt(response, "created") ?? numberAt(response, "created_at");
-  if (seconds !== undefined) return seconds * 1_000;
-  const written = Date.parse(
-    textAt(record, "timestamp") ?? textAt(record, "created_at") ?? textAt(record, "time") ?? "",
+  const seconds =
+    numberAt(response, "created") ??
+    numberAt(response, "created_at") ??
+    ("call_type" in record ? numberAt(record, "endTime") : undefined);
+  if (seconds !== undefined) return Math.round(seconds * 1_000);
+  return dateOf(
+    ["timestamp", "created_at", "createTime", "create_time", "time"].map(
+      (name) => textAt(record, name) ?? textAt(response, name),
+    ),
   );
-  return Number.isNaN(written) ? undefined : written;
+}
+
+/** The first that is a date. */
+export function dateOf(written: readonly (string | undefined)[]): number | undefined {
+  const at = Date.parse(written.find((text) => text !== undefined) ?? "");
+  return Number.isNaN(at) ? undefined : at;
+}
+
+const ERROR_TEXTS = ["error_str", "error", "error_message", "exception"];
+
+/** Why a call failed, as whoever logged it says; undefined where nobody says that it did. */
+export function errorOf(...records: readonly unknown[]): string | undefined {
+  const said = records.flatMap((record) => [
+    textAt(record, "error", "message"),
+    textAt(record, "error", "error", "message"),
+    ...ERROR_TEXTS.map((name) => textAt(record, name)),
+    textAt(record, "error", "type"),
+  ]);
+  return said
+    .find((text) => text !== undefined && text !== "")
+    ?.split("\n", 1)[0]
+    ?.slice(0, 200);
 }

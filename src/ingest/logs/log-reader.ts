@@ -45,13 +45,13 @@ export function createLogReader(
 
   const toOutcome = (call: LoggedCall, source: string): Outcome => {
     if (!survey.isOurs(call.prompt)) {
-      tally.addOther(1);
+      tally.addOther();
       return { kind: "ignored", extension: "calls of other tasks" };
     }
     const content = contentOf(task, call);
     const read = readAnswer(fields, call.answer, places.areTaken);
     const isTeacher = isTeachers(task, call.model);
-    tally.add({ read, source, isTeacher, model: call.model });
+    tally.add({ read, source, isTeacher, model: call.model, isFailed: call.answer.kind === "failed" });
     const version = isTeacher ? promptVersion(task) : versionOf(call);
     return {
       kind: "row",
@@ -62,14 +62,10 @@ export function createLogReader(
   return {
     read({ source, fields: record }) {
       const { calls, other } = readCalls(record);
-      tally.addOther(other);
       const outcomes = calls.map((call, index) =>
         orRefused(() => toOutcome(call, calls.length > 1 ? `${source}#${index + 1}` : source), source),
       );
-      const ignored = Array.from(
-        { length: other },
-        (): Outcome => ({ kind: "ignored", extension: "spans that are no call of a model" }),
-      );
+      const ignored = other.map((what): Outcome => ({ kind: "ignored", extension: tally.addUnread(what) }));
       return [...outcomes, ...ignored];
     },
     seen: () => ({ columns: [], notes: [...tally.notes(), ...places.notes()] }),
@@ -86,8 +82,17 @@ function orRefused(read: () => Outcome, source: string): Outcome {
   }
 }
 
-/** @throws FlywheelError as `readText` and `readFields` */
-function contentOf(task: AnyTask, { input }: LoggedCall): Content {
+/** @throws FlywheelError `log_input_no_text`, and as `readText` and `readFields` */
+function contentOf(task: AnyTask, { input, foreign }: LoggedCall): Content {
+  if (foreign !== undefined) {
+    throw new FlywheelError(
+      "log_input_no_text",
+      `what was asked holds ${foreign}: logged inputs are read as texts or records`,
+      {
+        hint: "its words alone would be another question than the one that was answered",
+      },
+    );
+  }
   if (task.input === "text") return textContent(isObject(input) ? JSON.stringify(input) : input, "input");
   const record = unwrapped(input);
   if (isObject(record)) return recordContent(task, record);

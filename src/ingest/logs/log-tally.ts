@@ -5,6 +5,7 @@ import type { AnyTask } from "../../task.ts";
 import { inField } from "../gold-labels.ts";
 import { createProblems } from "../line-problems.ts";
 import type { LogSummary } from "./log-summary.ts";
+import { createNamedCounts } from "./named-counts.ts";
 import { isAnswered, isUnread, type ReadAnswer } from "./read-answer.ts";
 
 export type LogTally = {
@@ -14,8 +15,13 @@ export type LogTally = {
     readonly source: string;
     readonly isTeacher: boolean;
     readonly model: string | undefined;
+    /** The call itself failed: there was no answer to read. */
+    readonly isFailed: boolean;
   }): void;
-  addOther(calls: number): void;
+  /** A call of another task. */
+  addOther(): void;
+  /** No call at all; returns the name under which it is counted. */
+  addUnread(what: string): string;
   summary(): Omit<LogSummary, "format" | "prompts">;
   /** What a person should look at. */
   notes(): readonly string[];
@@ -25,25 +31,32 @@ export function createLogTally(task: AnyTask): LogTally {
   const unreadable = createProblems();
   const models = new Map<string, number>();
   const fields = new Map(fieldNames(task).map((name) => [name, { answered: 0, unreadable: 0 }]));
-  const count = { calls: 0, answered: 0, complete: 0, other: 0, fromTeacher: 0 };
+  const count = { calls: 0, answered: 0, complete: 0, failed: 0, other: 0, fromTeacher: 0 };
+  const unread = createNamedCounts();
   return {
-    add({ read, source, isTeacher, model = "unnamed" }) {
-      const unread = unreadIn(read);
+    add({ read, source, isTeacher, model = "unnamed", isFailed }) {
+      const unanswered = unreadIn(read);
       count.calls++;
+      count.failed += Number(isFailed);
       count.answered += Number(isAnswered(read));
-      count.complete += Number(unread.length === 0);
+      count.complete += Number(unanswered.length === 0);
       count.fromTeacher += Number(isAnswered(read) && isTeacher);
       models.set(model, (models.get(model) ?? 0) + 1);
-      if (unread.length > 0) unreadable.add(source, wordsOf(unread));
+      if (unanswered.length > 0) unreadable.add(source, wordsOf(unanswered));
       for (const [name, one] of read) fields.get(name)![isUnread(one) ? "unreadable" : "answered"]++;
     },
-    addOther(calls) {
-      count.other += calls;
+    addOther() {
+      count.other++;
+    },
+    addUnread(what) {
+      count.other++;
+      return unread.add(what);
     },
     summary: () => ({
       ...count,
       ...(hasFields(task) && { fields: Object.fromEntries(fields) }),
       models: Object.fromEntries(models),
+      unread: unread.all(),
       unreadable: unreadable.summary(),
     }),
     notes: () => [...foreignNotes(task, count, [...models.keys()]), ...partialNotes(count)],

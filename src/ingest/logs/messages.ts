@@ -1,47 +1,63 @@
-/** @file Chat messages, as OpenAI and as OpenTelemetry write them: who said what. */
+/** @file Messages of a conversation, whoever wrote them down: who said what. */
 
-import { isObject, listAt, objectAt, textAt } from "./fields.ts";
-import type { LoggedAnswer } from "./logged-call.ts";
+import { type Content, readContent, toolBeside } from "./content.ts";
+import { isObject, textAt } from "./fields.ts";
+import type { LoggedAnswer, LoggedCall } from "./logged-call.ts";
 
-export type Conversation = {
-  /** What the system and the developer said. */
-  readonly prompt: string;
-  /** The user's last words; undefined where the user said nothing that can be read (an image). */
-  readonly input: string | undefined;
-  /** The assistant's answer to them, where it stands among the messages. */
-  readonly answer: LoggedAnswer | undefined;
-};
+export type Asked = Pick<LoggedCall, "input" | "foreign" | "prompt">;
 
-export function readConversation(messages: readonly unknown[]): Conversation {
-  const said = messages.map((message) => ({ role: textAt(message, "role") ?? "", message }));
-  const instructions = said.filter(({ role }) => role === "system" || role === "developer");
-  const lastUser = said.findLastIndex(({ role }) => role === "user");
-  const reply = said.slice(lastUser + 1).find(({ role }) => role === "assistant");
+/** Roles as every vendor calls them. */
+const SYSTEM = ["system", "developer"];
+const USER = ["user", "human"];
+const ASSISTANT = ["assistant", "ai", "model"];
+
+/**
+ * The question that messages ask: instructions, and the user's last words. What the assistant says among them was said
+ * before, or is an example or the beginning of the answer that is wanted: it is never the answer.
+ */
+export function readQuestion(messages: readonly unknown[]): Asked {
+  const instructions = messages.filter((message) => SYSTEM.includes(roleOf(message)));
+  const last = messages.findLast((message) => USER.includes(roleOf(message)));
+  const { text, foreign } = last === undefined ? {} : contentOf(last);
   return {
-    prompt: instructions.map(({ message }) => textOf(message) ?? "").join("\n"),
-    input: lastUser < 0 ? undefined : textOf(said[lastUser]?.message),
-    answer: reply && readAnswerMessage(reply.message),
+    prompt: joined(instructions.map((message) => contentOf(message).text)),
+    input: foreign === undefined ? text : undefined,
+    ...(foreign !== undefined && { foreign }),
   };
 }
 
-/** A string, OpenAI's content parts, or OpenTelemetry's `parts`; undefined where any of it is no text. */
-function textOf(message: unknown): string | undefined {
-  const content = textAt(message, "content");
-  if (content !== undefined) return content;
-  const parts = listAt(message, "content") ?? listAt(message, "parts");
-  const texts = parts?.map((part) => textAt(part, "text") ?? textAt(part, "content"));
-  return texts?.every((text) => text !== undefined) ? texts.join("\n") : undefined;
+/** The words of those that have any. */
+export const joined = (texts: readonly (string | undefined)[]): string =>
+  texts.filter((text) => text !== undefined && text !== "").join("\n");
+
+/** The assistant's words behind the user's last, of a conversation that is over (a fine-tuning file). */
+export function lastReply(messages: readonly unknown[]): LoggedAnswer | undefined {
+  const lastUser = messages.findLastIndex((message) => USER.includes(roleOf(message)));
+  const reply = messages.slice(lastUser + 1).find((message) => ASSISTANT.includes(roleOf(message)));
+  return reply === undefined ? undefined : readReply(reply);
 }
 
-/** Words, else the arguments of the tool that was called, else the refusal. */
-export function readAnswerMessage(message: unknown): LoggedAnswer {
-  const refusal = textAt(message, "refusal");
-  if (refusal) return { kind: "failed", message: `the model refused: ${refusal.slice(0, 200)}` };
-  const text = textOf(message);
-  if (text) return { kind: "text", text };
-  const tool = objectAt(listAt(message, "tool_calls")?.[0], "function");
-  const part = listAt(message, "parts")?.find((one) => textAt(one, "type") === "tool_call");
-  const given = tool?.["arguments"] ?? (isObject(part) ? part["arguments"] : undefined);
-  if (given !== undefined) return { kind: "text", text: typeof given === "string" ? given : JSON.stringify(given) };
-  return { kind: "failed", message: "the log holds no answer" };
+const roleOf = (message: unknown): string => (textAt(message, "role") ?? textAt(message, "type") ?? "").toLowerCase();
+
+const contentOf = (message: unknown): Content =>
+  isObject(message) ? readContent(message["content"] ?? message["parts"]) : readContent(message);
+
+/** Every vendor's words for an answer that reached its limit. */
+const CUT = ["length", "max_tokens", "max_output_tokens", "incomplete"];
+
+export const NO_ANSWER = "the log holds no answer";
+
+/** @param finish why the answer ended, where that does not stand in the message */
+export function readReply(message: unknown, finish?: string): LoggedAnswer {
+  const content = contentOf(message);
+  const refusal = textAt(message, "refusal") ?? content.refusal;
+  if (refusal) return failed(`the model refused: ${refusal.slice(0, 200)}`);
+  // At the limit a label may be the beginning of another.
+  const ended = finish ?? textAt(message, "finish_reason") ?? "";
+  if (CUT.includes(ended.toLowerCase())) return failed("the answer was cut short");
+  const tool = content.tool ?? toolBeside(message);
+  if (content.text) return { kind: "text", text: content.text, ...(tool !== undefined && { tool }) };
+  return tool === undefined ? failed(NO_ANSWER) : { kind: "text", text: tool };
 }
+
+export const failed = (message: string): LoggedAnswer => ({ kind: "failed", message });

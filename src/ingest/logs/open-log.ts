@@ -9,9 +9,10 @@ import { openTable } from "../tables/open-table.ts";
 import { type TableFile, TableFormat, type TableRecord } from "../tables/table.ts";
 import { readRequests, requestsMissing } from "./batch-requests.ts";
 import { createLogReader, type LogReader } from "./log-reader.ts";
-import type { LogFormat, LoggedCall } from "./logged-call.ts";
+import type { LogFormat, LoggedAnswer, ReadCalls } from "./logged-call.ts";
 import { createQuestionMatcher } from "./match-questions.ts";
-import { createPromptCounter, type PromptSurvey } from "./prompt-survey.ts";
+import { createNamedCounts, sayCounts } from "./named-counts.ts";
+import { createPromptCounter, type PromptSurvey, type Seen } from "./prompt-survey.ts";
 import { isAnswered, readAnswer } from "./read-answer.ts";
 import { type CallReader, createCallReader, recogniseLog } from "./recognise.ts";
 import { createScorePlaces, type ScorePlaces } from "./score-places.ts";
@@ -34,40 +35,53 @@ export function logFormatOf(
   return recogniseLog(records.map(({ fields }) => fields));
 }
 
-/** @throws FlywheelError `log_requests_missing`, `log_not_ours` */
+/** @throws FlywheelError `log_requests_missing`, `log_no_calls`, `log_not_ours` */
 export async function openLog(
   { file, format }: { readonly file: TableFile; readonly format: LogFormat },
   options: IngestOptions,
 ): Promise<LogReader> {
-  const readCalls = await openCallReader(format, options);
+  const openCalls = await callReaders(format, options);
   const fields = fieldsOf(options.task);
-  const survey = await surveyPrompts(file, readCalls, fields);
+  const { survey, unread } = await surveyPrompts(file, openCalls(), fields);
   if (survey.prompts.length === 0 && format === "openai-batch" && options.requestsPath === undefined) {
     throw requestsMissing(file.source);
   }
+  if (survey.prompts.length === 0 && Object.keys(unread).length > 0) throw noCalls(file.source, unread);
   requireOurs(survey, file, options.task);
-  const places = await surveyPlaces({ file, readCalls, survey, fields });
-  return createLogReader({ format, readCalls, survey, places }, options);
+  const places = await surveyPlaces({ file, readCalls: openCalls(), survey, fields });
+  return createLogReader({ format, readCalls: openCalls(), survey, places }, options);
 }
 
-export async function openCallReader(
+export const noCalls = (source: string, unread: Readonly<Record<string, number>>): FlywheelError =>
+  new FlywheelError("log_no_calls", `no call could be read in ${source}: ${sayCounts(unread)}`, {
+    hint: "docs/logs.md lists what is read; instrumentations record the words of a call only where that is turned on (OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT=true); if it is a table and no log, name its column as columns.text",
+  });
+
+/** A reader for each time that the log is read. */
+async function callReaders(
   format: LogFormat,
   { task, requestsPath }: Pick<IngestOptions, "task" | "requestsPath">,
-): Promise<CallReader> {
+): Promise<() => CallReader> {
   const requests = await readRequests(requestsPath);
-  return createCallReader(format, { requests, match: createQuestionMatcher(task) });
+  const match = createQuestionMatcher(task);
+  return () => createCallReader(format, { requests, match });
 }
 
-async function surveyPrompts(
-  file: TableFile,
-  readCalls: CallReader,
-  fields: readonly FieldView[],
-): Promise<PromptSurvey> {
+type Surveyed = { readonly survey: PromptSurvey; readonly unread: Readonly<Record<string, number>> };
+
+async function surveyPrompts(file: TableFile, readCalls: CallReader, fields: readonly FieldView[]): Promise<Surveyed> {
   const counter = createPromptCounter();
-  for await (const { prompt, answer } of callsIn(file, readCalls)) {
-    counter.see(prompt, isAnswered(readAnswer(fields, answer, () => true)));
+  const unread = createNamedCounts();
+  for await (const { calls, other } of callsIn(file, readCalls)) {
+    for (const { prompt, answer } of calls) counter.see(prompt, seenIn(fields, answer));
+    for (const what of other) unread.add(what);
   }
-  return counter.survey();
+  return { survey: counter.survey(), unread: unread.all() };
+}
+
+function seenIn(fields: readonly FieldView[], answer: LoggedAnswer): Seen {
+  if (answer.kind === "failed") return "failed";
+  return isAnswered(readAnswer(fields, answer, () => true)) ? "label" : "other";
 }
 
 /** @throws FlywheelError `log_not_ours` */
@@ -79,7 +93,7 @@ function requireOurs({ prompts }: PromptSurvey, { source }: TableFile, task: Any
     : "check the choices of the task, and give their other spellings as synonyms";
   throw new FlywheelError(
     "log_not_ours",
-    `no prompt of ${source} is answered with the task's labels; the most frequent, "${most?.prompt}", was in ${most?.answered} of ${most?.calls} calls`,
+    `no prompt of ${source} is answered with the task's labels; the most frequent, "${most?.prompt}", was in ${most?.answered} of ${most?.calls} calls${most?.failed ? `, ${most.failed} of which failed` : ""}`,
     { hint: `${looked}; if it is a table and no log, name its column as columns.text` },
   );
 }
@@ -95,22 +109,23 @@ type PlaceSources = {
 async function surveyPlaces({ file, readCalls, survey, fields }: PlaceSources): Promise<ScorePlaces> {
   const places = createScorePlaces(fields);
   if (!places.isWanted) return places;
-  for await (const { prompt, answer } of callsIn(file, readCalls)) if (survey.isOurs(prompt)) places.see(answer);
+  for await (const { calls } of callsIn(file, readCalls))
+    for (const { prompt, answer } of calls) if (survey.isOurs(prompt)) places.see(answer);
   return places;
 }
 
-async function* callsIn(file: TableFile, readCalls: CallReader): AsyncGenerator<LoggedCall> {
+async function* callsIn(file: TableFile, readCalls: CallReader): AsyncGenerator<ReadCalls> {
   for await (const item of (await openTable(file)).items()) {
-    if (item.kind === "record") yield* callsOr(readCalls, item);
+    if (item.kind === "record") yield callsOr(readCalls, item);
   }
 }
 
 /** What cannot be read is refused when it is its turn. */
-function callsOr(readCalls: CallReader, { fields }: TableRecord): readonly LoggedCall[] {
+function callsOr(readCalls: CallReader, { fields }: TableRecord): ReadCalls {
   try {
-    return readCalls(fields).calls;
+    return readCalls(fields);
   } catch (thrown) {
-    if (FlywheelError.isInstance(thrown)) return [];
+    if (FlywheelError.isInstance(thrown)) return { calls: [], other: [] };
     throw thrown;
   }
 }

@@ -9,6 +9,8 @@ export type PromptSurvey = {
     readonly prompt: string;
     readonly calls: number;
     readonly answered: number;
+    /** Calls without an answer: they say nothing of whose the prompt is. */
+    readonly failed: number;
     readonly isOurs: boolean;
   }[];
 };
@@ -20,24 +22,28 @@ const MAX_PROMPTS = 200;
 const SHOWN = 20;
 const EXCERPT = 160;
 
-type Group = { readonly excerpt: string; calls: number; answered: number };
+type Group = { readonly excerpt: string; calls: number; answered: number; failed: number };
 
-export type PromptCounter = { see(prompt: string, isAnswered: boolean): void; survey(): PromptSurvey };
+/** What came back: a label of the task, something else, or nothing. */
+export type Seen = "label" | "other" | "failed";
+
+export type PromptCounter = { see(prompt: string, seen: Seen): void; survey(): PromptSurvey };
 
 export function createPromptCounter(): PromptCounter {
   const groups = new Map<string, Group>();
-  const all: Group = { excerpt: "(many different prompts)", calls: 0, answered: 0 };
-  const add = (group: Group, isAnswered: boolean) => {
+  const all: Group = { excerpt: "(many different prompts)", calls: 0, answered: 0, failed: 0 };
+  const add = (group: Group, seen: Seen) => {
     group.calls++;
-    group.answered += Number(isAnswered);
+    group.answered += Number(seen === "label");
+    group.failed += Number(seen === "failed");
   };
   return {
-    see(prompt, isAnswered) {
-      add(all, isAnswered);
+    see(prompt, seen) {
+      add(all, seen);
       const key = keyOf(prompt);
-      const group = groups.get(key) ?? { excerpt: excerptOf(prompt), calls: 0, answered: 0 };
+      const group = groups.get(key) ?? { excerpt: excerptOf(prompt), calls: 0, answered: 0, failed: 0 };
       if (groups.size <= MAX_PROMPTS || groups.has(key)) groups.set(key, group);
-      add(group, isAnswered);
+      add(group, seen);
     },
     survey() {
       const isMany = groups.size > MAX_PROMPTS;
@@ -55,7 +61,7 @@ export function createPromptCounter(): PromptCounter {
 }
 
 const isAnsweredMostly = (group: Group | undefined): boolean =>
-  group !== undefined && group.answered >= MOST * group.calls;
+  group !== undefined && group.answered > 0 && group.answered >= MOST * (group.calls - group.failed);
 
 const keyOf = (prompt: string): string => createHash("sha256").update(prompt).digest("base64");
 
