@@ -8,7 +8,6 @@ import { openAnswer, spellingsOf } from "../answer-text.ts";
 import type { Judgement, LoggedAnswer, LoggedCall } from "../ingest/logs/logged-call.ts";
 import { foldLabel } from "../label-spelling.ts";
 import type { LabelValue } from "../records.ts";
-import { withoutCodeFence } from "../text/code-fence.ts";
 
 export type DecisionCall = {
   readonly call: LoggedCall;
