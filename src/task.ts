@@ -124,7 +124,10 @@ const StudentOptions = z.strictObject({
    * of the trainer's; from scratch where absent. Texts: a folder with an encoder, or its hub name (docs/text.md).
    */
   weights: z.string().optional(),
-  /** Checked against what `weights` resolves to; of an encoder, against its ONNX or safetensors file. 64 hex digits. */
+  /**
+   * Checked against what `weights` resolves to; of an encoder, against its ONNX or safetensors file. Of an ONNX file with tensors
+   * in files beside it, the hash of all, in order of name: `cat model.onnx model.onnx.data | sha256sum`. 64 hex digits.
+   */
   weightsSha256: z
     .string()
     .regex(/^[0-9a-f]{64}$/)

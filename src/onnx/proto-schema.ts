@@ -50,9 +50,10 @@ export const onnxSchema = {
         producerName: one("string", 2),
         graph: one("GraphProto", 7),
         metadataProps: many("StringStringEntryProto", 14),
-        functions: many("bytes", 25),
+        functions: many("FunctionProto", 25),
       },
     },
+    FunctionProto: { fields: { node: many("NodeProto", 7) } },
     GraphProto: {
       fields: {
         node: many("NodeProto", 1),

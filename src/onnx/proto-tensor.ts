@@ -4,11 +4,13 @@
  */
 
 import { FlywheelError } from "../errors.ts";
+import { type ExternalFiles, type ExternalReference, externalBytes, externalReference } from "./external-data.ts";
 import {
   bytesOfTensor,
   type DataType,
   dataTypeCodes,
   elementCount,
+  elementSizeBytes,
   type NumericType,
   type Tensor,
   tensor,
@@ -29,7 +31,7 @@ export type TensorMessage = {
   rawData?: Uint8Array;
   doubleData?: number[];
   uint64Data?: Int64Wire[];
-  externalData?: unknown[];
+  externalData?: { key: string; value: string }[];
   dataLocation?: number;
 };
 
@@ -51,22 +53,39 @@ export function dataTypeOf(code: number, where: string): DataType {
   });
 }
 
-export function readTensor(message: TensorMessage): Tensor {
+/** Where the tensor's bytes lie if not in the message. @throws FlywheelError `onnx_external_data` */
+export function referenceOf(message: TensorMessage): ExternalReference | undefined {
+  const isOutside = message.dataLocation === 1 || (message.externalData?.length ?? 0) > 0;
+  return isOutside ? externalReference(message.externalData ?? [], message.name ?? "") : undefined;
+}
+
+export function readTensor(message: TensorMessage, external: ExternalFiles): Tensor {
   const where = message.name ?? "";
-  if (message.dataLocation === 1 || message.externalData?.length) {
-    throw new FlywheelError("onnx_unsupported_feature", `tensor "${where}" is stored in another file`, {
-      hint: "save the model with its weights inside (onnx.save without save_as_external_data)",
-    });
-  }
   const dtype = dataTypeOf(message.dataType, where);
   const dims = message.dims.map(numberOfInt64);
+  const whole = withOutsideBytes(message, { dtype, dims, external });
   try {
-    return readElements(message, dtype, dims);
+    return readElements(whole, dtype, dims);
   } catch (cause) {
     throw new FlywheelError("onnx_corrupt", `tensor "${where}" has the wrong amount of data for [${dims.join(", ")}]`, {
       cause,
     });
   }
+}
+
+type Outside = { readonly dtype: DataType; readonly dims: readonly number[]; readonly external: ExternalFiles };
+
+function withOutsideBytes(message: TensorMessage, { dtype, dims, external: files }: Outside): TensorMessage {
+  const reference = referenceOf(message);
+  if (!reference) return message;
+  const where = message.name ?? "";
+  if (dtype === "string") {
+    throw new FlywheelError("onnx_unsupported_feature", `text tensor "${where}" is stored in another file`, {
+      hint: "ONNX keeps texts inside the model: export it again",
+    });
+  }
+  const sizeBytes = elementCount(dims) * elementSizeBytes(dtype);
+  return { ...message, rawData: externalBytes(reference, { files, sizeBytes, where }) };
 }
 
 export function writeTensor(name: string, value: Tensor): TensorMessage {

@@ -6,6 +6,7 @@
 import protobuf from "protobufjs";
 import { FlywheelError, messageOf } from "../errors.ts";
 import { checkGraph } from "./check-graph.ts";
+import { type ExternalFiles, type ExternalReference, locationsOf, noExternalFiles } from "./external-data.ts";
 import type { Attribute, Attributes, Dimension, Graph, Model, Node, ValueInfo } from "./model.ts";
 import { onnxSchema } from "./proto-schema.ts";
 import {
@@ -13,6 +14,7 @@ import {
   type Int64Wire,
   numberOfInt64,
   readTensor,
+  referenceOf,
   type TensorMessage,
   writeTensor,
 } from "./proto-tensor.ts";
@@ -64,22 +66,24 @@ type ModelMessage = {
   producerName: string;
   graph?: GraphMessage | null;
   metadataProps: StringPair[];
-  functions?: Uint8Array[];
+  functions?: { node: NodeMessage[] }[];
 };
 
 /**
  * Parses a whole `.onnx` file.
- * @throws FlywheelError `onnx_corrupt` for bytes that are truncated, damaged or not ONNX; `onnx_unsupported_feature` for
- * external data, sparse tensors, model-local functions and non-tensor values.
+ * @param external the files beside it that hold tensors, by their locations (`externalLocations`)
+ * @throws FlywheelError `onnx_corrupt` for bytes that are truncated, damaged or not ONNX; `onnx_external_data` where a tensor
+ * lies in a file that was not given, or not as described; `onnx_unsupported_feature` for sparse tensors, model-local
+ * functions and non-tensor values.
  */
-export function readOnnx(bytes: Uint8Array): Model {
+export function readOnnx(bytes: Uint8Array, external: ExternalFiles = noExternalFiles): Model {
   const message = decode(bytes);
   const graphMessage = message.graph;
   if (!graphMessage || message.opsetImport.length === 0) {
     throw corrupt(`${bytes.byteLength} bytes hold no ONNX graph`);
   }
   if (message.functions?.length) throw unsupported("model-local functions", "export with functions inlined");
-  const graph = readGraph(graphMessage);
+  const graph = readGraph(graphMessage, external);
   checkGraph(graph);
   return {
     graph,
@@ -88,6 +92,26 @@ export function readOnnx(bytes: Uint8Array): Model {
     producer: message.producerName,
     metadata: Object.fromEntries(message.metadataProps.map(({ key, value }) => [key, value])),
   };
+}
+
+/**
+ * The files that tensors of an `.onnx` file lie in, relative to its folder, in order of name; none for most.
+ * @throws FlywheelError `onnx_corrupt`; `onnx_external_data` for a path that leaves the folder, or too much data
+ */
+export function externalLocations(bytes: Uint8Array): readonly string[] {
+  const { graph, functions = [] } = decode(bytes);
+  const inFunctions = functions.flatMap(({ node }) => referencesOfNodes(node));
+  return locationsOf([...(graph ? referencesOfGraph(graph) : []), ...inFunctions]);
+}
+
+function referencesOfGraph({ initializer, node }: GraphMessage): readonly ExternalReference[] {
+  return [...initializer.flatMap((tensor) => referenceOf(tensor) ?? []), ...referencesOfNodes(node)];
+}
+
+function referencesOfNodes(nodes: readonly NodeMessage[]): readonly ExternalReference[] {
+  return nodes.flatMap(({ attribute }) =>
+    attribute.flatMap(({ t, g }) => [(t && referenceOf(t)) ?? [], g ? referencesOfGraph(g) : []].flat()),
+  );
 }
 
 /** The bytes of a model, with tensor data in `raw_data`. `readOnnx(writeOnnx(model))` equals `model`. */
@@ -126,12 +150,12 @@ const opsetDomain = ({ domain }: { domain: string }): string => (domain === "ai.
 
 // ── reading ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-function readGraph(message: GraphMessage): Graph {
+function readGraph(message: GraphMessage, external: ExternalFiles): Graph {
   if (message.sparseInitializer?.length) throw unsupported("sparse initialisers", "export them dense");
-  const initialisers = new Map(message.initializer.map((each) => [each.name ?? "", readTensor(each)]));
+  const initialisers = new Map(message.initializer.map((each) => [each.name ?? "", readTensor(each, external)]));
   return {
     name: message.name,
-    nodes: message.node.map(readNode),
+    nodes: message.node.map((each) => readNode(each, external)),
     initialisers,
     // Before IR version 4 every initialiser was listed as an input too.
     inputs: message.input.filter((each) => !initialisers.has(each.name)).map(readValueInfo),
@@ -139,9 +163,9 @@ function readGraph(message: GraphMessage): Graph {
   };
 }
 
-function readNode(message: NodeMessage): Node {
+function readNode(message: NodeMessage, external: ExternalFiles): Node {
   const attributes: Attributes = Object.fromEntries(
-    message.attribute.map((each) => [each.name, readAttribute(each, message.opType)]),
+    message.attribute.map((each) => [each.name, readAttribute(each, message.opType, external)]),
   );
   return {
     opType: message.opType,
@@ -153,7 +177,7 @@ function readNode(message: NodeMessage): Node {
   };
 }
 
-function readAttribute(message: AttributeMessage, opType: string): Attribute {
+function readAttribute(message: AttributeMessage, opType: string, external: ExternalFiles): Attribute {
   switch (message.type) {
     case attributeTypes.float:
       return { type: "float", value: message.f ?? 0 };
@@ -168,8 +192,9 @@ function readAttribute(message: AttributeMessage, opType: string): Attribute {
     case attributeTypes.strings:
       return { type: "strings", value: (message.strings ?? []).map(text) };
   }
-  if (message.type === attributeTypes.tensor && message.t) return { type: "tensor", value: readTensor(message.t) };
-  if (message.type === attributeTypes.graph && message.g) return { type: "graph", value: readGraph(message.g) };
+  const { type, t, g } = message;
+  if (type === attributeTypes.tensor && t) return { type: "tensor", value: readTensor(t, external) };
+  if (type === attributeTypes.graph && g) return { type: "graph", value: readGraph(g, external) };
   throw unsupported(`attribute "${message.name}" of ${opType} (type ${message.type})`, "export it as a tensor");
 }
 

@@ -1,7 +1,8 @@
-/** @file Helpers that only tests of this folder import. */
+/** @file Helpers that only tests import. */
 
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import protobuf from "protobufjs";
 import { createRng } from "../math/random.ts";
 import { createGraphBuilder, type GraphBuilder, type Value } from "./builder.ts";
 import { differentiate } from "./differentiate.ts";
@@ -9,6 +10,8 @@ import { inferTypes } from "./infer-types.ts";
 import { lower } from "./lower/lower.ts";
 import { portableTarget } from "./lower/target.ts";
 import type { Model } from "./model.ts";
+import { writeOnnx } from "./proto.ts";
+import { onnxSchema } from "./proto-schema.ts";
 import { openSession } from "./session.ts";
 import { elementCount, floats, type TensorOf } from "./tensor.ts";
 
@@ -18,6 +21,37 @@ const root = fileURLToPath(new URL("../../", import.meta.url));
 export function sharedFile(path: string): string | undefined {
   const full = `${process.env["FLYWHEEL_SHARED"] ?? `${root}../shared`}/${path}`;
   return existsSync(full) ? full : undefined;
+}
+
+type Outside = { readonly location: string; readonly offset: string; readonly length: string | undefined };
+type OnnxMessage = {
+  graph: { initializer: { rawData: Uint8Array; dataLocation: number; externalData: { key: string; value: string }[] }[] };
+};
+
+/**
+ * A model as PyTorch's exporter writes it: the initialisers' bytes in a second file, at multiples of 64.
+ * @param change what the first tensor says of itself instead
+ */
+export function inTwoFiles(
+  model: Model,
+  location: string,
+  change: Partial<Outside> = {},
+): { readonly onnx: Uint8Array; readonly data: Uint8Array } {
+  const ModelProto = protobuf.Root.fromJSON(onnxSchema).lookupType("ModelProto");
+  const message = ModelProto.decode(writeOnnx(model)) as unknown as OnnxMessage; // what `onnxSchema` describes
+  const parts: Uint8Array[] = [];
+  let end = 0;
+  for (const tensor of message.graph.initializer) {
+    const offset = Math.ceil(end / 64) * 64;
+    parts.push(new Uint8Array(offset - end), tensor.rawData);
+    end = offset + tensor.rawData.byteLength;
+    const plain = { location, offset: String(offset), length: String(tensor.rawData.byteLength) };
+    const said = tensor === message.graph.initializer[0] ? { ...plain, ...change } : plain;
+    tensor.externalData = Object.entries(said).flatMap(([key, value]) => (value === undefined ? [] : [{ key, value }]));
+    tensor.dataLocation = 1;
+    tensor.rawData = new Uint8Array();
+  }
+  return { onnx: ModelProto.encode(message).finish(), data: Buffer.concat(parts) };
 }
 
 type Floats = TensorOf<"float32">;

@@ -8,7 +8,6 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { mkdir, open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
-import { pipeline } from "node:stream/promises";
 import type { Clock } from "../contracts.ts";
 import { FlywheelError, messageOf } from "../errors.ts";
 import {
@@ -154,8 +153,11 @@ function unavailable(url: string, why: string, cause?: unknown): FlywheelError {
 }
 
 /** 64 hex digits; reads the file in pieces. */
-export async function sha256OfFile(path: string): Promise<string> {
+export const sha256OfFile = (path: string): Promise<string> => sha256OfFiles([path]);
+
+/** As if the files were one, in the order given: `cat A B | sha256sum`. */
+export async function sha256OfFiles(paths: readonly string[]): Promise<string> {
   const hash = createHash("sha256");
-  await pipeline(createReadStream(path), hash);
+  for (const path of paths) for await (const chunk of createReadStream(path)) hash.update(chunk);
   return hash.digest("hex");
 }

@@ -10,9 +10,10 @@
 import { existsSync } from "node:fs";
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname, join, posix } from "node:path";
 import type { Clock } from "../contracts.ts";
 import { FlywheelError } from "../errors.ts";
+import { externalLocations } from "../onnx/proto.ts";
 import { download, sha256OfFile } from "./download.ts";
 import { isMissing } from "./download-part.ts";
 
@@ -64,12 +65,23 @@ export async function fetchFromHub(name: HubName, options: HubOptions): Promise<
   const noted = await notedHash(path);
   if (noted !== undefined) return await checked(path, { noted, pinned: options.sha256 });
   const hub = withoutLastSlashes(environment["FLYWHEEL_HUB_URL"] ?? defaultHubUrl);
-  const url = `${hub}/${organisation}/${repository}/resolve/${revision}/${file}`;
+  const url = `${hub}/${organisation}/${repository}/resolve/${revision}/${file.split("/").map(encodeURIComponent).join("/")}`;
   await noteHash(path, await download({ ...options, url, path }));
   return path;
 }
 
-/** The same for a file that need not be there. Where `noteAbsent` noted that it is not, the hub is not asked again. */
+/**
+ * Brings the files in which an `.onnx` file of a hub keeps its tensors to their place beside it in the cache.
+ * @throws FlywheelError `onnx_external_data` where it names files outside its folder, and as `fetchFromHub`
+ */
+export async function fetchExternalData(name: HubName, path: string, options: HubOptions): Promise<void> {
+  const unpinned = { ...options, sha256: undefined }; // the hash is of all of them together
+  for (const location of externalLocations(await readFile(path))) {
+    await fetchFromHub({ ...name, file: posix.join(posix.dirname(name.file), location) }, unpinned);
+  }
+}
+
+/** `fetchFromHub` for a file that need not be there. Where `noteAbsent` noted that it is not, the hub is not asked again. */
 export async function findInHub(name: HubName, options: HubOptions): Promise<string | undefined> {
   if (existsSync(absentPath(pathInCache(name, options.environment ?? process.env)))) return undefined;
   try {

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -9,6 +10,7 @@ import { writeOnnx } from "../../onnx/proto.ts";
 import { writeSafetensors } from "../../onnx/safetensors.ts";
 import { openSession } from "../../onnx/session.ts";
 import { floats } from "../../onnx/tensor.ts";
+import { inTwoFiles } from "../../onnx/testing.ts";
 import type { StudentOptions } from "../../task.ts";
 import { tintTask, tinyNetwork } from "../testing.ts";
 import { architectureOf, buildNetwork } from "./build-network.ts";
@@ -16,6 +18,7 @@ import { seededInitialiser } from "./initialise.ts";
 import { recipeFor, trainsBackbone } from "./recipe.ts";
 import { skippedStridesFor, startingNetwork } from "./starting-network.ts";
 import { unfrozenParameters } from "./unfrozen-parameters.ts";
+import { resolveWeights } from "./weights.ts";
 
 let folder: string;
 beforeAll(async () => {
@@ -66,6 +69,30 @@ describe("an ONNX file", () => {
     const theirs = { ...tinyNetwork(), metadata: { names: "{0: 'a'}", imgsz: "[16, 16]" } };
     const { preprocessing: plain } = await start({ trainer: "onnx", weights: await fileOf("theirs.onnx", theirs) });
     expect(plain).toMatchObject({ mean: [0, 0, 0], std: [1, 1, 1] });
+  });
+
+  test("may have its weights in a file beside it, and is known by both", async () => {
+    const { onnx, data } = inTwoFiles(tinyNetwork(5), "beside.onnx.data");
+    const weights = join(folder, "beside.onnx");
+    await writeFile(weights, onnx);
+    await writeFile(`${weights}.data`, data);
+    const student: Parameters<typeof tintTask>[0] = {
+      trainer: "onnx",
+      weights,
+      normalisation: { mean: [0, 0, 0], std: [1, 1, 1] },
+    };
+    const network = await start(student);
+    const whole = await start({ ...student, weights: await fileOf("whole.onnx", tinyNetwork(5)) });
+    expect(await logitsOf(network.model, 16)).toEqual(await logitsOf(whole.model, 16));
+    const sha256 = createHash("sha256").update(onnx).update(data).digest("hex");
+    expect(network.weightsSha256).toBe(sha256);
+    expect(await resolveWeights(weights, { sha256, clock: systemClock })).toBe(weights);
+    data[0]! ^= 1;
+    await writeFile(`${weights}.data`, data);
+    expect((await start(student)).weightsSha256).not.toBe(sha256);
+    await expect(resolveWeights(weights, { sha256, clock: systemClock })).rejects.toMatchObject({
+      code: "weights_corrupt",
+    });
   });
 
   test("is refused where its input is no batch of RGB images of the size asked for", async () => {

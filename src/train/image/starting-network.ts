@@ -3,23 +3,21 @@
  * ONNX file under a new head. From here on they are all the same: images in, features, a linear head, logits.
  */
 
-import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { z } from "zod";
 import { FlywheelError, messageOf } from "../../errors.ts";
 import type { Seed } from "../../math/random.ts";
 import { foldBatchNormalisation } from "../../onnx/fold-batch-normalisation.ts";
 import { type Model, onlyInput } from "../../onnx/model.ts";
-import { readOnnx } from "../../onnx/proto.ts";
+import { readOnnxFile } from "../../onnx/onnx-file.ts";
 import { headParameters, withClassifierHead } from "../../onnx/surgery.ts";
 import type { ImagePreprocessing, LabelValue } from "../../records.ts";
 import type { StudentOptions } from "../../task.ts";
-import { sha256OfFile } from "../download.ts";
 import type { HubOptions } from "../hub.ts";
 import { architectureOf, buildNetwork, featuresName } from "./build-network.ts";
 import { withImageInput } from "./image-input.ts";
 import { seededInitialiser } from "./initialise.ts";
-import { applyWeights, readWeights, resolveWeights } from "./weights.ts";
+import { applyWeights, readWeights, resolveWeights, sha256OfWeights } from "./weights.ts";
 
 export type StartingNetwork = {
   /** For the model card: `mobilenet-v3-small`, `onnx:mobilenet-v2-1.0-224`. */
@@ -34,7 +32,7 @@ export type StartingNetwork = {
   /** A model that was trained here for the same classes: it goes on with the head that it has. */
   readonly isOurs: boolean;
   readonly preprocessing: ImagePreprocessing;
-  /** Of the weights file. */
+  /** The identity of the weights that it starts from (`sha256OfWeights`). */
   readonly weightsSha256?: string | undefined;
 };
 
@@ -93,7 +91,7 @@ async function fromArchitecture(options: StartOptions): Promise<StartingNetwork>
     isPretrained: path !== undefined,
     isOurs: false,
     preprocessing: preprocessingOf(imageSize, student.normalisation ?? imagenet),
-    weightsSha256: path === undefined ? undefined : await sha256OfFile(path),
+    weightsSha256: path === undefined ? undefined : await sha256OfWeights(path),
   };
 }
 
@@ -105,7 +103,7 @@ async function fromOnnxFile(options: StartOptions): Promise<StartingNetwork> {
     });
   }
   const path = await resolveWeights(student.weights, options);
-  const file = readOnnx(await readModelFile(path));
+  const file = await readModelFile(path);
   const size = student.imageSize ?? declaredSize(file) ?? usualSize;
   const model = foldBatchNormalisation(withImageInput(file, size));
   const isOurs = file.metadata["flywheel.labels"] === JSON.stringify(options.classes);
@@ -115,7 +113,7 @@ async function fromOnnxFile(options: StartOptions): Promise<StartingNetwork> {
     isPretrained: true,
     isOurs,
     preprocessing: preprocessingOf(size, student.normalisation ?? declaredNormalisation(file, path)),
-    weightsSha256: await sha256OfFile(path),
+    weightsSha256: await sha256OfWeights(path),
   };
 }
 
@@ -138,10 +136,11 @@ function withOwnHead(model: Model): Headed {
   return { model, head: { weight, bias }, features };
 }
 
-async function readModelFile(path: string): Promise<Uint8Array> {
+async function readModelFile(path: string): Promise<Model> {
   try {
-    return await readFile(path);
+    return await readOnnxFile(path);
   } catch (cause) {
+    if (FlywheelError.isInstance(cause)) throw cause;
     throw new FlywheelError("weights_not_found", `cannot read ${path}: ${messageOf(cause)}`, {
       hint: "check `weights` in the task's student options; relative paths start at the workspace",
       cause,

@@ -8,31 +8,50 @@
 import { readFile } from "node:fs/promises";
 import { FlywheelError, messageOf } from "../../errors.ts";
 import type { Model } from "../../onnx/model.ts";
-import { readOnnx } from "../../onnx/proto.ts";
+import { pathsOfOnnxFile, readOnnxFile } from "../../onnx/onnx-file.ts";
 import { readSafetensors } from "../../onnx/safetensors.ts";
 import { floats, type Tensor } from "../../onnx/tensor.ts";
-import { sha256OfFile } from "../download.ts";
+import { sha256OfFiles } from "../download.ts";
 import { isMissing } from "../download-part.ts";
-import { fetchFromHub, type HubOptions, parseHubName } from "../hub.ts";
+import { fetchExternalData, fetchFromHub, type HubName, type HubOptions, parseHubName } from "../hub.ts";
 import { isParameterName, isStatisticName } from "./build-network.ts";
 
 /**
  * The path of a weights file: `weights` itself, or what a hub name resolves to in the cache.
- * @throws FlywheelError `weights_not_found`, `weights_corrupt`, `weights_unavailable`, `weights_bad_name`
+ * @throws FlywheelError `weights_not_found`, `weights_corrupt`, `weights_unavailable`, `weights_bad_name`, `onnx_external_data`
  */
 export async function resolveWeights(weights: string, options: HubOptions): Promise<string> {
   const hubName = parseHubName(weights);
-  if (hubName) return await fetchFromHub(hubName, options);
-  if (options.sha256 !== undefined) await checkHash(weights, options.sha256);
-  return weights;
+  if (hubName && !isOnnx(hubName.file)) return await fetchFromHub(hubName, options);
+  const path = hubName ? await fetchNetwork(hubName, options) : weights;
+  if (options.sha256 !== undefined) await checkHash(path, options.sha256);
+  return path;
+}
+
+const isOnnx = (path: string): boolean => path.endsWith(".onnx");
+
+/** An ONNX file and those beside it that hold its tensors. A hash of all of them can only be checked once all are there. */
+async function fetchNetwork(name: HubName, options: HubOptions): Promise<string> {
+  const path = await fetchFromHub(name, { ...options, sha256: undefined });
+  await fetchExternalData(name, path, options);
+  return path;
 }
 
 async function checkHash(path: string, expected: string): Promise<void> {
-  const found = await reading(path, () => sha256OfFile(path));
+  const found = await sha256OfWeights(path);
   if (found === expected) return;
   throw new FlywheelError("weights_corrupt", `${path} has SHA-256 ${found}, expected ${expected}`, {
-    hint: "check weightsSha256 in the task's student options",
+    hint: "check weightsSha256 in the task's student options; of an .onnx file with tensors in a .data file, it is that of both: cat NAME.onnx NAME.onnx.data | sha256sum",
   });
+}
+
+/**
+ * The identity of weights, 64 hex digits: the file's SHA-256, or that of an `.onnx` file followed by the files beside it that
+ * hold its tensors, in order of name.
+ * @throws FlywheelError `weights_not_found`, `onnx_external_data`
+ */
+export async function sha256OfWeights(path: string): Promise<string> {
+  return await reading(path, async () => sha256OfFiles(isOnnx(path) ? await pathsOfOnnxFile(path) : [path]));
 }
 
 /**
@@ -40,9 +59,9 @@ async function checkHash(path: string, expected: string): Promise<void> {
  * @throws FlywheelError `weights_not_found`, `weights_unknown_format`, `safetensors_corrupt`, or what `readOnnx` throws
  */
 export async function readWeights(path: string): Promise<ReadonlyMap<string, Tensor>> {
+  if (isOnnx(path)) return (await reading(path, () => readOnnxFile(path))).graph.initialisers;
   const bytes = await reading(path, () => readFile(path));
   if (path.endsWith(".safetensors")) return readSafetensors(bytes).tensors;
-  if (path.endsWith(".onnx")) return readOnnx(bytes).graph.initialisers;
   throw new FlywheelError("weights_unknown_format", `cannot tell what ${path} is`, {
     hint: "give a .safetensors or .onnx file, or hf:ORGANISATION/REPOSITORY",
   });

@@ -8,6 +8,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { Clock } from "../../../contracts.ts";
+import { readOnnx } from "../../../onnx/proto.ts";
+import { inTwoFiles } from "../../../onnx/testing.ts";
 import { openEncoder } from "./encoder.ts";
 import { hashOfFiles, readEncoderFiles } from "./encoder-files.ts";
 import { encoderFolder } from "./testing.ts";
@@ -92,19 +94,68 @@ describe("an encoder in a folder", () => {
   });
 });
 
+/** As PyTorch's exporter writes it by default: the weights in a file of their own. */
+const twoFiles = () => {
+  const bytes = readFileSync(join(encoderFolder("network"), "model.onnx"));
+  return inTwoFiles(readOnnx(bytes), "model.onnx.data");
+};
+
+describe("an encoder whose weights lie in model.onnx.data", () => {
+  const inFolder = async (): Promise<string> => {
+    const weights = await copyOf("network");
+    const { onnx, data } = twoFiles();
+    await writeFile(join(weights, "model.onnx"), onnx);
+    await writeFile(join(weights, "model.onnx.data"), data);
+    return weights;
+  };
+
+  test("embeds as it does in one file, and is kept as one", async () => {
+    const files = await readEncoderFiles({ weights: await inFolder(), clock });
+    expect([...files.files.keys()]).not.toContain("model.onnx.data");
+    await using encoder = await openEncoder(files, { threads: 1 });
+    const whole = await readEncoderFiles({ weights: encoderFolder("network"), clock });
+    await using original = await openEncoder(whole, { threads: 1 });
+    expect(await encoder.embed(["where is my card"])).toEqual(await original.embed(["where is my card"]));
+  });
+
+  test("is another encoder once a byte of either file is another, and pinned by both", async () => {
+    const weights = await inFolder();
+    const { onnx, data } = twoFiles();
+    const sha256 = createHash("sha256").update(onnx).update(data).digest("hex");
+    const before = hashOfFiles(await readEncoderFiles({ weights, clock, sha256 }));
+    data[0]! ^= 1;
+    await writeFile(join(weights, "model.onnx.data"), data);
+    expect(hashOfFiles(await readEncoderFiles({ weights, clock }))).not.toBe(before);
+    await expect(readEncoderFiles({ weights, clock, sha256 })).rejects.toMatchObject({ code: "weights_corrupt" });
+  });
+
+  test("is refused by name without it", async () => {
+    const weights = await inFolder();
+    await rm(join(weights, "model.onnx.data"));
+    await expect(readEncoderFiles({ weights, clock })).rejects.toMatchObject({
+      code: "onnx_external_data",
+      message: expect.stringContaining("model.onnx.data"),
+    });
+  });
+});
+
 describe("an encoder of a hub", () => {
   let served: string[];
+  /** Served instead of what lies in the folder. */
+  let instead: Record<string, Uint8Array>;
   let stop: () => Promise<void>;
 
   /** Serves the golden network as `hf:tests/tiny`, its ONNX file in a folder of its own as on the hub. */
   beforeEach(async () => {
     served = [];
+    instead = {};
     const server = createServer((request, response) => {
       const name = request.url!.replace("/tests/tiny/resolve/main/", "");
       served.push(name);
       const path = join(encoderFolder("network"), name === "onnx/model.onnx" ? "model.onnx" : name);
-      if (name === "model.onnx" || !existsSync(path)) return void response.writeHead(404).end();
-      response.writeHead(200, { etag: `"${name}"` }).end(readFileSync(path));
+      const isThere = name in instead || (name !== "model.onnx" && existsSync(path));
+      if (!isThere) return void response.writeHead(404).end();
+      response.writeHead(200, { etag: `"${name}"` }).end(instead[name] ?? readFileSync(path));
     }).listen(0, "127.0.0.1");
     await once(server, "listening");
     vi.stubEnv("FLYWHEEL_HUB_URL", `http://127.0.0.1:${(server.address() as AddressInfo).port}`);
@@ -151,5 +202,20 @@ describe("an encoder of a hub", () => {
     const first = served.length;
     expect(hashOfFiles(await readEncoderFiles(source))).toBe(before);
     expect(served).toHaveLength(first);
+  });
+
+  test("may lie in two files there, both loaded once", async () => {
+    const { onnx, data } = twoFiles();
+    instead = { "onnx/model.onnx": onnx, "onnx/model.onnx.data": data };
+    const source = { weights: "hf:tests/tiny", clock };
+    const files = await readEncoderFiles(source);
+    await using encoder = await openEncoder(files, { threads: 1 });
+    expect(encoder.width).toBe(16);
+    const first = served.length;
+    expect(hashOfFiles(await readEncoderFiles(source))).toBe(hashOfFiles(files));
+    expect(served).toHaveLength(first);
+    expect(served.filter((name) => name === "onnx/model.onnx.data")).toHaveLength(1);
+    await writeFile(join(folder, "hub/tests/tiny/main/onnx/model.onnx.data"), new Uint8Array(data.length));
+    await expect(readEncoderFiles(source)).rejects.toMatchObject({ code: "weights_corrupt" });
   });
 });

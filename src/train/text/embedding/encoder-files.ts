@@ -8,8 +8,11 @@ import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "../../../contracts.ts";
 import { FlywheelError, messageOf } from "../../../errors.ts";
+import { type ExternalFiles, noExternalFiles, readExternalFiles } from "../../../onnx/external-data.ts";
+import { selfContained } from "../../../onnx/onnx-file.ts";
+import { externalLocations } from "../../../onnx/proto.ts";
 import { isMissing } from "../../download-part.ts";
-import { findInHub, type HubName, noteAbsent, parseHubName } from "../../hub.ts";
+import { fetchExternalData, fetchFromHub, findInHub, type HubName, noteAbsent, parseHubName } from "../../hub.ts";
 
 /** `network`: an ONNX file that reads tokens; `static`: a table of token vectors (Model2Vec). */
 export type EncoderKind = "network" | "static";
@@ -23,7 +26,7 @@ export type EncoderFiles = {
 };
 
 /** Names in a folder or repository, in the order in which they are looked for, and what a model folder calls them. */
-const network = { "encoder.onnx": ["model.onnx", "onnx/model.onnx", "encoder.onnx"] } as const;
+const network = ["model.onnx", "onnx/model.onnx", "encoder.onnx"] as const;
 const table = { "model.safetensors": ["model.safetensors"] } as const;
 const needed = { "tokenizer.json": ["tokenizer.json"], "config.json": ["config.json"] } as const;
 /** How tokens become a sentence (sentence-transformers' files), and how many are read. */
@@ -36,35 +39,59 @@ const optional = {
 export type EncoderSource = {
   /** A folder, or `hf:ORGANISATION/REPOSITORY[@REVISION]`. */
   readonly weights: string;
-  /** Of the file with the weights: `model.onnx` or `model.safetensors`. 64 hex digits. */
+  /** Of the file with the weights, `model.onnx` (and the files beside it that hold its tensors) or `model.safetensors`. 64 hex digits. */
   readonly sha256?: string | undefined;
   readonly clock: Clock;
   readonly signal?: AbortSignal | undefined;
 };
 
-/** @throws FlywheelError `weights_bad_name`, `weights_not_found`, `weights_unavailable`, `weights_corrupt`, `encoder_unusable` */
+/**
+ * @throws FlywheelError `weights_bad_name`, `weights_not_found`, `weights_unavailable`, `weights_corrupt`, `encoder_unusable`,
+ *   `onnx_external_data`, and what `readOnnx` throws of a network in several files
+ */
 export async function readEncoderFiles(source: EncoderSource): Promise<EncoderFiles> {
-  const { find, remember } = placeOf(source);
+  const { find, beside, remember } = placeOf(source);
   const required = await readAll(needed, find, source.weights);
   const kind = kindOf(required);
-  const weights = await readAll(kind === "static" ? table : network, find, source.weights);
-  checkPinned(weights, source);
+  const weights = kind === "static" ? await readTable(find, source) : await readNetwork(find, beside, source);
   const extras = kind === "static" ? [] : await readOptional(find);
   await remember();
   return { kind, files: new Map([...weights, ...required, ...extras]), source: source.weights };
 }
 
-function checkPinned(files: ReadonlyMap<string, Uint8Array>, { weights, sha256 }: EncoderSource): void {
-  for (const [name, bytes] of files) {
-    const found = sha256Of(bytes);
-    if (sha256 === undefined || found === sha256) continue;
-    throw new FlywheelError("weights_corrupt", `${name} of ${weights} has SHA-256 ${found}, expected ${sha256}`, {
-      hint: "weightsSha256 in the task's student options pins the file with the encoder's weights",
-    });
-  }
+async function readTable(find: Find, source: EncoderSource): Promise<ReadonlyMap<string, Uint8Array>> {
+  const files = await readAll(table, find, source.weights);
+  for (const [name, bytes] of files) checkPinned(name, [bytes], source);
+  return files;
 }
 
-const sha256Of = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
+/** In a model folder a network is one file, however many it came in. */
+async function readNetwork(
+  find: Find,
+  beside: Place["beside"],
+  source: EncoderSource,
+): Promise<ReadonlyMap<string, Uint8Array>> {
+  const { name, bytes } = (await firstOf(network, find)) ?? missing(network, source.weights);
+  const external = await beside(name, externalLocations(bytes));
+  checkPinned(name, [bytes, ...external.values()], source);
+  return new Map([["encoder.onnx", selfContained(bytes, external)]]);
+}
+
+function checkPinned(name: string, parts: readonly Uint8Array[], { weights, sha256 }: EncoderSource): void {
+  if (sha256 === undefined) return;
+  const found = sha256Of(...parts);
+  if (found === sha256) return;
+  const files = parts.length === 1 ? name : `${name} and the files of its tensors`;
+  throw new FlywheelError("weights_corrupt", `${files} of ${weights} has SHA-256 ${found}, expected ${sha256}`, {
+    hint: "weightsSha256 in the task's student options pins the encoder's weights; of a network in several files: cat model.onnx model.onnx.data | sha256sum",
+  });
+}
+
+function sha256Of(...parts: readonly Uint8Array[]): string {
+  const hash = createHash("sha256");
+  for (const part of parts) hash.update(part);
+  return hash.digest("hex");
+}
 
 /** One hash of all files: with the same, texts have the same embeddings. 64 hex digits. */
 export function hashOfFiles({ files }: Pick<EncoderFiles, "files">): string {
@@ -86,25 +113,37 @@ type Find = (name: string) => Promise<Uint8Array | undefined>;
 
 type Place = {
   readonly find: Find;
+  /** The files in which a network that was found keeps its tensors. */
+  readonly beside: (network: string, locations: readonly string[]) => Promise<ExternalFiles>;
   /** To be called once all was found: the hub is then not asked again for what it does not have. */
   readonly remember: () => Promise<void>;
 };
 
 function placeOf(source: EncoderSource): Place {
   const hub = parseHubName(source.weights);
-  return hub
-    ? hubPlace(hub, source)
-    : { find: (file) => readFromFolder(source.weights, file), remember: async () => {} };
+  if (hub) return hubPlace(hub, source);
+  return {
+    find: (file) => readFromFolder(source.weights, file),
+    beside: (file, locations) => readExternalFiles(join(source.weights, file), locations),
+    remember: async () => {},
+  };
 }
 
 function hubPlace(hub: HubName, { clock, signal }: EncoderSource): Place {
   const absent: HubName[] = [];
+  const options = { clock, signal };
   return {
     async find(file) {
-      const path = await findInHub({ ...hub, file }, { clock, signal });
+      const path = await findInHub({ ...hub, file }, options);
       if (path !== undefined) return await readFile(path);
       absent.push({ ...hub, file });
       return undefined;
+    },
+    async beside(file, locations) {
+      if (locations.length === 0) return noExternalFiles;
+      const path = await fetchFromHub({ ...hub, file }, options); // from the cache
+      await fetchExternalData({ ...hub, file }, path, options);
+      return await readExternalFiles(path, locations);
     },
     remember: () => noteAbsent(absent),
   };
@@ -136,30 +175,33 @@ type Names = Readonly<Record<string, readonly string[]>>;
 async function readAll(names: Names, find: Find, source: string): Promise<ReadonlyMap<string, Uint8Array>> {
   const found = new Map<string, Uint8Array>();
   for (const [own, theirs] of Object.entries(names)) {
-    const bytes = await firstOf(theirs, find);
-    if (!bytes) {
-      throw new FlywheelError("encoder_unusable", `${source} has no ${theirs.join(" or ")}`, {
-        hint: "an encoder is model.onnx (or onnx/model.onnx), or Model2Vec's model.safetensors, with tokenizer.json and config.json",
-      });
-    }
+    const { bytes } = (await firstOf(theirs, find)) ?? missing(theirs, source);
     found.set(own, bytes);
   }
   return found;
 }
 
+function missing(names: readonly string[], source: string): never {
+  throw new FlywheelError("encoder_unusable", `${source} has no ${names.join(" or ")}`, {
+    hint: "an encoder is model.onnx (or onnx/model.onnx), or Model2Vec's model.safetensors, with tokenizer.json and config.json",
+  });
+}
+
 async function readOptional(find: Find): Promise<ReadonlyMap<string, Uint8Array>> {
   const found = new Map<string, Uint8Array>();
   for (const [own, theirs] of Object.entries(optional)) {
-    const bytes = await firstOf(theirs, find);
-    if (bytes) found.set(own, bytes);
+    const first = await firstOf(theirs, find);
+    if (first) found.set(own, first.bytes);
   }
   return found;
 }
 
-async function firstOf(names: readonly string[], find: Find): Promise<Uint8Array | undefined> {
+type Found = { readonly name: string; readonly bytes: Uint8Array };
+
+async function firstOf(names: readonly string[], find: Find): Promise<Found | undefined> {
   for (const name of names) {
     const bytes = await find(name);
-    if (bytes) return bytes;
+    if (bytes) return { name, bytes };
   }
   return undefined;
 }
