@@ -32,11 +32,11 @@ export function externalReference(
   entries: readonly { readonly key: string; readonly value: string }[],
   where: string,
 ): ExternalReference {
-  const valueOf = (key: string): string | undefined => entries.find((entry) => entry.key === key)?.value;
-  const length = valueOf("length");
+  const entryOf = (key: string): string | undefined => entries.find((entry) => entry.key === key)?.value;
+  const length = entryOf("length");
   return {
-    location: checkedLocation(valueOf("location") ?? "", where),
-    offset: byteCount(valueOf("offset") ?? "0", where),
+    location: checkedLocation(entryOf("location") ?? "", where),
+    offset: byteCount(entryOf("offset") ?? "0", where),
     length: length === undefined ? undefined : byteCount(length, where),
   };
 }

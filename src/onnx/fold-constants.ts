@@ -4,13 +4,46 @@
  */
 
 import { FlywheelError } from "../errors.ts";
-import type { Graph, Model, ValueInfo } from "./model.ts";
+import type { Graph, Model, Node, ValueInfo } from "./model.ts";
 import { prune } from "./prune.ts";
 import { openSession } from "./session.ts";
 import { elementCount, elementSizeBytes, type Tensor, tensorFromBytes } from "./tensor.ts";
 
 /** Their result depends on the shape of their input alone. */
 const shapeOperators: ReadonlySet<string> = new Set(["Shape", "Size"]);
+/** How large their results are depends on the numbers that come in. */
+const countingOperators: ReadonlySet<string> = new Set([
+  "NonZero",
+  "Unique",
+  "NonMaxSuppression",
+  "Compress",
+  "If",
+  "Loop",
+  "Scan",
+]);
+/** Inputs whose numbers say how large the result is. */
+const sizeInputs: Readonly<Record<string, readonly number[]>> = {
+  Reshape: [1],
+  Expand: [1],
+  Tile: [1],
+  Pad: [1, 3],
+  Slice: [1, 2, 3, 4],
+  Split: [1],
+  Squeeze: [1],
+  Unsqueeze: [1],
+  ConstantOfShape: [0],
+  Range: [0, 1, 2],
+  Resize: [1, 2, 3],
+  Upsample: [1],
+  TopK: [1],
+  OneHot: [1],
+  CenterCropPad: [1],
+  ReduceSum: [1],
+  ReduceMean: [1],
+  ReduceMax: [1],
+  ReduceMin: [1],
+  ReduceL2: [1],
+};
 const randomOperators: ReadonlySet<string> = new Set([
   "RandomNormal",
   "RandomUniform",
@@ -36,11 +69,22 @@ export async function foldConstants(model: Model, isVariable: (name: string) => 
 
 function foldableValues(graph: Graph, isVariable: (name: string) => boolean): ReadonlySet<string> {
   const foldable = new Set([...graph.initialisers.keys(), ""].filter((name) => !isVariable(name)));
+  const open = new Set<string>(); // values as large as the numbers of others say
   for (const node of graph.nodes) {
     const isConstant = node.inputs.every((name) => foldable.has(name)) && !randomOperators.has(node.opType);
-    if (isConstant || shapeOperators.has(node.opType)) for (const name of node.outputs) foldable.add(name);
+    const isOpen = !isConstant && (node.inputs.some((name) => open.has(name)) || isSizedByData(node, foldable));
+    const isShape = shapeOperators.has(node.opType) && !isOpen;
+    for (const name of node.outputs) {
+      if (isConstant || isShape) foldable.add(name);
+      if (isOpen) open.add(name);
+    }
   }
   return foldable;
+}
+
+function isSizedByData({ opType, inputs }: Node, foldable: ReadonlySet<string>): boolean {
+  const sizes = (sizeInputs[opType] ?? []).map((index) => inputs[index] ?? "");
+  return countingOperators.has(opType) || sizes.some((name) => !foldable.has(name));
 }
 
 /** Values made by foldable nodes and read by others. */

@@ -38,6 +38,13 @@ export async function inferPorts(model: Model, bindings: Bindings = {}): Promise
   return [...session.inputs, ...session.outputs];
 }
 
+/** The model for inputs of these sizes; what it says of its outputs' sizes is left for ONNX Runtime to infer. */
+export function withSizes(model: Model, bindings: Bindings): Model {
+  const inputs = model.graph.inputs.map((input) => bind(input, bindings));
+  const outputs = model.graph.outputs.map(({ name }) => ({ name, dtype: undefined, dims: undefined }));
+  return { ...model, graph: { ...model.graph, inputs, outputs } };
+}
+
 /** The input with its symbols replaced. */
 export function bind(input: ValueInfo, bindings: Bindings): ValueInfo {
   const whole = bindings[input.name];

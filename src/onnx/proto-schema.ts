@@ -32,7 +32,13 @@ export const onnxSchema = {
         strings: many("bytes", 9),
       },
     },
-    ValueInfoProto: { fields: { name: one("string", 1), type: one("TypeProto", 2) } },
+    ValueInfoProto: {
+      fields: {
+        name: one("string", 1),
+        type: one("TypeProto", 2),
+        metadataProps: many("StringStringEntryProto", 4),
+      },
+    },
     NodeProto: {
       fields: {
         input: many("string", 1),
@@ -62,6 +68,7 @@ export const onnxSchema = {
         sparseInitializer: many("bytes", 15),
         input: many("ValueInfoProto", 11),
         output: many("ValueInfoProto", 12),
+        valueInfo: many("ValueInfoProto", 13),
       },
     },
     TensorProto: {

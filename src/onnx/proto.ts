@@ -6,6 +6,7 @@
 import protobuf from "protobufjs";
 import { FlywheelError, messageOf } from "../errors.ts";
 import { checkGraph } from "./check-graph.ts";
+import { type Notes, withConstantsAsNodes } from "./exporter-notes.ts";
 import { type ExternalFiles, type ExternalReference, locationsOf, noExternalFiles } from "./external-data.ts";
 import type { Attribute, Attributes, Dimension, Graph, Model, Node, ValueInfo } from "./model.ts";
 import { onnxSchema } from "./proto-schema.ts";
@@ -51,6 +52,7 @@ type DimensionMessage = { value?: "dimValue" | "dimParam"; dimValue?: Int64Wire;
 type ValueInfoMessage = {
   name: string;
   type?: null | { tensorType?: null | { elemType: number; shape?: { dim: DimensionMessage[] } } };
+  metadataProps?: StringPair[];
 };
 type GraphMessage = {
   node: NodeMessage[];
@@ -59,6 +61,7 @@ type GraphMessage = {
   sparseInitializer?: Uint8Array[];
   input: ValueInfoMessage[];
   output: ValueInfoMessage[];
+  valueInfo?: ValueInfoMessage[];
 };
 type ModelMessage = {
   irVersion: Int64Wire;
@@ -83,8 +86,9 @@ export function readOnnx(bytes: Uint8Array, external: ExternalFiles = noExternal
     throw corrupt(`${bytes.byteLength} bytes hold no ONNX graph`);
   }
   if (message.functions?.length) throw unsupported("model-local functions", "export with functions inlined");
-  const graph = readGraph(graphMessage, external);
-  checkGraph(graph);
+  const read = readGraph(graphMessage, external);
+  checkGraph(read);
+  const graph = withConstantsAsNodes(read, notesOf(graphMessage));
   return {
     graph,
     opsets: Object.fromEntries(message.opsetImport.map((each) => [opsetDomain(each), numberOfInt64(each.version)])),
@@ -111,6 +115,16 @@ function referencesOfGraph({ initializer, node }: GraphMessage): readonly Extern
 function referencesOfNodes(nodes: readonly NodeMessage[]): readonly ExternalReference[] {
   return nodes.flatMap(({ attribute }) =>
     attribute.flatMap(({ t, g }) => [(t && referenceOf(t)) ?? [], g ? referencesOfGraph(g) : []].flat()),
+  );
+}
+
+/** What the exporter noted of each value. */
+function notesOf({ valueInfo = [] }: GraphMessage): ReadonlyMap<string, Notes> {
+  return new Map(
+    valueInfo.map(({ name, metadataProps = [] }) => [
+      name,
+      Object.fromEntries(metadataProps.map(({ key, value }) => [key, value])),
+    ]),
   );
 }
 

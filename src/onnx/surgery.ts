@@ -6,7 +6,8 @@
 import { FlywheelError } from "../errors.ts";
 import { createRng, fork, type Seed } from "../math/random.ts";
 import { createGraphBuilder, type Value } from "./builder.ts";
-import { inferPorts } from "./infer-types.ts";
+import { foldConstants } from "./fold-constants.ts";
+import { inferPorts, withSizes } from "./infer-types.ts";
 import { type Dimension, type Model, type Node, onlyOutput, producersOf } from "./model.ts";
 import { prune } from "./prune.ts";
 import type { Port } from "./session.ts";
@@ -112,9 +113,25 @@ export async function withClassifierHead(model: Model, options: HeadOptions): Pr
 }
 
 async function featurePort(backbone: Model): Promise<Port> {
-  const { name } = onlyOutput(backbone);
   const ports = await inferPorts(backbone);
-  return ports.find((port) => port.name === name)!;
+  const port = portOf(backbone, ports);
+  return isSized(port) || !backbone.graph.inputs.every(isSized) ? port : await sizedPort(backbone);
+}
+
+const portOf = (backbone: Model, ports: readonly Port[]): Port =>
+  ports.find((port) => port.name === onlyOutput(backbone).name)!;
+
+/** All but the batch. */
+const isSized = ({ dims }: { readonly dims: Port["dims"] | undefined }): boolean =>
+  dims?.slice(1).every((size) => typeof size === "number") ?? false;
+
+/** Where the network computes its shapes from the batch's: for a batch of one. */
+async function sizedPort(backbone: Model): Promise<Port> {
+  const inputs = backbone.graph.inputs.map((each) => ({ ...each, dims: each.dims && [1, ...each.dims.slice(1)] }));
+  const bound = withSizes({ ...backbone, graph: { ...backbone.graph, inputs } }, {});
+  const folded = await foldConstants(bound, (name) => backbone.graph.initialisers.get(name)?.dtype === "float32");
+  const port = portOf(folded, await inferPorts(folded));
+  return { ...port, dims: ["N", ...port.dims.slice(1)] };
 }
 
 function channelsOf({ name, dims }: Port): number {

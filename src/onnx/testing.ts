@@ -25,7 +25,9 @@ export function sharedFile(path: string): string | undefined {
 
 type Outside = { readonly location: string; readonly offset: string; readonly length: string | undefined };
 type OnnxMessage = {
-  graph: { initializer: { rawData: Uint8Array; dataLocation: number; externalData: { key: string; value: string }[] }[] };
+  graph: {
+    initializer: { rawData: Uint8Array; dataLocation: number; externalData: { key: string; value: string }[] }[];
+  };
 };
 
 /**

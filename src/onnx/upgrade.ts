@@ -8,13 +8,14 @@
 import { FlywheelError } from "../errors.ts";
 import { attributesFrom } from "./attributes.ts";
 import { createGraphBuilder, defaultOpset, type GraphBuilder, type Value } from "./builder.ts";
+import { constantOf, keepsWeightsInConstants } from "./constants.ts";
 import { type Attributes, floatAttribute, intAttribute, intsAttribute, type Model, type Node } from "./model.ts";
-import { floats, type Tensor, tensor } from "./tensor.ts";
 
 const oldestOpset = 7;
 
 /**
- * The same model at operator set 21 (or its own, if newer) with `Constant` nodes turned into initialisers.
+ * The same model at operator set 21 (or its own, if newer) with `Constant` nodes turned into initialisers,
+ * but for those of real numbers, which as nodes are known for constants (`parameterNames`).
  * @throws FlywheelError `onnx_unsupported_feature` for operator sets before 7
  */
 export function upgrade(model: Model): Model {
@@ -27,26 +28,15 @@ export function upgrade(model: Model): Model {
   const { graph } = model;
   const reserved = graph.nodes.flatMap((node) => node.outputs);
   const g = createGraphBuilder(graph.name, { from: { ...graph, nodes: [] }, reserved });
+  const areWeights = keepsWeightsInConstants(graph);
   for (const node of graph.nodes) {
     const constant = constantOf(node);
-    if (constant) g.parameter(node.outputs[0]!, constant);
+    if (constant && (constant.dtype !== "float32" || areWeights)) g.parameter(node.outputs[0]!, constant);
     else g.node(upgradeNode(g, node, from));
   }
   const built = g.build({ metadata: model.metadata, producer: model.producer });
   const opsets = { ...model.opsets, ...built.opsets, "": Math.max(from, defaultOpset) };
   return { ...built, graph: { ...built.graph, outputs: graph.outputs }, opsets };
-}
-
-function constantOf(node: Node): Tensor | undefined {
-  if (node.opType !== "Constant" || node.domain !== "") return undefined;
-  const { value, value_float, value_floats, value_int, value_ints } = node.attributes;
-  if (value?.type === "tensor") return value.value;
-  if (value_float?.type === "float") return floats([value_float.value], []);
-  if (value_floats?.type === "floats") return floats(value_floats.value);
-  if (value_int?.type === "int") return tensor("int64", [], BigInt64Array.of(BigInt(value_int.value)));
-  if (value_ints?.type === "ints")
-    return tensor("int64", [value_ints.value.length], BigInt64Array.from(value_ints.value, BigInt));
-  return undefined;
 }
 
 /** The first operator set in which an operator's attribute became an input, and at which position. */

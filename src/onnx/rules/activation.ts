@@ -128,10 +128,27 @@ function softmaxAxis(c: RuleContext): number {
 
 /** dx = y · (dy − Σ dy · y) */
 const softmax = unary((c, dy) => {
-  const weighted = multiply(c, dy, output(c));
+  const y = withoutNaN(c);
+  const weighted = multiply(c, dy, y);
   const mean = reduceSum(c.g, weighted, [softmaxAxis(c)]);
-  return c.g.op("Sub", [weighted, multiply(c, output(c), mean)]);
+  return c.g.op("Sub", [weighted, multiply(c, y, mean)]);
 });
+
+/**
+ * A row that is wholly masked, all −∞, comes out as NaN. Exporters of attention put `Where(IsNaN(y), 0, y)` behind, as PyTorch
+ * does; the rule then reads that, for 0 · NaN would carry the NaN into every gradient.
+ */
+function withoutNaN(c: RuleContext): Value {
+  const y = output(c);
+  const tests = new Set(
+    c.graph.nodes.flatMap(({ opType, inputs, outputs }) => (opType === "IsNaN" && inputs[0] === y.name ? outputs : [])),
+  );
+  if (tests.size === 0) return y;
+  const guard = c.graph.nodes.find(
+    ({ opType, inputs }) => opType === "Where" && tests.has(inputs[0] ?? "") && inputs[2] === y.name,
+  );
+  return guard ? { name: guard.outputs[0]! } : y;
+}
 
 /** dx = dy − eʸ Σ dy */
 const logSoftmax = unary((c, dy) => {

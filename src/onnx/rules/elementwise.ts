@@ -91,6 +91,8 @@ export const elementwiseRules: Rules = {
   // √x = y, dy/dx = 1 / 2y
   Sqrt: unary((c, dy) => c.g.op("Div", [c.g.op("Mul", [dy, scalarLike(c, 0.5)]), output(c)])),
   Exp: unary((c, dy) => c.g.op("Mul", [dy, output(c)])),
+  Sin: unary((c, dy) => c.g.op("Mul", [dy, c.g.op("Cos", [input(c)])])),
+  Cos: unary((c, dy) => c.g.op("Neg", [c.g.op("Mul", [dy, c.g.op("Sin", [input(c)])])])),
   Log: unary((c, dy) => c.g.op("Div", [dy, input(c)])),
   Reciprocal: unary((c, dy) => c.g.op("Neg", [c.g.op("Mul", [dy, c.g.op("Mul", [output(c), output(c)])])])),
   Erf: unary((c, dy) => {

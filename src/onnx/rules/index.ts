@@ -7,6 +7,7 @@ import { matmulRules } from "./matmul.ts";
 import { normalisationRules } from "./normalisation.ts";
 import { poolingRules } from "./pooling.ts";
 import { reduceRules } from "./reduce.ts";
+import { resizeRules } from "./resize.ts";
 import type { Rules } from "./rule.ts";
 import { shapeRules } from "./shape.ts";
 
@@ -18,5 +19,6 @@ export const rules: Rules = {
   ...normalisationRules,
   ...poolingRules,
   ...reduceRules,
+  ...resizeRules,
   ...shapeRules,
 };

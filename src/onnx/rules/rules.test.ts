@@ -72,6 +72,13 @@ const cases: Record<string, Record<string, GradientCase>> = {
     Gelu: one(x, (g, v) => g.op("Gelu", [v])),
     "Gelu, tanh": one(x, (g, v) => g.op("Gelu", [v], { approximate: "tanh" })),
     "QuickGelu (SiLU)": one(x, (g, v) => g.op("QuickGelu", [v], { alpha: 1 }, { domain: "com.microsoft" })),
+    Sin: one(x, (g, v) => g.op("Sin", [v])),
+    Cos: one(x, (g, v) => g.op("Cos", [v])),
+    "Softmax with a row wholly masked, guarded as exporters do": one(draw([3, 4]), (g, v) => {
+      const mask = g.constant(floats([0, 0, -Infinity, 0, ...new Array(4).fill(-Infinity), 0, 0, 0, 0], [3, 4]));
+      const y = g.op("Softmax", [g.op("Add", [v, mask])], { axis: -1 });
+      return g.op("Where", [g.op("IsNaN", [y]), g.scalar(0), y]);
+    }),
     Softplus: one(x, (g, v) => g.op("Softplus", [v])),
     Softmax: one(x, (g, v) => g.op("Softmax", [v])),
     "Softmax over another axis": one(x, (g, v) => g.op("Softmax", [v], { axis: 1 })),
@@ -147,6 +154,31 @@ const cases: Record<string, Record<string, GradientCase>> = {
       return g.op("MaxPool", [v], { kernel_shape: [3, 3], strides: [2, 2], pads: [1, 1, 1, 1] });
     }),
   },
+  resize: {
+    "linear, up by sizes": one(draw([2, 3, 4, 5]), (g, v) =>
+      g.op("Resize", [v, undefined, undefined, g.shape([2, 3, 7, 6])], { mode: "linear" }),
+    ),
+    "linear, down with corners aligned": one(draw([1, 2, 8, 7]), (g, v) =>
+      g.op("Resize", [v, undefined, undefined, g.shape([1, 2, 7, 4])], {
+        mode: "linear",
+        coordinate_transformation_mode: "align_corners",
+      }),
+    ),
+    "nearest, by scales": one(draw([1, 2, 3, 4]), (g, v) =>
+      g.op("Resize", [v, undefined, g.constant(floats([1, 1, 2, 2]))], {
+        mode: "nearest",
+        coordinate_transformation_mode: "asymmetric",
+        nearest_mode: "floor",
+      }),
+    ),
+    "cubic, as PyTorch": one(draw([1, 2, 5, 4]), (g, v) =>
+      g.op("Resize", [v, undefined, undefined, g.shape([1, 2, 8, 9])], {
+        mode: "cubic",
+        coordinate_transformation_mode: "pytorch_half_pixel",
+        cubic_coeff_a: { type: "float", value: -0.75 },
+      }),
+    ),
+  },
   normalisation: {
     "BatchNormalization, frozen": {
       inputs: { x: draw([4, 3, 2, 2]), scale: draw([3], "s"), bias: draw([3], "b") },
@@ -199,6 +231,13 @@ const cases: Record<string, Record<string, GradientCase>> = {
       g.op("Gather", [v, g.constant(integers([0, 2, 2, -1], [2, 2]))]),
     ),
     "Gather along a middle axis": one(x, (g, v) => g.op("Gather", [v, g.constant(integers([2, 0]))], { axis: 1 })),
+    "GatherElements, repeated and negative": one(draw([3, 4]), (g, v) =>
+      g.op("GatherElements", [v, g.constant(integers([0, 3, 3, -1, 2, 0], [2, 3]))], { axis: 1 }),
+    ),
+    "GatherElements over the first axis": one(draw([3, 2]), (g, v) =>
+      g.op("GatherElements", [v, g.constant(integers([2, 0, 1, 0, 2, 0, -1, 1], [4, 2]))], { axis: 0 }),
+    ),
+    Tile: one(draw([2, 3, 1]), (g, v) => g.op("Tile", [v, g.shape([3, 1, 4])])),
     Expand: one(draw([3, 1]), (g, v) => g.op("Expand", [v, g.shape([2, 3, 4])])),
     Identity: one(x, (g, v) => g.op("Identity", [v])),
     "Dropout, switched off": one(x, (g, v) => g.op("Dropout", [v])),

@@ -13,6 +13,7 @@ import {
   type Rule,
   type RuleContext,
   type Rules,
+  reduceSum,
   reshape,
   scalar,
   toInputShape,
@@ -130,6 +131,26 @@ const gather: Rule = (c) => {
   return [gatherAdjoint(c, details), undefined];
 };
 
+/** Adds each gathered number's gradient into zeros at the place it came from; repeated indices accumulate. */
+const gatherElements: Rule = (c) => {
+  const axis = intAttribute(c.node, "axis", 0);
+  const into = zeros(c, inputDims(c));
+  return [c.g.op("ScatterElements", [into, input(c, 1), gradientOf(c)], { axis, reduction: "add" }), undefined];
+};
+
+/** The copies of each axis become an axis of their own, before it, and are summed. */
+const tile: Rule = (c) => {
+  const dims = inputDims(c);
+  const repeats = constantInput(c, 1) ?? [];
+  const apart = reshape(
+    c.g,
+    gradientOf(c),
+    dims.flatMap((size, axis) => [repeats[axis]!, size]),
+  );
+  const copies = dims.flatMap((_, axis) => (repeats[axis] === 1 ? [] : [2 * axis]));
+  return [reshape(c.g, reduceSum(c.g, apart, copies, 0), dims)];
+};
+
 /** Only what training graphs contain after `prepareForTraining`: dropout that is switched off. */
 const passed: Rule = (c) => [gradientOf(c)];
 
@@ -146,6 +167,8 @@ export const shapeRules: Rules = {
   Slice: slice,
   Pad: pad,
   Gather: gather,
+  GatherElements: gatherElements,
+  Tile: tile,
   Expand: (c) => [toInputShape(c, 0, gradientOf(c))],
   Identity: passed,
   Dropout: passed,

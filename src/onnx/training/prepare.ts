@@ -5,8 +5,9 @@
 
 import { attributesFrom } from "../attributes.ts";
 import { createGraphBuilder, type GraphBuilder, type Value } from "../builder.ts";
+import { withConstantsAsInitialisers } from "../constants.ts";
 import { foldConstants } from "../fold-constants.ts";
-import { type Bindings, bind, inferTypes, type Types } from "../infer-types.ts";
+import { type Bindings, inferTypes, type Types, withSizes } from "../infer-types.ts";
 import { floatAttribute, type Graph, type Model, type Node } from "../model.ts";
 import { elementCount, numbersOf } from "../tensor.ts";
 import { upgrade } from "../upgrade.ts";
@@ -38,7 +39,7 @@ export type PrepareOptions = {
 
 /** The forward graph as training runs it, for batches of exactly `batchSize` rows. */
 export async function prepareForTraining(forward: Model, options: PrepareOptions): Promise<Prepared> {
-  const bound = bindSizes(upgrade(forward), options);
+  const bound = bindSizes(withConstantsAsInitialisers(upgrade(forward)), options);
   const variable = new Set(options.parameters);
   const folded = await foldConstants(bound, (name) => variable.has(name));
   const rewritten = rewrite(folded, await inferTypes(folded, {}), options);
@@ -47,12 +48,12 @@ export async function prepareForTraining(forward: Model, options: PrepareOptions
 
 /** The first dimension of every input becomes the batch size, further symbols what `sizes` says. */
 function bindSizes(model: Model, { batchSize, sizes = {} }: PrepareOptions): Model {
-  const inputs = model.graph.inputs.map((input) => {
-    const { dims } = bind(input, sizes);
-    return { ...input, dims: dims && [batchSize, ...dims.slice(1)] };
-  });
-  const outputs = model.graph.outputs.map(({ name }) => ({ name, dtype: undefined, dims: undefined }));
-  return { ...model, graph: { ...model.graph, inputs, outputs } };
+  const bound = withSizes(model, sizes);
+  const inputs = bound.graph.inputs.map((input) => ({
+    ...input,
+    dims: input.dims && [batchSize, ...input.dims.slice(1)],
+  }));
+  return { ...bound, graph: { ...bound.graph, inputs } };
 }
 
 /** ONNX's own default. */
