@@ -110,7 +110,7 @@ export async function readExternalFiles(modelPath: string, locations: readonly s
 }
 
 function refused(why: string, cause?: unknown): FlywheelError {
-  return new FlywheelError("onnx_external_data", why, {
+  return new FlywheelError("onnx_external_data", `tensors lie outside the model's file: ${why}`, {
     hint: "keep the .onnx file and its .data file in one folder, as exported (at most 2 GB), or export with external_data=False",
     cause,
   });
