@@ -3,7 +3,7 @@
  * and whoever sends a request cannot choose its draw (the server makes the ids).
  */
 
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { Seed } from "../math/random.ts";
 
 /** Independent and uniform in [0, 1), 48 bits each. */
@@ -17,7 +17,7 @@ export type Draws = {
 const SIZE_BYTES = 6;
 
 export function drawsOf(seed: Seed, requestId: string): Draws {
-  const digest = createHash("sha256").update(`route/${seed}/${requestId}`).digest();
+  const digest = hash("sha256", `route/${seed}/${requestId}`, "buffer");
   const at = (offset: number) => digest.readUIntBE(offset, SIZE_BYTES) / 2 ** (8 * SIZE_BYTES);
   return { uniform: at(0), audit: at(SIZE_BYTES) };
 }

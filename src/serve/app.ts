@@ -3,7 +3,6 @@
  * and encodes.
  */
 
-import { randomUUID } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import {
   type FastifyBaseLogger,
@@ -20,6 +19,7 @@ import { listModels, requireModel } from "./models.ts";
 import { readQueued } from "./queued.ts";
 import { readiness } from "./readiness.ts";
 import { errorBody, RequestError, toRequestError } from "./request-error.ts";
+import { newRequestId } from "./request-id.ts";
 
 export type AppOptions = DecisionHandlerOptions & {
   readonly store: Store;
@@ -45,7 +45,7 @@ export function createApp(options: AppOptions): FastifyInstance {
     handlerTimeout: options.timeoutMs,
     forceCloseConnections: "idle",
     requestIdHeader: false,
-    genReqId: options.requestIdOf ?? (() => `req_${randomUUID()}`),
+    genReqId: options.requestIdOf ?? (() => newRequestId(Date.now())),
   });
   app.removeContentTypeParser("text/plain");
   app.addHook("onRequest", async (request, reply) => void reply.header("x-request-id", request.id));

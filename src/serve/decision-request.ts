@@ -4,6 +4,7 @@
  */
 
 import { z } from "zod";
+import { createMemory } from "./memory.ts";
 import { RequestError } from "./request-error.ts";
 
 const MAX_QUESTIONS = 400;
@@ -65,9 +66,28 @@ export type DecisionRequest = {
 
 /** @throws RequestError 400, with the field at fault */
 export function parseDecisionRequest(body: unknown): DecisionRequest {
-  const { model, input, questions } = parse(Body, body, "");
-  return { model, parts: partsOf(input), questions };
+  return parseKnown(body) ?? parseAnew(body);
 }
+
+function parseAnew(body: unknown): DecisionRequest {
+  const { model, input, questions } = parse(Body, body, "");
+  const given = (body as { readonly questions: unknown }).questions;
+  return { model, parts: partsOf(input), questions: knownQuestions.remember(given, questions) };
+}
+
+/**
+ * A caller asks the same questions about one text after the other: to check them again takes longer than to see that they
+ * are the same. Undefined where anything else is out of the ordinary.
+ */
+function parseKnown(body: unknown): DecisionRequest | undefined {
+  if (typeof body !== "object" || body === null) return undefined;
+  const { model, input, questions: given } = body as Readonly<Record<string, unknown>>;
+  if (typeof model !== "string" || typeof input !== "string") return undefined;
+  const questions = knownQuestions.recall(given);
+  return questions && { model, parts: partsOf(input), questions };
+}
+
+const knownQuestions = createMemory<readonly Question[]>();
 
 function partsOf(input: z.output<typeof Body>["input"]): readonly InputPart[] {
   if (typeof input === "string") return [{ part: { type: "input_text", text: input }, param: "input" }];

@@ -57,5 +57,7 @@ const headerText = (text: string): string => text.replace(/[^\x20-\x7e]/g, "?").
 const rounded = (share: number | undefined): string | undefined => share?.toFixed(6);
 
 function withoutAbsent(headers: Readonly<Record<string, string | undefined>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(headers).flatMap(([name, value]) => (value ? [[name, value]] : [])));
+  const present: Record<string, string> = {};
+  for (const name in headers) if (headers[name]) present[name] = headers[name];
+  return present;
 }

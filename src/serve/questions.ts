@@ -30,6 +30,23 @@ export type Level = { readonly spelling: string; readonly value: number; readonl
  * @throws RequestError 400, with the question at fault
  */
 export function matchQuestions(questions: readonly Question[], task: AnyTask): readonly Asked[] {
+  return onceFor(matches, questions, task, () => matchAnew(questions, task));
+}
+
+/** Of lists that are known, so are the answers (`decision-request.ts`). */
+type Once<T> = WeakMap<readonly Question[], { readonly task: AnyTask; readonly made: T }>;
+const matches: Once<readonly Asked[]> = new WeakMap();
+const wordings: Once<boolean> = new WeakMap();
+
+function onceFor<T>(known: Once<T>, questions: readonly Question[], task: AnyTask, make: () => T): T {
+  const before = known.get(questions);
+  if (before?.task === task) return before.made;
+  const made = make();
+  known.set(questions, { task, made });
+  return made;
+}
+
+function matchAnew(questions: readonly Question[], task: AnyTask): readonly Asked[] {
   const tasks = new Map(fieldsOf(task).map((field) => [field.name, field.task]));
   const fields = hasFields(task) ? matchFields(questions, [...tasks.keys()], task.name) : questions.map(() => "");
   return questions.map((question, index) => {
@@ -150,6 +167,10 @@ export function ownQuestion(field: string, task: Task): Asked {
  * caller is told; white space and case aside.
  */
 export function asksOtherwise(questions: readonly Question[], asked: readonly Asked[], task: AnyTask): boolean {
+  return onceFor(wordings, questions, task, () => isWordedOtherwise(questions, asked, task));
+}
+
+function isWordedOtherwise(questions: readonly Question[], asked: readonly Asked[], task: AnyTask): boolean {
   const instructions = new Map(fieldsOf(task).map((field) => [field.name, fold(field.task.instructions)]));
   return questions.some((question, index) => {
     const wording = fold(wordingOf(question));

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { pino } from "pino";
 import type { ServeOptions } from "../../flywheel/open.ts";
 import type { AnyFlywheel } from "../../flywheel/open-fields.ts";
+import { createLogStream } from "../../serve/log-stream.ts";
 import type { CommandContext, CommandResult } from "../command.ts";
 
 export async function runServe(
@@ -11,7 +12,7 @@ export async function runServe(
 ): Promise<CommandResult> {
   const server = await flywheel.serve({
     ...where,
-    log: pino({ level: env["FLYWHEEL_LOG_LEVEL"] ?? "info" }, pino.destination(2)),
+    log: pino({ level: env["FLYWHEEL_LOG_LEVEL"] ?? "info" }, createLogStream(2)),
   });
   // A program that started us needs the address before the command ends; it reads one JSON line.
   if (json) process.stdout.write(`${JSON.stringify({ url: server.url })}\n`);
