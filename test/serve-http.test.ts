@@ -97,7 +97,7 @@ describe("a student as training writes it", () => {
     await expect(refused).rejects.toMatchObject({ status: 503, code: "no_teacher" });
     const ready = await fetch(`${server.url}/readyz`);
     expect(ready.status).toBe(503);
-    expect(await ready.json()).toMatchObject({ student: expect.stringContaining("damaged") });
+    expect(await ready.json()).toMatchObject({ student: expect.stringContaining("model_corrupt") });
   });
 });
 
@@ -191,7 +191,7 @@ describe("readiness", () => {
     const { task, store, server } = await openServeWorld({ promoted: false });
     expect(await ready(server.url)).toMatchObject({
       status: 200,
-      body: { student: "none (no-champion)", teacher: "ok" },
+      body: { student: "none (no-champion)", teacher: "not asked yet", teacherLastKnown: null },
     });
     const alone = await startTestServer({ task, store });
     expect(await ready(alone.url)).toMatchObject({ status: 503, body: { status: "not_ready" } });

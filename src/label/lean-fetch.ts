@@ -9,6 +9,9 @@ import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { urlToHttpOptions } from "node:url";
 import type { Fetch } from "./provider.ts";
 
+/** An answer holds a label and its log-probabilities: some kilobytes. What is cut off here is read as what it is: no answer. */
+const MAX_RESPONSE_BYTES = 4 * 2 ** 20;
+
 /** Open connections are bounded by the pace, not here. */
 const keptOpen = { keepAlive: true, maxFreeSockets: 1024 };
 
@@ -25,7 +28,7 @@ export function createLeanFetch(): Fetch {
     return target;
   };
   return async (input, init) => {
-    if (input instanceof Request || typeof init?.body !== "string") return await fetch(input, init);
+    if (input instanceof Request || typeof init?.body !== "string") return bounded(await fetch(input, init));
     const { body, signal, method = "GET" } = init;
     signal?.throwIfAborted();
     const headers = { ...plainHeaders(init.headers), "content-length": Buffer.byteLength(body) };
@@ -57,10 +60,31 @@ function readResponse(
   reject: (error: unknown) => void,
 ): void {
   const chunks: Buffer[] = [];
-  response.on("data", (chunk: Buffer) => chunks.push(chunk));
-  response.on("error", reject);
+  let sizeBytes = 0;
   // What the class has is all that the AI SDK reads; what it has not would be missed loudly.
-  response.on("end", () => resolve(new WholeResponse(response, chunks) as unknown as Response));
+  const finish = () => resolve(new WholeResponse(response, chunks) as unknown as Response);
+  response.on("data", (chunk: Buffer) => {
+    chunks.push(chunk.subarray(0, MAX_RESPONSE_BYTES - sizeBytes));
+    sizeBytes += chunk.length;
+    if (sizeBytes <= MAX_RESPONSE_BYTES) return;
+    finish();
+    response.destroy();
+  });
+  response.on("error", reject);
+  response.on("end", finish);
+}
+
+/** The built-in unpacks what is compressed: it is the unpacked bytes that are counted. */
+function bounded({ body, status, statusText, headers }: Response): Response {
+  let sizeBytes = 0;
+  const limit = new TransformStream<Uint8Array, Uint8Array>({
+    transform(chunk, controller) {
+      controller.enqueue(chunk.subarray(0, MAX_RESPONSE_BYTES - sizeBytes));
+      sizeBytes += chunk.length;
+      if (sizeBytes > MAX_RESPONSE_BYTES) controller.terminate();
+    },
+  });
+  return new Response(body?.pipeThrough(limit) ?? null, { status, statusText, headers });
 }
 
 /**

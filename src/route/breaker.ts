@@ -8,6 +8,8 @@
 
 import type { Clock } from "../contracts.ts";
 
+export type Exchange = { readonly at: number; readonly isWell: boolean };
+
 export type Breaker = {
   /** Whether a request may be sent now. In the half-open state only the first caller gets true. */
   tryPass(): boolean;
@@ -18,6 +20,8 @@ export type Breaker = {
   /** The caller that passed neither succeeded nor failed (out of budget, shut down, a failure about its row alone): lets the next one try. */
   withdrew(): void;
   readonly isOpen: boolean;
+  /** When the teacher last answered or failed to, of this process's own knowledge; undefined before the first time. */
+  readonly lastExchange: Exchange | undefined;
   /** How long until a request may be tried; 0 while closed. */
   readonly retryAfterMs: number;
 };
@@ -36,6 +40,7 @@ export function createBreaker(options: BreakerOptions): Breaker {
   let openings = 0;
   let openUntil: number | undefined;
   let isProbing = false;
+  let lastExchange: Exchange | undefined;
 
   const open = (retryAfterMs = 0): void => {
     const doubledMs = pauseMs * 2 ** openings;
@@ -52,9 +57,11 @@ export function createBreaker(options: BreakerOptions): Breaker {
       return true;
     },
     succeeded() {
+      lastExchange = { at: clock.now(), isWell: true };
       [failures, openings, openUntil, isProbing] = [0, 0, undefined, false];
     },
     failed(retryAfterMs) {
+      lastExchange = { at: clock.now(), isWell: false };
       if (isProbing) return open(retryAfterMs);
       // A request that left before it opened: one outage, however many were on their way.
       if (openUntil !== undefined) return;
@@ -62,10 +69,14 @@ export function createBreaker(options: BreakerOptions): Breaker {
       if (failures >= failuresToOpen) open(retryAfterMs);
     },
     open() {
+      lastExchange = { at: clock.now(), isWell: false };
       if (openUntil === undefined) open();
     },
     withdrew() {
       isProbing = false;
+    },
+    get lastExchange() {
+      return lastExchange;
     },
     get isOpen() {
       return openUntil !== undefined;

@@ -18,7 +18,7 @@ import { type Answered, answerFrom, askAboutRow, keepRow, usageOf } from "./esca
 import { explain } from "./explain.ts";
 import { type Calibrate, type Guess, guessAtOnce, guessOf } from "./guess.ts";
 import { type FieldQuestion, type Routing, routeRow } from "./policy.ts";
-import type { Explained, Routed, RoutedRow } from "./routed.ts";
+import type { Audit, Explained, Routed, RoutedRow } from "./routed.ts";
 import type { Serving } from "./serving.ts";
 import type { StudentLine } from "./student-line.ts";
 import type { TeacherLine } from "./teacher-line.ts";
@@ -54,6 +54,8 @@ export type DecideRequest = {
   readonly isExplained?: boolean | undefined;
   /** Names of the fields that are asked for; all of the task's where absent. */
   readonly fields?: readonly string[] | undefined;
+  /** Until the answer is due, recording included; the router's own deadline where absent. */
+  readonly timeLeftMs?: number | undefined;
   /** Of the caller: when it aborts, nobody waits for the answer any more. */
   readonly signal?: AbortSignal | undefined;
 };
@@ -61,9 +63,13 @@ export type DecideRequest = {
 /** A student that has not answered by then counts as failed, so that time is left for the teacher. */
 const STUDENT_SHARE_OF_DEADLINE = 0.25;
 
+/** Kept back for what comes after the teacher: a decision that cannot be recorded must not be told. */
+const recordingMs = (timeLeftMs: number): number => Math.min(1_000, timeLeftMs / 4);
+
 /** @throws what the store throws, what `input` was rejected with, or the signal's reason */
 export async function decide(request: DecideRequest, options: DecideOptions): Promise<RoutedRow> {
-  const started: Started = { at: options.clock.now(), startedMs: options.stopwatch() };
+  const timeLeftMs = request.timeLeftMs ?? options.deadlineMs;
+  const started: Started = { at: options.clock.now(), startedMs: options.stopwatch(), timeLeftMs };
   const asked = request.fields ? options.fields.filter(({ name }) => request.fields!.includes(name)) : options.fields;
   const atOnce = hearAtOnce(asked, request, options);
   if (atOnce) {
@@ -76,7 +82,7 @@ export async function decide(request: DecideRequest, options: DecideOptions): Pr
       return await record(step, { answers, reply: undefined, teacherMs: 0 }, options);
     }
   }
-  using deadline = startDeadline(options.clock, options.deadlineMs, request.signal);
+  using deadline = startDeadline(options.clock, timeLeftMs - recordingMs(timeLeftMs), request.signal);
   const hearing = atOnce ?? Promise.all(asked.map((field) => hearStudent(field, request, options)));
   const [heard, input] = await Promise.all([hearing, request.input]);
   // Only now: what cannot be read at all is no failure of the student.
@@ -90,18 +96,19 @@ export async function decide(request: DecideRequest, options: DecideOptions): Pr
   return await record(step, { ...given, teacherMs }, options);
 }
 
-type Started = { readonly at: number; readonly startedMs: number };
+type Started = { readonly at: number; readonly startedMs: number; readonly timeLeftMs: number };
 
 /** The decisions are durable when it resolves. */
 async function record(step: Step, outcome: Answers & { readonly teacherMs: number }, options: DecideOptions) {
-  const { heard, request, startedMs } = step;
+  const { heard, request, startedMs, timeLeftMs } = step;
   request.signal?.throwIfAborted();
   const decisions = toDecisions(step, outcome, options.stopwatch() - startedMs);
-  const put = (decision: Decision, index: number) => heard[index]!.field.store.decisions.put([decision]);
+  const withinMs = timeLeftMs - (options.stopwatch() - startedMs);
+  const put = (decision: Decision, index: number) => heard[index]!.field.store.decisions.put([decision], withinMs);
   await (decisions.length === 1 ? put(decisions[0]!, 0) : Promise.all(decisions.map(put)));
-  noteOwed(decisions, outcome.reply, options.backlog);
+  const audit = noteOwed(decisions, outcome.reply, options);
   const studentMs = Math.max(...heard.map((one) => one.studentMs));
-  return toRoutedRow(heard, { ...outcome, decisions, studentMs });
+  return toRoutedRow(heard, { ...outcome, decisions, audit, studentMs });
 }
 
 type Heard = {
@@ -279,21 +286,31 @@ function servedBy({ pair }: Serving): Partial<Decision> {
   return { ...threshold, modelId: champion.modelId, policyId: champion.policyId };
 }
 
-/** One question of the row answers whatever its fields are owed; what the teacher has replied to is owed no more. */
-function noteOwed(decisions: readonly Decision[], reply: TeacherReply | undefined, backlog: Backlog): void {
+/**
+ * One question of the row answers whatever its fields are owed; what the teacher has replied to is owed no more. While the
+ * teacher is down an audit stays owed, and is what it was drawn to be: its label comes late, not never.
+ */
+function noteOwed(
+  decisions: readonly Decision[],
+  reply: TeacherReply | undefined,
+  { backlog, teacherLine }: Pick<DecideOptions, "backlog" | "teacherLine">,
+): Audit {
   const audited = decisions.find(({ route }) => route === "audited");
   const queued = decisions.find(({ degradedTo }) => degradedTo === "queue");
   if (queued) backlog.add(queued, "next-round");
-  else if (audited && reply?.kind !== "replied") backlog.add(audited, "now");
+  else if (audited && reply?.kind !== "replied") backlog.add(audited, teacherLine.isUp ? "now" : "next-round");
+  return reply?.kind === "replied" || (teacherLine.isUp && !queued) ? "asked" : "owed";
 }
 
 type Outcome = Answers & {
   readonly decisions: readonly Decision[];
+  readonly audit: Audit;
   readonly studentMs: number;
   readonly teacherMs: number;
 };
 
-function toRoutedRow(heard: readonly Heard[], { answers, decisions, reply, studentMs, teacherMs }: Outcome): RoutedRow {
+function toRoutedRow(heard: readonly Heard[], outcome: Outcome): RoutedRow {
+  const { answers, decisions, reply, audit, studentMs, teacherMs } = outcome;
   const shared = {
     isCached: reply?.kind === "replied" && !reply.isFresh,
     usage: usageOf(reply),
@@ -304,11 +321,20 @@ function toRoutedRow(heard: readonly Heard[], { answers, decisions, reply, stude
     const championVersion = serving.pair ? { championVersion: serving.pair.champion.version } : {};
     const { answer: given } = answers[index]!;
     const said = { answer: given, ...championVersion, ...(explained && { explained }), ...studentErrorOf(failure) };
-    return [field.name, { decision: decisions[index]!, ...said, ...shared }] as const;
+    const decision = decisions[index]!;
+    const audited = decision.route === "audited" ? { audit } : {};
+    return [field.name, { decision, ...said, ...audited, ...shared }] as const;
   });
   return { fields: new Map(fields), ...shared };
 }
 
-/** What the caller may mend (a feature of another type) is said; what is wrong in here is for our own log. */
-const studentErrorOf = (failure: unknown): Pick<Routed, "studentError"> =>
-  FlywheelError.isInstance(failure) ? { studentError: { code: failure.code, message: failure.message } } : {};
+/** What the caller can fix, such as a feature of another type. */
+export const isInputFault = (failure: unknown): failure is FlywheelError =>
+  FlywheelError.isInstance(failure) && failure.code.startsWith("feature_");
+
+/** What the caller can fix is said; of what is wrong in here the code, for the message may name files. */
+function studentErrorOf(failure: unknown): Pick<Routed, "studentError"> {
+  if (!FlywheelError.isInstance(failure)) return {};
+  const message = isInputFault(failure) ? failure.message : "the server's log says why";
+  return { studentError: { code: failure.code, message } };
+}

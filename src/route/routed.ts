@@ -25,6 +25,8 @@ export type Routed = {
   /** Durable. */
   readonly decision: Decision;
   readonly answer: RoutedAnswer;
+  /** Of an audited request. */
+  readonly audit?: Audit;
   /** Version of the champion that was in service. */
   readonly championVersion?: number;
   /** The answer was the teacher's to the same input earlier. */
@@ -39,6 +41,9 @@ export type Routed = {
   /** Why the student gave no guess, where it failed on this input. */
   readonly studentError?: { readonly code: string; readonly message: string };
 };
+
+/** `owed`: drawn for an audit, and the teacher cannot be asked now; it will be when it is back, by this server or another. */
+export type Audit = "asked" | "owed";
 
 /** Why the student guesses what it guesses, or why it cannot say. */
 export type Explained =

@@ -81,12 +81,12 @@ describe("while the teacher is down", () => {
     const teacher = scripted([hopelesslyBusy, hopelesslyBusy, async () => ({})], task);
     const { router } = await openWorld({ task, clock, teacher, breaker });
     for (const nth of [1, 2]) await ask(router, "pear", 0.6, nth);
-    expect(router.isTeacherUp).toBe(false);
+    expect(router.teacher.isUp).toBe(false);
     expect((await ask(router, "pear", 0.6, 3)).answer).toMatchObject({ kind: "refused", code: "teacher_down" });
     expect(teacher.requests).toHaveLength(2);
     clock.advance(60_000);
     expect((await ask(router, "pear", 0.6, 4)).answer.kind).toBe("teacher");
-    expect(router.isTeacherUp).toBe(true);
+    expect(router.teacher.isUp).toBe(true);
   });
 
   test("and there is none at all, the same policy holds", async () => {
@@ -116,7 +116,7 @@ describe("a teacher that hangs", () => {
     await vi.waitFor(() => expect(teacher.requests).toHaveLength(1));
     clock.advance(task.teacher.timeoutMs);
     expect((await decided).answer.kind).toBe("refused");
-    await vi.waitFor(() => expect(router.isTeacherUp).toBe(false));
+    await vi.waitFor(() => expect(router.teacher.isUp).toBe(false));
   });
 });
 
@@ -196,7 +196,7 @@ describe("a row that the teacher gives no valid answer for", () => {
       expect(await store.annotations.ofRow(decision.rowId)).toMatchObject([{ failure: { code }, pass: 0 }]);
       expect((await ask(router, "pear", 0.6)).answer).toMatchObject({ kind: "declined", code });
       expect(teacher.requests).toHaveLength(asked + 1);
-      expect(router.isTeacherUp).toBe(true);
+      expect(router.teacher.isUp).toBe(true);
     },
   );
 
@@ -205,13 +205,13 @@ describe("a row that the teacher gives no valid answer for", () => {
     const answers: string[] = [];
     for (let nth = 0; nth < SUSPECT_ROWS; nth++) answers.push((await ask(router, "pear", 0.6, nth)).answer.kind);
     expect(answers).toEqual([...Array(SUSPECT_ROWS - 1).fill("declined"), "refused"]);
-    expect(router.isTeacherUp).toBe(false);
+    expect(router.teacher.isUp).toBe(false);
     expect(events).toEqual([Array(3).fill("teacher_bad_request happened")]);
     expect((await ask(router, "pear", 0.6, 50)).answer).toMatchObject({ code: "teacher_down" });
     clock.advance(60_000);
     // A probe that ends as they did is no proof of health, and not recorded either.
     expect((await ask(router, "pear", 0.6, 0)).answer).toMatchObject({ code: "teacher_bad_request" });
-    expect(router.isTeacherUp).toBe(false);
+    expect(router.teacher.isUp).toBe(false);
     clock.advance(120_000);
     expect((await ask(router, "pear", 0.6, 50)).answer.kind).toBe("teacher");
     expect(events.at(-1)).toBe("cleared");

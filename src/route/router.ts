@@ -20,7 +20,7 @@ import type { Calibrate } from "./guess.ts";
 import type { Routed, RoutedRow } from "./routed.ts";
 import type { Serving } from "./serving.ts";
 import { openStudentLine } from "./student-line.ts";
-import { createTeacherLine } from "./teacher-line.ts";
+import { createTeacherLine, type TeacherLine } from "./teacher-line.ts";
 import type { LoadTeacherInput, TeacherReply } from "./teacher-outcome.ts";
 
 export type RouterOptions = RouterTimes & {
@@ -81,7 +81,7 @@ export type Router = {
   readonly serving: Serving;
   /** Why the store's champion could not be followed; undefined while all is well. */
   readonly trouble: Error | undefined;
-  readonly isTeacherUp: boolean;
+  readonly teacher: Pick<TeacherLine, "isPresent" | "isUp" | "lastExchange">;
   readonly promptVersion: string;
   readonly backlog: Pick<Backlog, "depth" | "round">;
   /** Waits for questions under way until `signal` aborts, then abandons them; what is owed stays owed in the store. */
@@ -108,9 +108,7 @@ export async function createRouter(options: RouterOptions): Promise<Router> {
     get trouble() {
       return students.find(({ trouble }) => trouble)?.trouble;
     },
-    get isTeacherUp() {
-      return teacherLine.isUp;
-    },
+    teacher: teacherLine,
     promptVersion: teacherLine.promptVersion,
     backlog,
     async close(signal) {

@@ -13,7 +13,7 @@ import type { RowId } from "../records.ts";
 import type { Store } from "../store/contract.ts";
 import { type AnyTask, promptVersion as promptVersionOf } from "../task.ts";
 import { askWithRetries, byField } from "./ask-with-retries.ts";
-import { type Breaker, createBreaker } from "./breaker.ts";
+import { type Breaker, createBreaker, type Exchange } from "./breaker.ts";
 import { type BudgetEvents, type BudgetWatch, createBudgetWatch } from "./budget-watch.ts";
 import { abandonOn, aborted, startDeadline } from "./deadline.ts";
 import { knownAnswers } from "./known-answer.ts";
@@ -26,6 +26,8 @@ export type TeacherLine = {
   readonly promptVersion: string;
   /** False while the breaker is open, and where there is no teacher. */
   readonly isUp: boolean;
+  readonly isPresent: boolean;
+  readonly lastExchange: Exchange | undefined;
   /** Never rejects for a teacher's failure; rejects where the store fails, or `signal` aborts. */
   ask(question: TeacherQuestion, signal: AbortSignal): Promise<TeacherReply>;
   /** Waits for what was asked until `signal` aborts, then abandons the rest. */
@@ -70,6 +72,10 @@ export function createTeacherLine(options: TeacherLineOptions): TeacherLine {
 
   return {
     promptVersion: line.promptVersion,
+    isPresent: teacher !== undefined,
+    get lastExchange() {
+      return line.breaker.lastExchange;
+    },
     get isUp() {
       return teacher !== undefined && !line.breaker.isOpen;
     },

@@ -16,8 +16,9 @@ import type { Store } from "../store/contract.ts";
 import { createKeyCheck } from "./api-keys.ts";
 import { createDecisionHandler, type DecisionHandlerOptions } from "./decision-handler.ts";
 import { listModels, requireModel } from "./models.ts";
+import { answerParserError } from "./parser-error.ts";
 import { readQueued } from "./queued.ts";
-import { readiness } from "./readiness.ts";
+import { createReadiness } from "./readiness.ts";
 import { errorBody, RequestError, toRequestError } from "./request-error.ts";
 import { newRequestId } from "./request-id.ts";
 
@@ -25,8 +26,9 @@ export type AppOptions = DecisionHandlerOptions & {
   readonly store: Store;
   readonly apiKeys: readonly string[];
   readonly bodyLimitBytes: number;
-  /** Of a whole request; longer than the router's own deadline, which comes first and degrades. */
-  readonly timeoutMs: number;
+  /** Over everything between a request's first byte and its answer. */
+  readonly deadlineMs: number;
+  readonly maxConnections: number;
   readonly log: FastifyBaseLogger;
   readonly isDraining: () => boolean;
   readonly requestIdOf?: RequestIdOf | undefined;
@@ -40,13 +42,18 @@ export function createApp(options: AppOptions): FastifyInstance {
     loggerInstance: options.log,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: options.bodyLimitBytes,
-    // A socket that dribbles its request is cut; a handler that outlasts its own deadline is answered for.
-    requestTimeout: options.timeoutMs,
-    handlerTimeout: options.timeoutMs,
+    // A socket that dribbles its headers is cut; what has begun as a request is answered for by `request-life.ts`.
+    requestTimeout: options.deadlineMs,
+    http: { connectionsCheckingInterval: Math.max(100, Math.ceil(options.deadlineMs / 20)) },
+    clientErrorHandler: answerParserError,
+    frameworkErrors: (error, request, reply) => void sendError(error, request, reply),
+    // While draining, a request on a connection that is still open is refused below, in the API's shape.
+    return503OnClosing: false,
     forceCloseConnections: "idle",
     requestIdHeader: false,
     genReqId: options.requestIdOf ?? (() => newRequestId(Date.now())),
   });
+  app.server.maxConnections = options.maxConnections;
   app.removeContentTypeParser("text/plain");
   app.addHook("onRequest", async (request, reply) => void reply.header("x-request-id", request.id));
   // A connection that stayed open for the next request would hold up the drain.
@@ -60,9 +67,10 @@ export function createApp(options: AppOptions): FastifyInstance {
 
 /** For whoever starts, stops and balances servers: no key, and nothing that would need one. */
 function addOpenRoutes(app: FastifyInstance, options: AppOptions): void {
+  const readiness = createReadiness(options);
   app.get("/healthz", async () => ({ status: "ok" }));
   app.get("/readyz", async (_, reply) => {
-    const state = await readiness(options, options.isDraining());
+    const state = await readiness();
     return await reply.code(state.status === "ready" ? 200 : 503).send(state);
   });
 }
@@ -70,14 +78,12 @@ function addOpenRoutes(app: FastifyInstance, options: AppOptions): void {
 function addGuardedRoutes(app: FastifyInstance, options: AppOptions): void {
   const { task, store, router, metrics } = options;
   const mayPass = createKeyCheck(options.apiKeys);
-  const requireKey = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
-    if (mayPass(request.headers.authorization)) return;
-    reply.header("www-authenticate", "Bearer");
-    throw new RequestError(401, "invalid_api_key", "no valid API key was given", {
-      hint: "send Authorization: Bearer KEY, with one of the keys in the server's FLYWHEEL_API_KEYS",
-    });
+  const letIn = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+    if (!mayPass(request.headers.authorization)) throw keyMissing(reply);
+    if (options.isDraining()) throw shuttingDown();
+    options.lives.begin(request, reply);
   };
-  const guarded = { onRequest: requireKey };
+  const guarded = { onRequest: letIn };
   const decisions = createDecisionHandler(options);
 
   app.post("/v1/decisions", { ...guarded, onResponse: decisions.measure }, decisions.handle);
@@ -96,6 +102,16 @@ function addGuardedRoutes(app: FastifyInstance, options: AppOptions): void {
     return await reply.type(contentType).send(text);
   });
 }
+
+function keyMissing(reply: FastifyReply): RequestError {
+  reply.header("www-authenticate", "Bearer");
+  return new RequestError(401, "invalid_api_key", "no valid API key was given", {
+    hint: "send Authorization: Bearer KEY, with one of the keys in the server's FLYWHEEL_API_KEYS",
+  });
+}
+
+const shuttingDown = (): RequestError =>
+  new RequestError(503, "shutting_down", "the server is shutting down", { retryable: true, retryAfterMs: 1_000 });
 
 async function sendError(thrown: unknown, request: FastifyRequest, reply: FastifyReply): Promise<void> {
   const error = toRequestError(thrown);

@@ -3,6 +3,7 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Teacher } from "../contracts.ts";
 import { hasFields } from "../fields.ts";
+import { abandonOn } from "../route/deadline.ts";
 import type { Routed, RoutedRow } from "../route/routed.ts";
 import type { Router } from "../route/router.ts";
 import type { AnyTask } from "../task.ts";
@@ -17,6 +18,7 @@ import { type Asked, asksOtherwise, matchQuestions } from "./questions.ts";
 import { queuedBody } from "./queued.ts";
 import { receiveInput } from "./receive-input.ts";
 import { RequestError } from "./request-error.ts";
+import type { RequestLife, RequestLives } from "./request-life.ts";
 
 export type DecisionHandlerOptions = {
   readonly task: AnyTask;
@@ -24,6 +26,7 @@ export type DecisionHandlerOptions = {
   readonly teacher: Teacher | undefined;
   readonly metrics: Metrics;
   readonly images: ImageInputOptions;
+  readonly lives: RequestLives;
 };
 
 export type DecisionHandler = {
@@ -33,32 +36,14 @@ export type DecisionHandler = {
 };
 
 export function createDecisionHandler(options: DecisionHandlerOptions): DecisionHandler {
-  const { task, router, teacher, metrics, images } = options;
+  const { task, router, teacher, metrics, images, lives } = options;
   const finished = new WeakMap<FastifyRequest, RoutedRow>();
   return {
     async handle(request, reply) {
-      const { model, parts, questions } = parseDecisionRequest(request.body);
-      requireModel(model, task);
-      const features = featuresAsked(request.headers[explainHeader]);
-      const asked = matchQuestions(questions, task);
-      const signal = callerSignal(reply);
-      const received = await receiveInput(parts, { task, images, signal });
-      const fields = asked.map(({ field }) => field);
-      const row = await router.decideRow({
-        ...received,
-        requestId: request.id,
-        fields,
-        isExplained: features !== undefined,
-        signal,
-      });
-      finished.set(request, row);
-      reply.headers(headersOf(row, task, teacher?.simulated === true || holdsSimulated(row)));
-      reply.header("x-flywheel-overhead-ms", overheadMs(row, reply).toFixed(2));
-      if (asksOtherwise(questions, asked, task)) {
-        reply.header("x-flywheel-warning", "instructions differ from the task's");
-      }
-      const body = { ...answerOrThrow(model, asked, row), ...reasonsOf(row, task, features) };
-      return isQueued(row) ? await reply.code(202).send(queuedBody(request.id, body)) : await reply.send(body);
+      const life = lives.of(request);
+      const body = await abandonOn(answer(request, reply, life), life.signal);
+      life.end();
+      return body;
     },
     async measure(request, reply) {
       const row = finished.get(request);
@@ -67,6 +52,38 @@ export function createDecisionHandler(options: DecisionHandlerOptions): Decision
       for (const line of logLines(row)) request.log.info({ status: reply.statusCode, durationMs, ...line }, "decision");
     },
   };
+
+  async function answer(request: FastifyRequest, reply: FastifyReply, life: RequestLife): Promise<object> {
+    const { model, parts, questions } = parseDecisionRequest(request.body);
+    requireModel(model, task);
+    const features = featuresAsked(request.headers[explainHeader]);
+    const asked = matchQuestions(questions, task);
+    const { signal } = life;
+    life.stage = "fetching";
+    const received = await receiveInput(parts, { task, images, signal });
+    life.stage = "deciding";
+    const fields = asked.map(({ field }) => field);
+    const row = await router.decideRow({
+      ...received,
+      requestId: request.id,
+      fields,
+      isExplained: features !== undefined,
+      signal,
+      timeLeftMs: life.leftMs(),
+    });
+    // Answered for already, or nobody there: nothing more may be written to the response.
+    signal.throwIfAborted();
+    finished.set(request, row);
+    reply.headers(headersOf(row, task, teacher?.simulated === true || holdsSimulated(row)));
+    reply.header("x-flywheel-overhead-ms", overheadMs(row, reply).toFixed(2));
+    if (asksOtherwise(questions, asked, task)) {
+      reply.header("x-flywheel-warning", "instructions differ from the task's");
+    }
+    const body = { ...answerOrThrow(model, asked, row), ...reasonsOf(row, task, features) };
+    if (!isQueued(row)) return body;
+    reply.code(202);
+    return queuedBody(request.id, body);
+  }
 }
 
 /** Of a task of several fields, by field. A student that failed has no reasons either. */
@@ -102,15 +119,6 @@ const isQueued = ({ fields }: RoutedRow): boolean => fields.values().some(({ ans
 function logLines(row: RoutedRow | undefined): readonly object[] {
   if (!row) return [{}];
   return [...row.fields].map(([field, { decision }]) => ({ ...decision, ...(field !== "" && { field }) }));
-}
-
-/** Aborts where the caller hangs up before the answer. (Node ends the request's own events when its body has been read.) */
-function callerSignal(reply: FastifyReply): AbortSignal {
-  const gone = new AbortController();
-  reply.raw.once("close", () => {
-    if (!reply.raw.writableFinished) gone.abort(new RequestError(499, "caller_gone", "the caller hung up"));
-  });
-  return gone.signal;
 }
 
 /** Time that was neither the student's nor the teacher's. */

@@ -108,11 +108,14 @@ describe("an answer", () => {
 });
 
 describe("an error", () => {
-  const outlasted = Object.assign(new Error("Request timed out after 40000 ms"), { code: "FST_ERR_HANDLER_TIMEOUT" });
-
   test.each([
-    ["a handler that outlasts every deadline", outlasted, 504, "deadline_exceeded"],
     ["a store that is locked", new FlywheelError("store_locked", "locked", { retryable: true }), 503, "store_locked"],
+    [
+      "a store that is read-only",
+      new FlywheelError("store_read_only", "/data cannot be written"),
+      503,
+      "store_read_only",
+    ],
     ["a store that is damaged", new FlywheelError("store_corrupt", "damaged"), 500, "store_corrupt"],
     ["a bug", new TypeError("x is not a function"), 500, "internal_error"],
     ["what is no error at all", "oops", 500, "internal_error"],

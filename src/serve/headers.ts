@@ -14,10 +14,11 @@ export function rowHeaders(row: RoutedRow, isSimulated: boolean): Record<string,
 }
 
 /** An item of a structured field (RFC 9651): `escalated;reason=unsure;confidence=0.613;threshold=0.9;version=2`. */
-function fieldDetail({ decision, answer, championVersion, studentError }: Routed): string {
+function fieldDetail({ decision, answer, championVersion, studentError, audit }: Routed): string {
   const { route, reason, modelId, confidence, threshold, degradedTo } = decision;
   const details = withoutAbsent({
     reason,
+    audit,
     error: studentError?.code,
     degraded: degradedTo,
     confidence: confidence?.toFixed(3),
@@ -36,6 +37,7 @@ export function decisionHeaders(routed: Routed, isSimulated: boolean): Record<st
   return withoutAbsent({
     "x-flywheel-route": route,
     "x-flywheel-reason": reason,
+    "x-flywheel-audit": routed.audit,
     "x-flywheel-student-error": studentError && headerText(`${studentError.code}: ${studentError.message}`),
     "x-flywheel-degraded": degradedTo,
     "x-flywheel-model": modelId,

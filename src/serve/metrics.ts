@@ -11,11 +11,13 @@ import { type RoutedRow, routeOfRow } from "../route/routed.ts";
 import type { Router } from "../route/router.ts";
 import type { Store } from "../store/contract.ts";
 import type { AnyTask } from "../task.ts";
+import type { ShedReason } from "./admission.ts";
 import { readMonitor } from "./monitor.ts";
 
 export type Metrics = {
   /** One finished request; `row` where it got as far as a decision. */
   observe(request: FinishedRequest): void;
+  countShed(reason: ShedReason): void;
   /** The text format, with what the store says now. */
   expose(): Promise<{ readonly contentType: string; readonly text: string }>;
 };
@@ -53,6 +55,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
         if (decision.reason) own.escalations.inc({ task: of, reason: decision.reason });
       }
     },
+    countShed: (reason) => own.shed.inc({ task, reason }),
     async expose() {
       await stored.refresh(options);
       return { contentType: registry.contentType, text: await registry.metrics() };
@@ -90,6 +93,12 @@ function ownMetrics(registry: Registry) {
       help: "The share of the duration that is neither student nor teacher: parsing, decoding, routing, recording.",
       labelNames: ["task", "route"],
       buckets: SECONDS,
+      registers,
+    }),
+    shed: new Counter({
+      name: "flywheel_shed_requests_total",
+      help: "Requests that were refused with 429. reason=requests: too many under way; key: of one API key; bytes: their bodies.",
+      labelNames: ["task", "reason"],
       registers,
     }),
     escalations: new Counter({

@@ -32,32 +32,49 @@ export class RequestError extends FlywheelError {
   }
 }
 
-/** Whatever was thrown, as the error that the caller is shown. What is a fault of ours shows no detail. */
+/** Whatever was thrown, as the error that the caller is shown: what went wrong, never where in this machine. */
 export function toRequestError(thrown: unknown): RequestError {
   if (thrown instanceof RequestError) return thrown;
   if (FlywheelError.isInstance(thrown)) return fromFlywheel(thrown);
   if (!(thrown instanceof Error)) return unexpected(thrown);
-  if ("code" in thrown && thrown.code === "FST_ERR_HANDLER_TIMEOUT") return fromFlywheel(deadlineExceeded(thrown));
   const status = clientFault(thrown);
   return status === undefined ? unexpected(thrown) : fromFastify(status, thrown);
 }
 
 function unexpected(thrown: unknown): RequestError {
-  return new RequestError(500, "internal_error", "the server failed; its log says why", { cause: thrown });
+  return new RequestError(500, "internal_error", FAULT, { cause: thrown });
 }
 
-/** Ours by code: what lasts a moment may be tried again, a deadline is a gateway's, the rest is a fault. */
+/** Ours by code: what lasts a moment may be tried again, the rest is a fault. Messages may name files, so they are not passed on. */
 function fromFlywheel(error: FlywheelError): RequestError {
-  const { code, message, hint, retryable } = error;
-  const status = code === "deadline_exceeded" ? 504 : retryable ? 503 : 500;
-  return new RequestError(status, code, message, {
-    ...(hint === undefined ? {} : { hint }),
-    ...(retryable ? { retryable, retryAfterMs: 1_000 } : {}),
+  const { code, retryable } = error;
+  // A disk that is full, failing or read-only is no fault of the request, and may be well when it comes again.
+  const status = retryable || ["store_read_only", "store_io_failed"].includes(code) ? 503 : 500;
+  return new RequestError(status, code, publicMessages[code] ?? FAULT, {
+    ...(status === 503 ? { retryable: true, retryAfterMs: retryable ? 1_000 : 10_000 } : {}),
     cause: error,
   });
 }
 
-/** Fastify's own: a body too large or not JSON, an unknown content type, a handler that outlasts every deadline. */
+const FAULT = "the server failed; its log says why";
+const UNWRITABLE = "the decision was not recorded: the store cannot be written";
+
+const publicMessages: Readonly<Record<string, string>> = {
+  deadline_exceeded: "no answer within the server's time for a request",
+  shutting_down: "the server is shutting down",
+  store_locked: "the decision was not recorded: another process keeps the store locked",
+  store_full: "the decision was not recorded: the store's disk is full",
+  store_read_only: UNWRITABLE,
+  store_io_failed: UNWRITABLE,
+  store_corrupt: UNWRITABLE,
+  store_closed: UNWRITABLE,
+  store_not_a_folder: UNWRITABLE,
+};
+
+/** What a caller may be told of a FlywheelError: nothing that names a file, a host or a key. */
+export const publicMessage = ({ code }: FlywheelError): string => publicMessages[code] ?? code;
+
+/** Fastify's own: a body too large or not JSON, an unknown content type, a path that cannot be read. */
 function fromFastify(status: number, error: Error): RequestError {
   const code = status === 413 ? "request_too_large" : status === 415 ? "unsupported_media_type" : "invalid_request";
   return new RequestError(status, code, error.message, { cause: error });
@@ -66,14 +83,6 @@ function fromFastify(status: number, error: Error): RequestError {
 function clientFault(error: Error): number | undefined {
   const status = "statusCode" in error ? error.statusCode : undefined;
   return typeof status === "number" && status >= 400 && status < 500 ? status : undefined;
-}
-
-function deadlineExceeded(cause: Error): FlywheelError {
-  return new FlywheelError("deadline_exceeded", "no answer within the server's time for a request", {
-    hint: "try again; if it lasts, look at /readyz",
-    retryable: true,
-    cause,
-  });
 }
 
 export function errorBody({ message, hint, status, param, code }: RequestError): ErrorBody {

@@ -13,50 +13,55 @@ import type { Clock, Student, Teacher } from "../contracts.ts";
 import { loadTeacherInput } from "../label/teacher-input.ts";
 import type { Seed } from "../math/random.ts";
 import { aborted, startDeadline } from "../route/deadline.ts";
-import type { FieldLine } from "../route/decide.ts";
+import { type FieldLine, isInputFault } from "../route/decide.ts";
 import { createRouter, type Router, type RouterEvents, type RouterTimes } from "../route/router.ts";
 import { SUSPECT_ROWS } from "../route/suspicion.ts";
 import type { Store } from "../store/contract.ts";
 import type { AnyTask } from "../task.ts";
 import { loadStudent as loadTrainedStudent } from "../train/load-student.ts";
+import { type AdmissionLimits, createAdmission } from "./admission.ts";
 import { requireKeysBeyondLoopback } from "./api-keys.ts";
 import { createApp, type RequestIdOf } from "./app.ts";
 import { toListenError } from "./listen-error.ts";
 import { createMetrics } from "./metrics.ts";
 import { enforceMonitor, type MonitorReading } from "./monitor.ts";
+import { createRequestLives } from "./request-life.ts";
 
-export type ServerOptions = RouterTimes & {
-  readonly task: AnyTask;
-  /** Stays open when the server closes. */
-  readonly store: Store;
-  /** Absent: what the student may not answer is handled as while the teacher is down. */
-  readonly teacher?: Teacher | undefined;
-  /** From a model's folder; what training wrote, by default. */
-  readonly loadStudent?: ((folder: string) => Promise<Student>) | undefined;
-  /** 127.0.0.1 by default; any other but loopback needs keys. */
-  readonly host?: string | undefined;
-  /** 8700 by default; 0 for a free one. */
-  readonly port?: number | undefined;
-  /** Keys that open the door: `apiKeysFrom(process.env)`. None: it is open to everybody who reaches it. */
-  readonly apiKeys?: readonly string[] | undefined;
-  /** Hosts from which an image may be fetched: `imageHostsFrom(process.env)`. None by default. */
-  readonly imageHosts?: readonly string[] | undefined;
-  /** Of a request, image included. 20 MiB by default. */
-  readonly bodyLimitBytes?: number | undefined;
-  /** Of the audit draws; the same on every replica. */
-  readonly seed?: Seed | undefined;
-  /** How often the certificate is looked at. 30 s by default. */
-  readonly monitorPollMs?: number | undefined;
-  /** How long requests, audits and their answers may take to finish once the server closes. 30 s by default. */
-  readonly drainTimeoutMs?: number | undefined;
-  /** Troubles on standard error by default; at level `info`, a line for every decision. */
-  readonly log?: FastifyBaseLogger | undefined;
-  readonly clock?: Clock | undefined;
-  /** Random by default. Only where all callers are ourselves (a demonstration that repeats) may it be anything else. */
-  readonly requestIdOf?: RequestIdOf | undefined;
-  /** Closes the server, as `close()`. */
-  readonly signal?: AbortSignal | undefined;
-};
+export type ServerOptions = RouterTimes &
+  AdmissionLimits & {
+    readonly task: AnyTask;
+    /** Stays open when the server closes. */
+    readonly store: Store;
+    /** Absent: what the student may not answer is handled as while the teacher is down. */
+    readonly teacher?: Teacher | undefined;
+    /** From a model's folder; what training wrote, by default. */
+    readonly loadStudent?: ((folder: string) => Promise<Student>) | undefined;
+    /** 127.0.0.1 by default; any other but loopback needs keys. */
+    readonly host?: string | undefined;
+    /** 8700 by default; 0 for a free one. */
+    readonly port?: number | undefined;
+    /** Keys that open the door: `apiKeysFrom(process.env)`. None: it is open to everybody who reaches it. */
+    readonly apiKeys?: readonly string[] | undefined;
+    /** Hosts from which an image may be fetched: `imageHostsFrom(process.env)`. None by default. */
+    readonly imageHosts?: readonly string[] | undefined;
+    /** Of a request, image included. 20 MiB by default. */
+    readonly bodyLimitBytes?: number | undefined;
+    /** Beyond these a connection is closed at once. 4,096 by default. */
+    readonly maxConnections?: number | undefined;
+    /** Of the audit draws; the same on every replica. */
+    readonly seed?: Seed | undefined;
+    /** How often the certificate is looked at. 30 s by default. */
+    readonly monitorPollMs?: number | undefined;
+    /** How long requests, audits and their answers may take to finish once the server closes. 30 s by default. */
+    readonly drainTimeoutMs?: number | undefined;
+    /** Troubles on standard error by default; at level `info`, a line for every decision. */
+    readonly log?: FastifyBaseLogger | undefined;
+    readonly clock?: Clock | undefined;
+    /** Random by default. Only where all callers are ourselves (a demonstration that repeats) may it be anything else. */
+    readonly requestIdOf?: RequestIdOf | undefined;
+    /** Closes the server, as `close()`. */
+    readonly signal?: AbortSignal | undefined;
+  };
 
 export type Server = AsyncDisposable & {
   /** `http://127.0.0.1:8700`; the OpenAI client's base URL is this with `/v1`. */
@@ -76,8 +81,7 @@ export type Server = AsyncDisposable & {
 const DEFAULT_PORT = 8700;
 const DEFAULT_BODY_LIMIT_BYTES = 20 * 2 ** 20;
 const DEFAULT_DEADLINE_MS = 30_000;
-/** Beyond the router's deadline: reading the request, decoding the image, recording the decision. */
-const TIMEOUT_MARGIN_MS = 10_000;
+const DEFAULT_MAX_CONNECTIONS = 4_096;
 
 /**
  * @throws FlywheelError `api_keys_required`, `port_in_use`, `port_forbidden`, `host_unavailable`
@@ -106,15 +110,20 @@ async function compose(options: ServerOptions & { readonly apiKeys: readonly str
   const { teacher, imageHosts = [], clock = systemClock, log = openLog() } = options;
   const router = await openRouter(options, clock, log);
   const stop = new AbortController();
+  const { deadlineMs = DEFAULT_DEADLINE_MS } = options;
+  const metrics = createMetrics({ ...options, router, clock });
+  const admission = createAdmission({ ...options, keys: options.apiKeys.length, onShed: metrics.countShed });
   const app = createApp({
     ...options,
     teacher,
     router,
     log,
-    metrics: createMetrics({ ...options, router, clock }),
+    metrics,
     images: { imageHosts, maxImageBytes: bodyLimitOf(options) },
     bodyLimitBytes: bodyLimitOf(options),
-    timeoutMs: (options.deadlineMs ?? DEFAULT_DEADLINE_MS) + TIMEOUT_MARGIN_MS,
+    deadlineMs,
+    maxConnections: options.maxConnections ?? DEFAULT_MAX_CONNECTIONS,
+    lives: createRequestLives({ deadlineMs, bodyLimitBytes: bodyLimitOf(options), admission }),
     isDraining: () => stop.signal.aborted,
   });
 
@@ -179,7 +188,7 @@ function logEvents(log: FastifyBaseLogger): RouterEvents {
     onServingSwapped: ({ pair, barrier }, field) =>
       log.info({ field, version: pair?.champion.version, modelId: pair?.champion.modelId, barrier }, "serving"),
     onServingTrouble: (err) => log.error({ err }, "the champion cannot be followed"),
-    onStudentFailed: (err) => log.error({ err }, "the student failed"),
+    onStudentFailed: (err) => logStudentFailure(log, err),
     onTeacherFailed: ({ code, message }) => log.warn({ code, reason: message }, "the teacher failed"),
     onTeacherSuspect: (examples) =>
       log.warn({ examples }, `the teacher answers nothing of use: ${SUSPECT_ROWS} rows in a row`),
@@ -189,6 +198,12 @@ function logEvents(log: FastifyBaseLogger): RouterEvents {
     onBudgetRestored: () => log.warn("the budget allows questions again"),
     onBacklogTrouble: (err) => log.error({ err }, "the backlog cannot be worked off"),
   };
+}
+
+/** A cell of another type is the caller's to fix, who is told in a header: a line of log, and no stack. */
+function logStudentFailure(log: FastifyBaseLogger, err: unknown): void {
+  if (isInputFault(err)) log.warn({ code: err.code, reason: err.message }, "the student cannot read this input");
+  else log.error({ err }, "the student failed");
 }
 
 type Repeated = { readonly clock: Clock; readonly log: FastifyBaseLogger; readonly everyMs: number };

@@ -24,7 +24,7 @@ export function createAnnotationStore({ read, write, runNow }: Database, field: 
     async ofRow(id) {
       const query = read.selectFrom("annotations").select("body").where("field", "=", field).where("row_id", "=", id);
       const records = await query.orderBy("at").orderBy("id").execute();
-      return records.map(({ body }) => fromJson<Annotation>(body));
+      return records.map(({ body }) => fromJson<Annotation>(body, `an annotation of row ${id}`));
     },
     byRow: () => grouped(list(read, { field })),
     teacher: (filter = {}) => list<TeacherAnnotation>(read, { field, annotator: "teacher", ...filter }),
@@ -124,7 +124,7 @@ function list<T extends Annotation>(
   const ordered = query.orderBy("row_id").orderBy("at").orderBy("id").limit(PAGE_SIZE);
   return inPages(async (after: T | undefined) => {
     const records = await (after === undefined ? ordered : ordered.where((eb) => comesAfter(eb, after))).execute();
-    return records.map(({ body }) => fromJson<T>(body));
+    return records.map(({ body }) => fromJson<T>(body, "an annotation"));
   });
 }
 

@@ -49,6 +49,8 @@ export type Store = AsyncDisposable & {
    * task of one output.
    */
   field(name: string): Store;
+  /** A write that changes nothing: rejects where others would. */
+  probe(): Promise<void>;
   /**
    * Claims `work` until the claim is disposed of or its process ends, however it ends. Two that label would pay for the
    * same answers; two that train would do the same work.
@@ -225,7 +227,11 @@ export type DecisionFilter = {
 };
 
 export type DecisionStore = {
-  put(decisions: readonly Decision[]): Promise<void>;
+  /**
+   * @param withinMs time in which the write must begin, or it is refused with `store_locked` and never done: a caller who is
+   *   told that nothing was recorded must not find it recorded later
+   */
+  put(decisions: readonly Decision[], withinMs?: number): Promise<void>;
   get(id: string): Promise<Decision | undefined>;
   /** In order of time. */
   list(filter?: DecisionFilter): AsyncIterable<Decision>;

@@ -3,6 +3,7 @@
  */
 
 import type { Kysely, Transaction } from "kysely";
+import { FlywheelError, messageOf } from "../errors.ts";
 import { inChunks } from "./pages.ts";
 import type { Schema } from "./schema.ts";
 
@@ -14,10 +15,13 @@ export type Database = {
    * For records behind which callers wait, such as decisions: a function that hands records over and resolves once they are
    * durable. What is handed over at the same time is one call of `write`. See `GroupCommit.together`.
    */
-  together<R>(write: WriteRecords<R>): (records: readonly R[]) => Promise<void>;
+  together<R>(write: WriteRecords<R>): WriteTogether<R>;
   /** On the one connection: within the transaction of the `write` that calls it. */
   readonly runNow: RunNow;
 };
+
+/** @param withinMs time in which the write must begin, or it is refused with `store_locked` and never done */
+export type WriteTogether<R> = (records: readonly R[], withinMs?: number) => Promise<void>;
 
 /** Writes the records of any number of callers, at once; runs again for each of them alone where it throws. */
 export type WriteRecords<R> = (run: RunNow, records: readonly R[]) => void;
@@ -40,9 +44,20 @@ export const INSERT_CHUNK = 100;
 /** Keys per `in (…)`. */
 export const KEY_CHUNK = 500;
 
-/** JSON that this store wrote itself, so its shape is trusted. */
-export function fromJson<T>(text: string): T {
-  return JSON.parse(text) as T;
+/**
+ * JSON that this store wrote itself, so its shape is trusted.
+ * @param what it is, for whoever has to put it back: `policy 47da0f6f26db…`
+ * @throws FlywheelError `record_damaged` where it is none, or not all of it
+ */
+export function fromJson<T>(text: string, what = "a record"): T {
+  try {
+    return JSON.parse(text) as T;
+  } catch (cause) {
+    throw new FlywheelError("record_damaged", `${what} in the store is damaged: ${messageOf(cause)}`, {
+      hint: "restore the workspace from a backup; without one, `flywheel train` makes a model and a policy anew from its labels",
+      cause,
+    });
+  }
 }
 
 /** A record without its absent fields, as JSON keeps it: what is read back equals what was written. */

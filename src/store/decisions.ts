@@ -35,14 +35,14 @@ export function createDecisionStore({ read, together }: Database, field: string)
     async get(id) {
       const query = read.selectFrom("decisions").select("body").where("field", "=", field).where("id", "=", id);
       const record = await query.executeTakeFirst();
-      return record && fromJson<Decision>(record.body);
+      return record && fromJson<Decision>(record.body, `decision ${id}`);
     },
     list(filter = {}) {
       const query = read.selectFrom("decisions").select("body").where(matches(field, filter));
       const ordered = query.orderBy("at").orderBy("id").limit(PAGE_SIZE);
       return inPages(async (after: Decision | undefined) => {
         const page = after === undefined ? ordered : ordered.where((eb) => comesAfter(eb, after));
-        return (await page.execute()).map(({ body }) => fromJson<Decision>(body));
+        return (await page.execute()).map(({ body }) => fromJson<Decision>(body, "a decision"));
       });
     },
     async count(filter = {}) {

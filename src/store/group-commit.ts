@@ -10,9 +10,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Kysely, sql, type Transaction } from "kysely";
 import { FlywheelError } from "../errors.ts";
-import type { Run, RunNow, WriteJob, WriteRecords } from "./database.ts";
+import type { Run, RunNow, WriteJob, WriteRecords, WriteTogether } from "./database.ts";
 import type { Schema } from "./schema.ts";
-import { storeClosed } from "./store-errors.ts";
+import { storeClosed, writeTooLate } from "./store-errors.ts";
 
 /** Calls per transaction: bounds how long the event loop and the other processes wait for one. */
 const MAX_BATCH = 256;
@@ -41,6 +41,8 @@ type Queued = {
   /** As `run`, every call in a savepoint: what one throws is its own affair. */
   runApart(transaction: Transaction<Schema>): Promise<() => void>;
   fail(thrown: unknown): void;
+  /** Fails those callers whose time is over, and forgets what they wanted. */
+  dropLate?(nowMs: number): void;
 };
 
 export type GroupCommit = {
@@ -54,7 +56,7 @@ export type GroupCommit = {
    * A way of writing records behind which callers wait: what is handed over at the same time is one call of `write`, in the
    * order in which it came, and waits for no other company. Resolves once the records are durable.
    */
-  together<R>(write: WriteRecords<R>): (records: readonly R[]) => Promise<void>;
+  together<R>(write: WriteRecords<R>): WriteTogether<R>;
   /** Waits for what was queued; later writes are refused with `store_closed`. */
   close(): Promise<void>;
 };
@@ -83,7 +85,10 @@ export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
     while (queue.length > 0) {
       await gather();
       const batch = takeBatch();
-      await commitBatch(batch, options);
+      const dropLate = () => {
+        for (const job of [...batch, ...queue]) job.dropLate?.(performance.now());
+      };
+      await commitBatch(batch, { ...options, dropLate });
       if (callsIn(batch) >= COMPANY && !batch.some(({ isUrgent }) => isUrgent)) await patience();
     }
     running = undefined;
@@ -131,13 +136,13 @@ export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
     },
     together<R>(write: WriteRecords<R>) {
       let open: Gathered<R> | undefined;
-      return (records: readonly R[]) => {
+      return (records: readonly R[], withinMs = Number.POSITIVE_INFINITY) => {
         if (closed) return Promise.reject(storeClosed());
         if (!open || open.isSealed || open.calls >= MAX_BATCH) {
           open = new Gathered(write, runNow);
           enqueue(open);
         }
-        return open.add(records);
+        return open.add(records, performance.now() + withinMs);
       };
     },
     async close() {
@@ -196,7 +201,7 @@ class Gathered<R> implements Queued {
   isSealed = false;
   readonly #write: WriteRecords<R>;
   readonly #run: RunNow;
-  readonly #callers: (Settling<void> & { readonly records: readonly R[] })[] = [];
+  #callers: (Settling<void> & { readonly records: readonly R[]; readonly untilMs: number })[] = [];
 
   constructor(write: WriteRecords<R>, run: RunNow) {
     this.#write = write;
@@ -207,8 +212,17 @@ class Gathered<R> implements Queued {
     return this.#callers.length;
   }
 
-  add(records: readonly R[]): Promise<void> {
-    return new Promise((resolve, reject) => this.#callers.push({ records, resolve, reject }));
+  add(records: readonly R[], untilMs: number): Promise<void> {
+    return new Promise((resolve, reject) => this.#callers.push({ records, untilMs, resolve, reject }));
+  }
+
+  dropLate(nowMs: number): void {
+    if (this.#callers.every(({ untilMs }) => untilMs > nowMs)) return;
+    const { late = [], rest = [] } = Object.groupBy(this.#callers, ({ untilMs }) =>
+      untilMs > nowMs ? "rest" : "late",
+    );
+    this.#callers = rest;
+    for (const { reject } of late) reject(writeTooLate());
   }
 
   seal(): void {
@@ -245,7 +259,10 @@ class Gathered<R> implements Queued {
   }
 }
 
-async function commitBatch(batch: readonly Queued[], options: GroupCommitOptions): Promise<void> {
+/** `dropLate` is called before every attempt: what nobody waits for any more must not be written. */
+type CommitOptions = GroupCommitOptions & { readonly dropLate: () => void };
+
+async function commitBatch(batch: readonly Queued[], options: CommitOptions): Promise<void> {
   try {
     const settle = await runBatch(batch, options);
     await options.flush();
@@ -255,7 +272,7 @@ async function commitBatch(batch: readonly Queued[], options: GroupCommitOptions
   }
 }
 
-async function runBatch(batch: readonly Queued[], options: GroupCommitOptions): Promise<readonly (() => void)[]> {
+async function runBatch(batch: readonly Queued[], options: CommitOptions): Promise<readonly (() => void)[]> {
   let failed = false;
   const noting = (thrown: unknown): never => {
     failed = true;
@@ -266,16 +283,16 @@ async function runBatch(batch: readonly Queued[], options: GroupCommitOptions): 
   } catch (thrown) {
     // Where the commit itself failed there is nothing to try again.
     if (!failed) throw thrown;
-    return await retryWhileLocked(
-      () => options.db.transaction().execute((transaction) => inTurn(batch, (job) => job.runApart(transaction))),
-      options.lockTimeoutMs,
-    );
+    return await retryWhileLocked(() => {
+      options.dropLate();
+      return options.db.transaction().execute((transaction) => inTurn(batch, (job) => job.runApart(transaction)));
+    }, options.lockTimeoutMs);
   }
 }
 
 /** Waits between attempts, not within one: this process's reads go on while another process holds the lock. */
 function withLock(
-  options: GroupCommitOptions,
+  options: CommitOptions,
   batch: readonly Queued[],
   noting: (thrown: unknown) => never,
 ): Promise<readonly (() => void)[]> {
@@ -283,7 +300,10 @@ function withLock(
     ? () => transactNow(options, () => batch.map((job) => attemptNow(() => job.runNow!(), noting)))
     : () =>
         options.db.transaction().execute((transaction) => inTurn(batch, (job) => job.run(transaction).catch(noting)));
-  return retryWhileLocked(attempt, options.lockTimeoutMs);
+  return retryWhileLocked(() => {
+    options.dropLate();
+    return attempt();
+  }, options.lockTimeoutMs);
 }
 
 /** In one piece: nobody else can use the connection meanwhile, and it costs a third of what Kysely's takes. */

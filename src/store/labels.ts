@@ -75,7 +75,9 @@ function toLabel({ row_id, value, weight, basis, distribution, at }: Omit<LabelR
     value,
     weight,
     basis: basis as LabelBasis,
-    ...(distribution === null ? {} : { distribution: fromJson<NonNullable<Label["distribution"]>>(distribution) }),
+    ...(distribution === null
+      ? {}
+      : { distribution: fromJson<NonNullable<Label["distribution"]>>(distribution, `the label of row ${row_id}`) }),
     at,
   };
 }

@@ -19,12 +19,12 @@ export function createModelStore(
     async get(id) {
       const query = read.selectFrom("models").select("card").where("field", "=", field).where("id", "=", id);
       const record = await query.executeTakeFirst();
-      return record && fromJson<ModelCard>(record.card);
+      return record && fromJson<ModelCard>(record.card, `the card of model ${id}`);
     },
     async list() {
-      const query = read.selectFrom("models").select("card").where("field", "=", field);
-      return (await query.orderBy("created_at", "desc").orderBy("id").execute()).map(({ card }) =>
-        fromJson<ModelCard>(card),
+      const query = read.selectFrom("models").select(["id", "card"]).where("field", "=", field);
+      return (await query.orderBy("created_at", "desc").orderBy("id").execute()).map(({ id, card }) =>
+        fromJson<ModelCard>(card, `the card of model ${id}`),
       );
     },
     folder: (id) => join(folder, id),

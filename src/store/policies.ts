@@ -28,12 +28,12 @@ export function createPolicyStore({ read, write, runNow }: Database, field: stri
     async get(id) {
       const query = policies.select("body").where("id", "=", id);
       const record = await query.executeTakeFirst();
-      return record && fromJson<Policy>(record.body);
+      return record && fromJson<Policy>(record.body, `policy ${id}`);
     },
     async ofModel(id) {
       const query = policies.select("body").where("model_id", "=", id);
       const records = await query.orderBy("created_at", "desc").orderBy("id").execute();
-      return records.map(({ body }) => fromJson<Policy>(body));
+      return records.map(({ body }) => fromJson<Policy>(body, `a policy of model ${id}`));
     },
     async champion() {
       const newest = await champions.limit(1).executeTakeFirst();

@@ -15,11 +15,11 @@ export function createRoundStore({ read, write }: Database, field: string): Roun
     async list() {
       const records = await read
         .selectFrom("rounds")
-        .select("body")
+        .select(["round", "body"])
         .where("field", "=", field)
         .orderBy("round")
         .execute();
-      return records.map(({ body }) => fromJson<Round>(body));
+      return records.map(({ round, body }) => fromJson<Round>(body, `round ${round}`));
     },
   };
 }

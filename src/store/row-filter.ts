@@ -19,7 +19,7 @@ export function rowMatches(filter: RowFilter) {
 export function toRow(record: RowRecord): Row {
   return {
     id: rowId(record.id),
-    input: fromJson<Input>(record.input),
+    input: fromJson<Input>(record.input, `row ${record.id}`),
     source: record.source,
     origin: record.origin as Row["origin"],
     uniform: record.uniform === 1,

@@ -75,6 +75,8 @@ function toStore(directory: string, { database, close }: Connection): Store {
     blobs: createBlobStore(join(directory, "blobs")),
     spend: createSpendStore(database),
     predictions: createPredictionStore(database),
+    // The page is written all the same.
+    probe: () => database.write(async (_, run) => void (await run("update spend_totals set spent = spent", []))),
     claim: (work: ClaimedWork) => claimWork(directory, work),
     [Symbol.asyncDispose]: close,
   };
@@ -105,7 +107,7 @@ async function connect(directory: string, lockTimeoutMs: number): Promise<Connec
     db,
     runNow: dialect.runNow,
     isInTransaction: () => sqlite.isTransaction,
-    flush: () => log.datasync(),
+    flush: () => log.datasync().catch((thrown: unknown) => Promise.reject(toStoreError(thrown, path))),
     lockTimeoutMs,
   });
   const close = async (): Promise<void> => {

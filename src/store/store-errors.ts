@@ -26,6 +26,17 @@ export function toStoreError(thrown: unknown, where: string): unknown {
   return fileError(code, thrown, where);
 }
 
+export function writeTooLate(): FlywheelError {
+  return new FlywheelError(
+    "store_locked",
+    "the store was too busy to begin the write in its time; nothing was written",
+    {
+      hint: "wait for the other flywheel process to finish its write, or stop it",
+      retryable: true,
+    },
+  );
+}
+
 export function storeClosed(cause?: unknown): FlywheelError {
   return new FlywheelError("store_closed", "the store was used after it was closed", { cause });
 }
@@ -62,10 +73,7 @@ function sqliteError(primary: number, cause: unknown, where: string): unknown {
     case SQLITE_CANTOPEN:
       return storeReadOnly(where, cause);
     case SQLITE_IOERR:
-      return new FlywheelError("store_io_failed", `the disk failed on ${where}: ${messageOf(cause)}`, {
-        hint: "check the disk's health and free space, then run the same command again",
-        cause,
-      });
+      return ioFailed(where, cause);
     default:
       return cause;
   }
@@ -75,11 +83,14 @@ function fileError(code: string | undefined, cause: unknown, where: string): unk
   switch (code) {
     case "ENOSPC":
     case "EDQUOT":
+    case "EFBIG":
       return storeFull(where, cause);
     case "EACCES":
     case "EPERM":
     case "EROFS":
       return storeReadOnly(where, cause);
+    case "EIO":
+      return ioFailed(where, cause);
     case "ENOTDIR":
     case "EEXIST":
       return new FlywheelError("store_not_a_folder", `${where} cannot be a folder: ${messageOf(cause)}`, {
@@ -95,6 +106,13 @@ function storeFull(where: string, cause: unknown): FlywheelError {
   return new FlywheelError("store_full", `no space left to write ${where}`, {
     hint: "free some space, then run the same command again: nothing that was acknowledged is lost",
     retryable: true,
+    cause,
+  });
+}
+
+function ioFailed(where: string, cause: unknown): FlywheelError {
+  return new FlywheelError("store_io_failed", `the disk failed on ${where}: ${messageOf(cause)}`, {
+    hint: "check the disk's health and free space, then run the same command again",
     cause,
   });
 }
