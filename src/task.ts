@@ -222,7 +222,7 @@ const common = z.strictObject({
     .prefault({}),
 });
 
-const TaskSchema = common.extend({ output: Output, instructions: z.string().min(1) }).readonly();
+export const TaskSchema = common.extend({ output: Output, instructions: z.string().min(1) }).readonly();
 
 /** A task with every default filled in. */
 export type Task = z.output<typeof TaskSchema> & {
@@ -243,7 +243,7 @@ const FieldName = z
   .regex(/^[a-z][a-z0-9_-]{0,63}$/, "must be lower case letters, digits, - and _, a letter first");
 const MAX_FIELDS = 64;
 
-const FieldsSchema = common
+export const FieldsSchema = common
   .extend({
     /** What the inputs are, told to the teacher before the questions. */
     instructions: z.string().default(""),

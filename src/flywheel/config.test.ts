@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { loadTask } from "./config.ts";
+import { placeOf } from "./config-place.ts";
 import { configTemplate } from "./config-template.ts";
 import { initWorkspace } from "./init.ts";
 
@@ -73,4 +74,28 @@ test.each([
 test("no hint sends anybody to a config of a name that theirs may not have", async () => {
   const rows = (await readFile("docs/errors.md", "utf8")).split("\n");
   expect(rows.filter((row) => row.includes("flywheel.config"))).toEqual([expect.stringContaining("config_missing")]);
+});
+
+test.each([
+  ["flywheel.config.json", '{\n  "name": "x",\n  "input" "text"\n}', "3:11"],
+  ["flywheel.config.json", '{\n  "name": tru,\n  "input": "text"\n}', "2:14"],
+  ["flywheel.config.json", '{\n  "name": "x",\n}', "3:1"],
+  ["flywheel.config.json", '{\n  "name": "x"\n', "3:1"],
+  ["flywheel.config.ts", 'export default {\n  name: "x",\n  input: "text"\n  output: 3,\n};\n', "4:3"],
+  ["flywheel.config.ts", "const x: number = 3;\nexport default { a: y.z };\n", "2:21"],
+])("%s that does not parse is named with line and column: %j", async (name, content, place) => {
+  const directory = await workspace();
+  await writeFile(join(directory, name), content);
+  const error = await loadTask(directory).then(
+    () => expect.unreachable("it should not load"),
+    (thrown) => thrown,
+  );
+  expect(error.code).toBe("config_unreadable");
+  expect(error.message).toContain(`${join(directory, name)}:${place}: `);
+});
+
+test("of a script whose loader names no place, the parser of TypeScript does", () => {
+  const source = 'export default {\n  name: "x",\n  input: "text"\n  output: 3,\n};\n';
+  const thrown = new SyntaxError("Unexpected identifier 'output'");
+  expect(placeOf(thrown, "flywheel.config.mjs", source)).toEqual({ line: 4, column: 3 });
 });

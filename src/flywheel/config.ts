@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { FlywheelError, messageOf } from "../errors.ts";
 import { type AnyTask, parseAnyTask } from "../task.ts";
+import { placeOf } from "./config-place.ts";
 
 const configNames = ["flywheel.config.ts", "flywheel.config.mts", "flywheel.config.js", "flywheel.config.mjs"] as const;
 const jsonName = "flywheel.config.json";
@@ -53,7 +54,7 @@ async function readJson(path: string): Promise<unknown> {
   try {
     return JSON.parse(await readFile(path, "utf8"));
   } catch (cause) {
-    throw unreadable(path, cause);
+    throw await unreadable(path, cause);
   }
 }
 
@@ -66,12 +67,15 @@ async function importDefault(path: string): Promise<unknown> {
   } catch (cause) {
     // A definition that defineTask() rejected while the file ran keeps its own code and hint.
     if (FlywheelError.isInstance(cause)) throw cause;
-    throw unreadable(path, cause);
+    throw await unreadable(path, cause);
   }
 }
 
-function unreadable(path: string, cause: unknown): FlywheelError {
-  return new FlywheelError("config_unreadable", `${path}: ${messageOf(cause)}`, {
+async function unreadable(path: string, cause: unknown): Promise<FlywheelError> {
+  const source = await readFile(path, "utf8").catch(() => "");
+  const place = placeOf(cause, path, source);
+  const where = place ? `${path}:${place.line}:${place.column}` : path;
+  return new FlywheelError("config_unreadable", `${where}: ${messageOf(cause)}`, {
     hint: "compare it with what `flywheel init` writes",
     cause,
   });

@@ -30,6 +30,7 @@ import type { Store } from "../store/contract.ts";
 import { openSqliteStore } from "../store/sqlite.ts";
 import type { AnyTask, Task } from "../task.ts";
 import { loadStudent } from "../train/load-student.ts";
+import { checkConfig } from "./check-config.ts";
 import { loadTask } from "./config.ts";
 import { type ExportedModel, exportModel } from "./export-model.ts";
 import {
@@ -138,13 +139,24 @@ export async function openBase<T extends AnyTask>(options: FlywheelOptions<AnyTa
   return {
     directory,
     task,
-    store: await openSqliteStore({ directory: hidden }),
+    store: await openChecked(hidden, task),
     seed,
     clock,
     env,
     teacher: () => openTeacher({ task, env, clock, ...(options.fetch && { fetch: options.fetch }) }),
     loadServing: (folder) => loadStudent(folder, { threads: task.student.threads ?? 1 }),
   };
+}
+
+async function openChecked(directory: string, task: AnyTask): Promise<Store> {
+  const store = await openSqliteStore({ directory });
+  try {
+    await checkConfig(store, task);
+    return store;
+  } catch (thrown) {
+    await store[Symbol.asyncDispose]();
+    throw thrown;
+  }
 }
 
 export function toFlywheel(workspace: Workspace<Task>): Flywheel {

@@ -7,6 +7,7 @@ import type { Champion, ModelCard, Policy, Round } from "../records.ts";
 import { Split } from "../records.ts";
 import type { Store } from "../store/contract.ts";
 import { type AnyTask, promptVersion, type Task } from "../task.ts";
+import { promiseProblem } from "./check-config.ts";
 
 export type Status = {
   readonly task: string;
@@ -21,6 +22,8 @@ export type Status = {
   readonly challenger: ModelCard | undefined;
   readonly decisions: { readonly total: number; readonly escalated: number; readonly sinceLastRound: number };
   readonly lastRound: Round | undefined;
+  /** Rows that people reviewed since the newest model was trained: the next one is the first to learn from them. */
+  readonly newReviews: number;
   /** The command to run next, and why. */
   readonly next: { readonly command: string; readonly why: string };
 };
@@ -41,6 +44,8 @@ export type ChampionStatus = {
   readonly policy: Policy;
   /** Why its certificate no longer holds, where it does not. */
   readonly voided: string | undefined;
+  /** What the task now asks otherwise than the champion was certified for. */
+  readonly promiseChanged: string | undefined;
 };
 
 export async function readStatus(store: Store, task: Task): Promise<Status> {
@@ -59,6 +64,7 @@ export async function readStatus(store: Store, task: Task): Promise<Status> {
     champion,
     challenger: newest?.id === champion?.champion.modelId ? undefined : newest,
     decisions,
+    newReviews: await countNewReviews(store, newest),
     lastRound,
   };
   return { ...status, next: nextCommand(status) };
@@ -75,7 +81,13 @@ export async function readChampion(store: Store, task: Task): Promise<ChampionSt
   ]);
   if (!card || !policy) return undefined;
   const promptChanged = policy.promptVersion !== promptVersion(task);
-  return { champion, card, policy, voided: voided?.why ?? (promptChanged ? "the question changed" : undefined) };
+  return {
+    champion,
+    card,
+    policy,
+    voided: voided?.why ?? (promptChanged ? "the question changed" : undefined),
+    promiseChanged: promiseProblem(policy, task),
+  };
 }
 
 async function countDecisions({ history }: Store, lastRound: Round | undefined): Promise<Status["decisions"]> {
@@ -85,6 +97,12 @@ async function countDecisions({ history }: Store, lastRound: Round | undefined):
     escalated: requestsOf(whole.filter(({ route }) => route === "escalated")),
     sinceLastRound: requestsOf(await history.traffic(lastRound?.endedAt)),
   };
+}
+
+async function countNewReviews(store: Store, newest: ModelCard | undefined): Promise<number> {
+  const rows = new Set<string>();
+  for await (const { at, rowId } of store.annotations.people()) if (at > (newest?.createdAt ?? 0)) rows.add(rowId);
+  return rows.size;
 }
 
 async function countRows(store: Store): Promise<Status["rows"]> {
@@ -140,6 +158,14 @@ function nextCommand(status: Omit<Status, "next">): Status["next"] {
       why: "nothing is certified yet: `flywheel report` says what is missing",
     };
   if (champion.voided) return afterVoid(champion.voided, status);
+  const changed = champion.promiseChanged;
+  if (changed)
+    return { command: "flywheel improve --force", why: `the champion was certified for another promise: ${changed}` };
+  if (status.newReviews > 0)
+    return {
+      command: "flywheel improve",
+      why: `${status.newReviews} rows were reviewed since the newest model was trained`,
+    };
   return { command: "flywheel improve", why: "traffic may have brought new labels" };
 }
 

@@ -35,9 +35,11 @@ function describeShared({ task, rows, spend }: Pick<FieldsStatus, "task" | "rows
   ];
 }
 
-function describeOwn({ labels, champion, challenger, decisions, lastRound }: Status): readonly string[] {
+function describeOwn(status: Status): readonly string[] {
+  const { labels, champion, challenger, decisions, lastRound, newReviews } = status;
   return [
     `labels    ${labels.total}: ${labels.train} train, ${labels.calibrate} calibrate, ${labels.certify} certify`,
+    ...(newReviews > 0 ? [`reviews   ${newReviews} rows with human labels that no model was trained on yet`] : []),
     ...describeChampion(champion),
     ...(challenger ? [`challenger ${describeModel(challenger)}`] : []),
     `requests  ${decisions.total}${decisions.total > 0 ? `, ${percent(decisions.escalated / decisions.total)} escalated` : ""}`,
@@ -49,10 +51,11 @@ const next = ({ next: { command, why } }: Pick<Status, "next">): string => `next
 
 function describeChampion(serving: Status["champion"]): readonly string[] {
   if (!serving) return ["champion  none: every request goes to the teacher"];
-  const { card, policy, voided } = serving;
+  const { card, policy, voided, promiseChanged } = serving;
   return [
     `champion  ${describeModel(card)}`,
     ...describePolicy(policy).map((line) => `          ${line}`),
     ...(voided ? [`          VOID: ${voided}; every request goes to the teacher`] : []),
+    ...(promiseChanged ? [`          CONFIG CHANGED since it was certified: ${promiseChanged}`] : []),
   ];
 }
