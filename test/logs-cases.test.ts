@@ -1,6 +1,6 @@
 /** Logs that real libraries wrote, through `ingest` and `scan`: the right label of every call, or the named refusal. */
 
-import { mkdtemp, rm } from "node:fs/promises";
+import { copyFile, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -110,4 +110,17 @@ test("spans whose words were not recorded are named, never 0 calls", async () =>
   };
   await expect(scanLog({ path, seed: "cases", clock })).rejects.toMatchObject(named);
   await expect(ingest({ store, task: logCases[0]!.desk.task, clock, path })).rejects.toMatchObject(named);
+});
+
+test("what JavaScript's console exporter prints is no JSON, and is called so", async () => {
+  const path = join(LOGS, "ai-5.0.277.console-node.txt");
+  const printed = expect.stringMatching(/what JavaScript's console prints/);
+  await expect(scanLog({ path, seed: "cases", clock })).rejects.toMatchObject({
+    code: "scan_no_log",
+    message: printed,
+  });
+  const copy = join(root, "console.jsonl");
+  await copyFile(path, copy);
+  const { rejections } = await ingest({ store, task: logCases[0]!.desk.task, clock, path: copy });
+  expect(rejections.map(({ message }) => message)).toContainEqual(printed);
 });

@@ -184,6 +184,21 @@ describe("what is read from an answer", () => {
     expect(await open(completion('{"label": true}'), task).ask(request())).toMatchObject({ value: "true" });
   });
 
+  test("an answer is read past thoughts, among words, and by its name; what none of it is, a person is shown", async () => {
+    const thought = "<think>An apple? No.</think> ";
+    for (const said of [`${thought}pear`, `${thought}Here: {"label":"pear"} I hope.`, `${thought}**Label:** pear`]) {
+      expect(oneOf(await open(completion(said)).ask(request())).value).toBe("pear");
+    }
+    const vague = await failureOf(open(completion(`${thought}It depends.`)).ask(request()));
+    expect(vague).toMatchObject({ code: "teacher_off_schema", answer: "It depends." });
+    expect(vague.message).toContain('"It depends."');
+    const cut = await failureOf(open(completion("<think>Let me see", { finish_reason: "length" })).ask(request()));
+    expect(cut).toMatchObject({
+      answer: "<think>Let me see",
+      message: expect.stringContaining("cut short after 10 tokens"),
+    });
+  });
+
   test("an answer cut off at the token limit is none, even where it looks like one", async () => {
     const teacher = open(completion('{"label":"pear"}', { finish_reason: "length" }));
     expect(await failureOf(teacher.ask(request()))).toMatchObject({ code: "teacher_off_schema", costUsd: 110 / 1e6 });

@@ -10,6 +10,7 @@ import type { QuestionMatcher } from "../ingest/logs/match-questions.ts";
 import { createNamedCounts } from "../ingest/logs/named-counts.ts";
 import { noCalls } from "../ingest/logs/open-log.ts";
 import { type CallReader, createCallReader, recogniseLog } from "../ingest/logs/recognise.ts";
+import { CONSOLE_PRINT } from "../ingest/tables/json-lines.ts";
 import { formatOf, openTable } from "../ingest/tables/open-table.ts";
 import type { TableRecord } from "../ingest/tables/table.ts";
 
@@ -76,14 +77,19 @@ const NO_REQUEST = "answers of a batch have no request in the file that was give
 const openLog = (path: string, source: string) => openTable({ path, source, format: formatOf(path) ?? "jsonl" });
 
 async function recognise({ path, format, requestsPath }: TrafficOptions, source: string) {
-  const found = format ?? recogniseLog(await firstRecords(path, source));
+  const { records, refusals } = await firstItems(path, source);
+  const found = format ?? recogniseLog(records);
   if (found) {
     const requests = await readRequests(requestsPath);
     return { format: found, readCalls: createCallReader(found, { match: everyQuestion, requests }) };
   }
-  throw new FlywheelError("scan_no_log", `${source} is no log of calls that is known here`, {
-    hint: "chat, Responses, Decisions, Messages and Gemini logs, batch outputs, LangChain runs, OpenTelemetry and {input, output} lines are read (docs/logs.md); say which with --format",
-  });
+  throw new FlywheelError(
+    "scan_no_log",
+    `${source} is no log of calls that is known here${whyUnread(records, refusals)}`,
+    {
+      hint: "chat, Responses, Decisions, Messages and Gemini logs, batch outputs, LangChain runs, OpenTelemetry and {input, output} lines are read (docs/logs.md); say which with --format",
+    },
+  );
 }
 
 /** All questions, by name; one alone is the answer as such. */
@@ -92,12 +98,23 @@ const everyQuestion: QuestionMatcher = (questions) =>
     ? [""]
     : questions.map((question, index) => textAt(question, "name") ?? `question ${index + 1}`);
 
-async function firstRecords(path: string, source: string): Promise<readonly TableRecord["fields"][]> {
+type First = { readonly records: readonly TableRecord["fields"][]; readonly refusals: readonly string[] };
+
+async function firstItems(path: string, source: string): Promise<First> {
   const records: TableRecord["fields"][] = [];
+  const refusals: string[] = [];
   for await (const item of (await openLog(path, source)).items()) {
-    if (item.kind === "record" && records.push(item.fields) === SAMPLE) break;
+    if (item.kind === "record") records.push(item.fields);
+    else refusals.push(item.message);
+    if (records.length + refusals.length === SAMPLE) break;
   }
-  return records;
+  return { records, refusals };
+}
+
+/** Where nothing could be read at all, the first reason, or the one that says what the file is instead. */
+function whyUnread(records: First["records"], refusals: First["refusals"]): string {
+  const why = refusals.find((reason) => reason.includes(CONSOLE_PRINT)) ?? refusals[0];
+  return records.length > 0 || why === undefined ? "" : `: ${why}`;
 }
 
 function callsOf(readCalls: CallReader, { fields }: TableRecord) {

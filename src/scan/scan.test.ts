@@ -72,6 +72,18 @@ describe("decisions are found", () => {
     expect(decisions[0]?.calls.filter(({ labels }) => labels.size === 0)).toHaveLength(2);
   });
 
+  test("in half of the calls, where the other half failed; past thoughts, and in the arguments of a tool", () => {
+    const failed = { kind: "failed", message: "overloaded" } as const;
+    const half = calls(900, (n) => (n % 2 ? failed : `<think>good or bad?</think>\n${n % 4 ? "good" : "Label: bad"}`));
+    const labels = [{ value: "bad", calls: 225 }, { value: "good" }];
+    expect(findDecisions(half)).toMatchObject({ decisions: [{ fields: [{ name: "", labels }] }], others: [] });
+    expect(findDecisions(half.slice(0, 700))).toMatchObject({
+      others: [{ why: "fewer than 400 calls with an answer: 350 failed" }],
+    });
+    const filed = calls(500, (n) => ({ kind: "text", text: "Filing.", tool: `{"mood":"${n % 2 ? "good" : "bad"}"}` }));
+    expect(findDecisions(filed).decisions[0]?.fields.map(({ name }) => name)).toEqual(["mood"]);
+  });
+
   test.each([
     ["free answers", calls(500, (n) => `summary number ${n}`)],
     ["always the same answer", calls(500, () => "yes")],
@@ -88,6 +100,17 @@ describe("money", () => {
     const untold = moneyOf(calls(10, () => "yes", { usage: { inputTokens: 0, outputTokens: 0 } }));
     expect(untold).toMatchObject({ isEstimated: true });
     expect(untold?.perCallUsd).toBeGreaterThan(0);
+  });
+
+  test("is what the log says that was paid, unless the user gives a price; what failed cost nothing", () => {
+    const failed = { kind: "failed", message: "overloaded" } as const;
+    const none = { inputTokens: 0, outputTokens: 0 };
+    const paid = [
+      ...calls(1, () => "yes", { model: "my-own-model", costUsd: 0.004 }),
+      ...calls(1, () => failed, { model: undefined, usage: none }),
+    ];
+    expect(moneyOf(paid)).toMatchObject({ perCallUsd: 0.002, isEstimated: false });
+    expect(moneyOf(paid, { inputPerMillionUsd: 1, outputPerMillionUsd: 1 })?.perCallUsd).toBeCloseTo(55 / 1e6, 12);
   });
 
   test("is not counted where one price is unknown, unless the user gives it", () => {

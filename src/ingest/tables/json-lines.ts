@@ -46,13 +46,22 @@ export function readBytes(bytes: Buffer | undefined, { source, what }: About): T
   }
 }
 
-/** Why `text` is no JSON. Python writes numbers into it that JSON does not have. */
+/** Why `text` is no JSON. Python writes numbers into it that JSON does not have; JavaScript's console prints objects otherwise. */
 export function reasonOf(thrown: unknown, text: string): string {
   const reason = messageOf(thrown);
+  if (isConsolePrint(text)) return `${reason}. ${CONSOLE_PRINT}`;
   const isNumber =
     /Unexpected token '[NI]'|No number after minus sign/.test(reason) && /[:[,]\s*-?(?:NaN|Infinity)\b/.test(text);
   return isNumber ? `${reason}. JSON has neither NaN nor Infinity: write null where a value is missing` : reason;
 }
+
+/** What `console.dir` writes, and with it OpenTelemetry's console exporter for Node. */
+export const CONSOLE_PRINT =
+  "This is what JavaScript's console prints of an object, which cannot be read back: write JSON instead (OTLP over HTTP or to a file, or JSON.stringify)";
+
+/** A name without quotes before a colon: `{ traceId: '…'`, or a line of such an object. */
+const isConsolePrint = (text: string): boolean =>
+  /^\s{0,100}(?:\{\s{0,100})?(?:[A-Za-z_$][\w$]{0,100}|'[\w.-]{1,100}'): /.test(text);
 
 export function readObject(value: unknown, source: string): TableItem {
   if (typeof value === "object" && value !== null && !Array.isArray(value)) {
