@@ -142,6 +142,17 @@ program
   .description("HTTP: answers locally, escalates, audits, records")
   .option("--host <host>", "beyond loopback, FLYWHEEL_API_KEYS must be set", "127.0.0.1")
   .option("--port <port>", "0 picks a free one", wholeNumber("--port", { to: 65_535 }), 8700)
+  .option(
+    "--max-requests <number>",
+    "at once; beyond them 429 (default 512)",
+    wholeNumber("--max-requests", { from: 1 }),
+  )
+  .option("--max-requests-per-key <number>", "of one API key", wholeNumber("--max-requests-per-key", { from: 1 }))
+  .option(
+    "--max-connections <number>",
+    "beyond them closed (default 4096)",
+    wholeNumber("--max-connections", { from: 1 }),
+  )
   .action(inWorkspace(async () => (await import("./commands/serve.ts")).runServe));
 
 program

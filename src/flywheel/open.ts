@@ -22,6 +22,7 @@ import { openTeacher } from "../label/teacher.ts";
 import type { Seed } from "../math/random.ts";
 import type { Champion, ModelId } from "../records.ts";
 import { type ReportFiles, writeReport } from "../report/write-report.ts";
+import type { AdmissionLimits } from "../serve/admission.ts";
 import { apiKeysFrom } from "../serve/api-keys.ts";
 import type { RequestIdOf } from "../serve/app.ts";
 import { imageHostsFrom } from "../serve/image-input.ts";
@@ -61,7 +62,9 @@ export type Work = { readonly progress?: Progress | undefined; readonly signal?:
 /** What ingest reads, and how where the name does not say. */
 export type IngestWork = Pick<IngestOptions, "path" | "goldPath" | "format" | "delimiter" | "requestsPath">;
 
-export type ServeOptions = {
+export type ServeOptions = AdmissionLimits & {
+  /** Beyond these a connection is closed at once. 4,096 by default. */
+  readonly maxConnections?: number | undefined;
   /** Any other than loopback needs keys in `FLYWHEEL_API_KEYS`. */
   readonly host?: string | undefined;
   readonly port?: number | undefined;

@@ -44,7 +44,7 @@ export type ServerOptions = RouterTimes &
     readonly apiKeys?: readonly string[] | undefined;
     /** Hosts from which an image may be fetched: `imageHostsFrom(process.env)`. None by default. */
     readonly imageHosts?: readonly string[] | undefined;
-    /** Of a request, image included. 20 MiB by default. */
+    /** Of a request. By default 20 MiB, image included, of a task that reads images; else 1 MiB. */
     readonly bodyLimitBytes?: number | undefined;
     /** Beyond these a connection is closed at once. 4,096 by default. */
     readonly maxConnections?: number | undefined;
@@ -79,7 +79,9 @@ export type Server = AsyncDisposable & {
 };
 
 const DEFAULT_PORT = 8700;
-const DEFAULT_BODY_LIMIT_BYTES = 20 * 2 ** 20;
+const IMAGE_BODY_LIMIT_BYTES = 20 * 2 ** 20;
+/** Of a text or a record: a page holds five kilobytes. To take a larger body apart would hold up everybody else. */
+const BODY_LIMIT_BYTES = 2 ** 20;
 const DEFAULT_DEADLINE_MS = 30_000;
 const DEFAULT_MAX_CONNECTIONS = 4_096;
 
@@ -163,8 +165,8 @@ function openLog(): FastifyBaseLogger {
   return pino({ level: "warn" }, pino.destination(2));
 }
 
-function bodyLimitOf({ bodyLimitBytes = DEFAULT_BODY_LIMIT_BYTES }: ServerOptions): number {
-  return bodyLimitBytes;
+function bodyLimitOf({ task, bodyLimitBytes }: ServerOptions): number {
+  return bodyLimitBytes ?? (task.input === "image" ? IMAGE_BODY_LIMIT_BYTES : BODY_LIMIT_BYTES);
 }
 
 function openRouter(options: ServerOptions, clock: Clock, log: FastifyBaseLogger): Promise<Router> {
