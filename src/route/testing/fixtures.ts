@@ -98,6 +98,24 @@ export function withCommittee(student: TestStudent, size: number, dissent: (text
   });
 }
 
+/** The same student, one that needs no time. */
+export function atOnce(
+  student: TestStudent,
+  {
+    novelty,
+    dissent,
+  }: { readonly novelty?: (text: string) => number; readonly dissent?: (text: string) => number } = {},
+): TestStudent {
+  const textOf = (input: StudentInput): string => (input.kind === "text" ? input.text : "");
+  return Object.assign(student, {
+    look: (input: StudentInput) => ({
+      logits: Float32Array.from(logitsOf(input)),
+      ...(novelty && { novelty: () => novelty(textOf(input)) }),
+      ...(dissent && { dissent: () => dissent(textOf(input)) }),
+    }),
+  });
+}
+
 function logitsOf(input: StudentInput): readonly number[] {
   const [label, confidence] = input.kind === "text" ? input.text.split(" ") : [];
   if (label === "broken") throw new Error("broken row");
