@@ -11,7 +11,7 @@ import { parseSync } from "oxc-parser";
 type Import = { readonly from: string; readonly to: string };
 
 /** Rooms by the first folder below `src/`; a file beside the rooms is a room of its own. */
-const ground = ["errors.ts", "math", "onnx", "image", "text", "xgboost"];
+const ground = ["errors.ts", "cells", "math", "onnx", "image", "text", "xgboost"];
 const nouns = [
   "records.ts",
   "budget.ts",
@@ -37,7 +37,7 @@ const roomOf = (path: string): string => (nouns.includes(path) ? path : (path.sp
 function allowed(room: string): readonly string[] | undefined {
   if (room === "math" || leaves.includes(room)) return [];
   if (ground.includes(room)) return ground;
-  if (nouns.includes(room)) return [...nouns, "errors.ts", "math"];
+  if (nouns.includes(room)) return [...nouns, "errors.ts", "cells", "math"];
   if (room === "store" || stages.includes(room)) return [...nouns, ...ground, ...leaves];
   return undefined;
 }

@@ -7,11 +7,17 @@
  */
 
 import { z } from "zod";
+import { DateOrder, readDate } from "./cells/date.ts";
+import { readDuration } from "./cells/duration.ts";
+import { DecimalMark, readNumber as readWritten } from "./cells/number.ts";
 import { FlywheelError } from "./errors.ts";
 import type { RecordInput } from "./records.ts";
 
-/** `text`: long words, for students that read n-grams; a category is one of a few values. */
-export const FeatureType = ["number", "category", "boolean", "text"] as const;
+/**
+ * `text`: long words, for students that read n-grams; a category is one of a few values; a date may have a time; a duration may be
+ * a time of day.
+ */
+export const FeatureType = ["number", "category", "boolean", "text", "date", "duration"] as const;
 export type FeatureType = (typeof FeatureType)[number];
 
 export const Columns = z.strictObject({
@@ -32,6 +38,12 @@ export const Columns = z.strictObject({
   id: z.string().min(1).optional(),
   /** Columns that are left out. */
   ignore: z.array(z.string().min(1)).default([]),
+  /** Columns that are features although they look like row numbers, ids or the order of the file. */
+  keep: z.array(z.string().min(1)).optional(),
+  /** What stands before the decimals in text: with a comma, `1.180` is 1180. Where absent each column of words decides for itself. */
+  decimal: z.enum(DecimalMark).optional(),
+  /** Of dates such as 03/04/2025, where the column itself does not say. */
+  dateOrder: z.enum(DateOrder).optional(),
 });
 export type Columns = z.output<typeof Columns>;
 
@@ -83,7 +95,10 @@ export function readFields(
     features === "auto" ? Object.keys(given).filter((name) => isFeature(columns, name)) : Object.keys(features);
   if (features !== "auto" && options.isStrict) refuseUnknown(columns, given, names);
   const fields = Object.fromEntries(
-    names.map((name) => [name, readValue(given[name], name, features === "auto" ? undefined : features[name])]),
+    names.map((name) => [
+      name,
+      readValue(given[name], name, features === "auto" ? undefined : features[name], columns),
+    ]),
   );
   if (Object.values(fields).some((value) => value !== null)) return fields;
   throw new FlywheelError("record_empty", `every feature is missing: ${names.join(", ") || "there is none"}`, {
@@ -92,8 +107,17 @@ export function readFields(
 }
 
 /** Where the task leaves the choice to the data. */
-export const isFeature = ({ gold, id, ignore }: Columns, name: string): boolean =>
-  !isGold(gold, name) && name !== id && !ignore.includes(name);
+export const isFeature = (columns: Columns, name: string): boolean =>
+  !isGold(columns.gold, name) &&
+  name !== columns.id &&
+  !columns.ignore.includes(name) &&
+  (!isFrameIndex(name) || isKept(columns, name));
+
+export const isKept = ({ keep }: Pick<Columns, "keep">, name: string): boolean => keep?.includes(name) ?? false;
+
+/** What pandas and R call the row numbers that they write beside the data; a first column without a name is called `column 1` here. */
+export const isFrameIndex = (name: string): boolean =>
+  /^(?:Unnamed: 0(?:\.\d+)*|__index_level_\d+__|column 1)$/.test(name);
 
 export type GoldColumn = {
   /** Empty where the task has one output. */
@@ -122,16 +146,19 @@ function refuseUnknown(columns: Columns, given: Readonly<Record<string, unknown>
  * What one cell says: null where it is missing. Without a `type`, numbers as JSON spells them are numbers, `true` and
  * `false` are booleans, and the rest (`007`, `+5`, `1,5`) are words.
  */
-export function readValue(given: unknown, column: string, type?: FeatureType): FieldValue {
+export function readValue(given: unknown, column: string, type?: FeatureType, writing: Writing = {}): FieldValue {
   const value = toScalar(given, column);
   if (value === null || isMissing(value, type)) return null;
   if (typeof value === "string" && value.length > MAX_FIELD_CHARACTERS) throw tooLong(column, value.length);
   if (typeof value === "string" && value.includes("\0")) throw binary(column);
   switch (type) {
     case undefined:
-      return readUntyped(value, column);
+      return readUntyped(value, column, writing);
     case "number":
-      return readNumber(value, column);
+      return readNumber(value, column, writing);
+    case "date":
+    case "duration":
+      return readMoment(value, { column, type });
     case "boolean":
       return readBoolean(value, column);
     case "category":
@@ -141,6 +168,9 @@ export function readValue(given: unknown, column: string, type?: FeatureType): F
       return type satisfies never;
   }
 }
+
+/** How the task says that text is written. */
+type Writing = Partial<Pick<Columns, "decimal">>;
 
 type Scalar = string | number | boolean;
 
@@ -172,24 +202,52 @@ const jsonNumber = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:e[+-]?\d+)?$/i;
 const anyNumber = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?$/i;
 const infinite = /^[+-]?(?:inf|infinity)$/i;
 
-function readUntyped(value: Scalar, column: string): FieldValue {
+function readUntyped(value: Scalar, column: string, { decimal }: Writing): FieldValue {
   if (typeof value === "boolean") return value;
   if (typeof value === "number") return finite(value, column, value);
   const word = value.trim();
   if (infinite.test(word)) throw notFinite(column, word);
   if (/^(?:true|false)$/i.test(word)) return word.toLowerCase() === "true";
+  if (decimal === "," && !/^-?\d+$/.test(word)) return readPlain(word, decimal) ?? word;
   // A whole number that a float cannot hold is an identifier, not a quantity.
   if (!jsonNumber.test(word) || (/^-?\d+$/.test(word) && !Number.isSafeInteger(Number(word)))) return word;
   return finite(Number(word), column, word);
 }
 
-function readNumber(value: Scalar, column: string): number {
+/** A number without a unit; what has one is a word, until its column says which unit it is. */
+function readPlain(word: string, decimal: DecimalMark): number | undefined {
+  const read = readWritten(word, decimal);
+  return read?.unit === "" ? read.value : undefined;
+}
+
+function readNumber(value: Scalar, column: string, { decimal }: Writing): number {
   if (typeof value === "number") return finite(value, column, value);
   const word = String(value).trim();
   if (infinite.test(word)) throw notFinite(column, word);
-  if (anyNumber.test(word)) return finite(Number(word), column, word);
+  if (decimal !== "," && anyNumber.test(word)) return finite(Number(word), column, word);
+  const [point, comma] = DecimalMark.map((mark) => readWritten(word, mark)?.value);
+  const read = decimal === "," ? comma : decimal === "." || comma === undefined || comma === point ? point : undefined;
+  if (read !== undefined) return finite(read, column, word);
+  const isOpen = decimal === undefined && (point ?? comma) !== undefined;
   throw new FlywheelError("value_not_a_number", `column "${column}" is a number, but holds ${shown(word)}`, {
-    hint: "mend the value (a point before decimals, no thousands separators), or declare the column a category",
+    hint: isOpen
+      ? 'say what stands before the decimals: columns.decimal: "," or "." in the task\'s config'
+      : "correct the value, or declare the column a category",
+  });
+}
+
+/** As it is written: the student reads its parts. */
+function readMoment(value: Scalar, { column, type }: { readonly column: string; readonly type: "date" | "duration" }) {
+  const word = String(value).trim();
+  if (type === "duration" && typeof value === "number") return finite(value, column, value);
+  const isRead =
+    type === "duration" ? readDuration(word) !== undefined : DateOrder.some((order) => readDate(word, order));
+  if (isRead) return word;
+  throw new FlywheelError("value_not_a_date", `column "${column}" is a ${type}, but holds ${shown(word)}`, {
+    hint:
+      type === "date"
+        ? "write 2025-07-22 or 22.07.2025, with 14:30 where there is a time"
+        : "write 14:30, 36:00:00, 2h 15m or P1DT2H",
   });
 }
 

@@ -73,6 +73,12 @@ program
   )
   .addOption(new Option("--format <format>", "of a table or a log, where it is not recognised").choices(ingestFormats))
   .option("--delimiter <character>", "of a CSV, where its header misleads")
+  .option("--quote <character>", 'of a CSV: what cells are quoted with, or none (default: ")')
+  .option("--escape <character>", "of a CSV: what stands before a quote within a quoted cell (default: the quote)")
+  .addOption(
+    new Option("--header <yes|no>", "of a CSV: whether its first line names the columns").choices(["yes", "no"]),
+  )
+  .option("--encoding <name>", "of a table that is not UTF-8: windows-1252, utf-16be, …")
   .option("--requests <file>", "of a batch's output: the file that the batch was made from")
   .action((path: string, options: Omit<IngestCommandOptions, "path">) =>
     inWorkspace(async () => (await import("./commands/ingest.ts")).runIngest)({ path, ...options }),

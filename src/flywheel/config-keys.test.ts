@@ -51,7 +51,7 @@ const shares = { train: 0.5, calibrate: 0.2, certify: 0.3 };
 const values: Definition = {
   name: "other", input: "record", instructions: "Which is it?", answer: "together", reference: "person", budgetUsd: 3,
   whenTeacherDown: "refuse", "columns.text": "body", "columns.features": { a: "number" }, "columns.gold": "truth",
-  "columns.id": "key", "columns.ignore": ["x"], "teacher.model": "compatible/b", "teacher.secondModel": "compatible/b",
+  "columns.id": "key", "columns.ignore": ["x"], "columns.keep": ["x"], "columns.decimal": ",", "columns.dateOrder": "month-first", "teacher.model": "compatible/b", "teacher.secondModel": "compatible/b",
   "teacher.baseUrl": "http://127.0.0.1:2/v1", "teacher.apiKeyEnv": "KEY", "teacher.passes": 1,
   "student.trainer": "linear-text", "student.weights": "w.onnx", "student.weightsSha256": "0".repeat(64),
   "student.normalisation.mean": [0, 0, 0], "student.normalisation.std": [1, 1, 1], "student.augment": false,

@@ -51,7 +51,7 @@ export const configKeys: Readonly<Record<string, ConfigKey>> = {
     change: "reading",
   },
   "columns.features": {
-    does: "Record tasks: the columns that are features, with their types (`number`, `category`, `boolean`, `text`); `auto`: all but `gold`, `id` and `ignore`.",
+    does: "Record tasks: the columns that are features, with their types (`number`, `category`, `boolean`, `text`, `date`, `duration`); `auto`: all but `gold`, `id` and `ignore`.",
     change: "data",
   },
   "columns.gold": {
@@ -60,6 +60,18 @@ export const configKeys: Readonly<Record<string, ConfigKey>> = {
   },
   "columns.id": { does: "What users call the row: shown beside its source, never a feature.", change: "reading" },
   "columns.ignore": { does: "Columns that are left out.", change: "reading" },
+  "columns.keep": {
+    does: "Columns that are features although they look like row numbers, ids or the order of the file.",
+    change: "reading",
+  },
+  "columns.decimal": {
+    does: 'What stands before the decimals in text: with `","`, `1.180` is 1180. Where absent each column of words decides for itself.',
+    change: "reading",
+  },
+  "columns.dateOrder": {
+    does: "Of dates such as 03/04/2025, where the column itself does not say: day or month first.",
+    change: "training",
+  },
   "teacher.model": {
     does: "`google/…`, `openai/…`, `anthropic/…`, or `compatible/…` with `baseUrl` (OpenRouter, Ollama, vLLM, the simulator).",
     change: "question",

@@ -60,7 +60,10 @@ export type FlywheelOptions<T extends AnyTask = Task> = {
 export type Work = { readonly progress?: Progress | undefined; readonly signal?: AbortSignal | undefined };
 
 /** What ingest reads, and how where the name does not say. */
-export type IngestWork = Pick<IngestOptions, "path" | "goldPath" | "format" | "delimiter" | "requestsPath">;
+export type IngestWork = Pick<
+  IngestOptions,
+  "path" | "goldPath" | "format" | "delimiter" | "quote" | "escape" | "header" | "encoding" | "requestsPath"
+>;
 
 export type ServeOptions = AdmissionLimits & {
   /** Beyond these a connection is closed at once. 4,096 by default. */

@@ -4,9 +4,9 @@ import type { Clock, Progress } from "../contracts.ts";
 import type { Store } from "../store/contract.ts";
 import type { AnyTask } from "../task.ts";
 import type { LogFormat } from "./logs/logged-call.ts";
-import type { TableFormat } from "./tables/table.ts";
+import type { TableForm, TableFormat } from "./tables/table.ts";
 
-export type IngestOptions = {
+export type IngestOptions = TableForm & {
   readonly store: Store;
   readonly task: AnyTask;
   /**
@@ -23,8 +23,6 @@ export type IngestOptions = {
   readonly format?: TableFormat | LogFormat | undefined;
   /** Of a batch's output: the file that it was made from. */
   readonly requestsPath?: string | undefined;
-  /** Of a CSV; guessed from its header where absent. */
-  readonly delimiter?: string | undefined;
   readonly clock: Clock;
   readonly progress?: Progress | undefined;
   /** Images under way at once. */

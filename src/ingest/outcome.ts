@@ -1,5 +1,6 @@
 /** @file What becomes of one input, whatever its kind: a row, or the reason why it is none. */
 
+import type { FeatureType } from "../columns.ts";
 import type { LabelValue, Rejection, Row, TeacherAnnotation } from "../records.ts";
 import type { SeenFile } from "../store/contract.ts";
 import type { Finding, Refusal } from "./candidate.ts";
@@ -51,7 +52,11 @@ export type ColumnSummary = {
   /** `unread`: nothing is made of it. */
   readonly role: "text" | "feature" | "gold" | "id" | "unread";
   /** What its values are; `mixed` where some are numbers and some are words. Absent where every value is missing. */
-  readonly type?: "number" | "category" | "boolean" | "text" | "mixed";
+  readonly type?: FeatureType | "mixed";
+  /** How its values are written, where that is another way than JSON's: `number, decimal comma, in €`. */
+  readonly format?: string;
+  /** Why a student does not learn from it, although it is a feature. */
+  readonly leftOut?: string;
   readonly missing: number;
   /** Different values, as far as they were counted. */
   readonly distinct: number;

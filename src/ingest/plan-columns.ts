@@ -3,7 +3,8 @@
  * is written, because rows cannot be unwritten: an answer among the features, and an identifier among them.
  */
 
-import { type GoldColumn, goldColumns, isFeature } from "../columns.ts";
+import { createFormatEvidence } from "../cells/column-format.ts";
+import { type GoldColumn, goldColumns, isFeature, isKept } from "../columns.ts";
 import { FlywheelError } from "../errors.ts";
 import { fieldsOf } from "../fields.ts";
 import { type AnyTask, normaliseLabel, type Task } from "../task.ts";
@@ -20,22 +21,43 @@ export type ColumnPlan = {
 export type Sample = {
   readonly source: string;
   readonly columns: readonly string[];
+  /** As in `Table`. */
+  readonly nested?: Readonly<Record<string, string>> | undefined;
   /** The first records. */
   readonly records: readonly TableRecord[];
 };
 
 export const TEXT_COLUMNS = ["text", "input", "sentence", "content", "message"];
 
-/** @throws FlywheelError `table_column_missing`, `column_looks_like_answer`, `column_looks_like_id` */
+/** @throws FlywheelError `table_column_missing`, `column_looks_like_answer`, `column_looks_like_id`, `column_not_scalar` */
 export function planColumns(task: AnyTask, sample: Sample): ColumnPlan {
   const { id } = task.columns;
   const gold = goldColumns(task.columns);
   for (const { field, column } of gold) requireColumn(sample, column, field === "" ? "gold" : `gold.${field}`);
   if (id !== undefined) requireColumn(sample, id, "id");
   const named = { gold, ...(id !== undefined && { id }) };
-  if (task.input === "text") return { ...named, text: textColumn(task, sample) };
-  checkFeatures(task, sample);
-  return named;
+  const plan = task.input === "text" ? { ...named, text: textColumn(task, sample) } : named;
+  refuseNested(task, plan, sample);
+  if (task.input === "record") checkFeatures(task, sample);
+  return plan;
+}
+
+/** What is not read may hold anything. */
+function refuseNested({ input, columns }: AnyTask, { text }: ColumnPlan, { nested = {} }: Sample): void {
+  const isRead = (name: string): boolean => {
+    if (input === "text") return name === text;
+    return columns.features === "auto" ? isFeature(columns, name) : name in columns.features;
+  };
+  const found = Object.entries(nested).find(([name]) => isRead(name));
+  if (!found) return;
+  const [name, what] = found;
+  throw new FlywheelError(
+    "column_not_scalar",
+    `column "${name}" holds ${what}: a ${input === "text" ? "text" : "feature"} is one value`,
+    {
+      hint: "spread them over columns of their own (images: write files and list them), or put the column into columns.ignore",
+    },
+  );
 }
 
 /** Gold may lie in another file than the one that is read now: then only the text or the features must be there. */
@@ -76,7 +98,7 @@ function checkFeatures(task: AnyTask, sample: Sample): void {
       .filter(isPresent)
       .map(String);
     if (mayHoldAnswer(task, name, values)) throw answerAmong(name);
-    if (looksLikeId(name, values)) throw idAmong(name);
+    if (!isKept(columns, name) && looksLikeId(name, values)) throw idAmong(name);
   }
 }
 
@@ -108,12 +130,21 @@ function looksLikeAnswer(
   );
 }
 
-const ID_NAME = /(?:^|[_ .-])(?:id|uuid|guid)$|[a-z](?:Id|ID)$/i;
+/** Camel case is told by its case: "paid" is no id. */
+const isIdName = (name: string): boolean => /(?:^|[_ .-])(?:id|uuid|guid)$/i.test(name) || /[a-z](?:Id|ID)$/.test(name);
 
 /** All different, and named like an identifier or one word of letters and digits each. Numbers may well all differ. */
 function looksLikeId(name: string, values: readonly string[]): boolean {
   if (values.length < ENOUGH || new Set(values).size < values.length) return false;
-  return ID_NAME.test(name) || values.every((value) => /^\S+$/.test(value) && Number.isNaN(Number(value)));
+  if (isIdName(name)) return true;
+  return values.every((value) => /^\S+$/.test(value) && Number.isNaN(Number(value))) && !isWritten(values);
+}
+
+/** Money, percentages, dates and times may well all differ. */
+function isWritten(values: readonly string[]): boolean {
+  const evidence = createFormatEvidence();
+  for (const value of values) evidence.add(value);
+  return evidence.verdict() !== undefined;
 }
 
 const answerAmong = (name: string): FlywheelError =>
@@ -126,10 +157,6 @@ const answerAmong = (name: string): FlywheelError =>
   );
 
 const idAmong = (name: string): FlywheelError =>
-  new FlywheelError(
-    "column_looks_like_id",
-    `column "${name}" is different in every row: an identifier teaches nothing`,
-    {
-      hint: `in the task's config, set columns.id: "${name}", put it into columns.ignore, or list the features one by one`,
-    },
-  );
+  new FlywheelError("column_looks_like_id", `column "${name}" is different in every row: it looks like an ID column`, {
+    hint: `in the task's config, set columns.id: "${name}", put it into columns.ignore, or into columns.keep where it is a feature`,
+  });

@@ -363,7 +363,10 @@ describe("bad input has a clear answer, and the rest goes on:", () => {
       expect.stringContaining("says the same in every row"),
     ]);
     const unique = await run("b.csv", `x,g\n${lines.map((_, n) => `${n},name ${n}`).join("\n")}\n`, { task });
-    expect(unique.notes).toEqual([expect.stringContaining('"g" has 60 different values in 60 rows')]);
+    expect(unique.notes).toEqual([
+      expect.stringContaining('"x" is left out'),
+      expect.stringContaining('"g" has 60 different values in 60 rows'),
+    ]);
     expect(unique.gold?.unknownLabels.count).toBe(60);
   });
 });

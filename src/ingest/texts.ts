@@ -17,6 +17,7 @@ import { fingerprintOf, orRefusal } from "./read-image.ts";
 import { textContent, toRow } from "./read-row.ts";
 import { createColumnReader, type RecordReader, refusedAs } from "./record-reader.ts";
 import { download } from "./tables/download.ts";
+import { asUtf8 } from "./tables/encoding.ts";
 import { formatOf, openTable } from "./tables/open-table.ts";
 import type { Table, TableFile, TableItem, TableRecord } from "./tables/table.ts";
 import { walkFolder } from "./walk-folder.ts";
@@ -41,10 +42,12 @@ export function openTexts(place: Place, options: IngestOptions): InputSource {
       return log;
     }
     const columns = table.columns ?? columnsOf(records);
-    return createColumnReader({ source: table.source, columns, records }, { gold, profile }, options);
+    return createColumnReader({ ...table, columns, records }, { gold, profile }, options);
   }
 
-  async function* tableOutcomes(file: TableFile): AsyncGenerator<Outcome> {
+  async function* tableOutcomes(given: TableFile): AsyncGenerator<Outcome> {
+    await using copy = await asUtf8(given);
+    const { file } = copy;
     const table = await openTable(file);
     if (place.kind !== "folder") total = table.total;
     const { items, records } = await peek(table);
@@ -102,9 +105,11 @@ const withHint = ({ code, message, hint }: FlywheelError) => ({
 });
 
 /** @throws FlywheelError `ingest_unsupported` where neither the name nor the user says what it is */
-function tableFile({ path, source }: Candidate, { format, delimiter }: IngestOptions): TableFile {
+function tableFile({ path, source }: Candidate, options: IngestOptions): TableFile {
+  const { format, quote, escape: escaper, header, encoding } = options;
   const known = isTableFormat(format) ? format : (formatOf(path) ?? (format && "jsonl"));
-  if (known) return { path, source, format: known, delimiter: delimiter ?? (/\.tsv\b/i.test(path) ? "\t" : undefined) };
+  const delimiter = options.delimiter ?? (/\.tsv\b/i.test(path) ? "\t" : undefined);
+  if (known) return { path, source, format: known, delimiter, quote, escape: escaper, header, encoding };
   throw new FlywheelError("ingest_unsupported", `${source} does not say what kind of table it is`, {
     hint: "give --format csv, jsonl, json or parquet",
   });

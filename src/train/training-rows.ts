@@ -12,6 +12,8 @@ import { classesOf, type Task } from "../task.ts";
 export type TrainingRow = {
   readonly id: RowId;
   readonly input: Input;
+  /** Where it stood in a file, if it came from one. */
+  readonly place?: { readonly file: string; readonly line: number } | undefined;
   /** `[classes]`, summing to 1. */
   readonly target: Float32Array;
   /** Of the value in force; for strata and accuracy. */
@@ -68,9 +70,15 @@ async function readRows(store: Store, { split, kind, classes, filter }: ReadOpti
   for await (const { row, label } of store.labels.list({ split, kind })) {
     if (!filter(row, label)) continue;
     const weight = label.weight * Math.min(1 / row.propensity, MOST_PROPENSITY_WEIGHT);
-    rows.push({ id: row.id, input: row.input, weight, ...targetOf(label, classes) });
+    rows.push({ id: row.id, input: row.input, place: placeOf(row), weight, ...targetOf(label, classes) });
   }
   return withMeanWeight(rows);
+}
+
+/** Ingest writes `data.csv:12`, or `data.csv:12 C-7` where the task has a column of ids. */
+function placeOf({ origin, source }: Row): TrainingRow["place"] {
+  const [, file, line] = (origin === "ingest" && /^(.*?):(\d+)(?: |$)/.exec(source)) || [];
+  return file === undefined ? undefined : { file, line: Number(line) };
 }
 
 function targetOf(label: Label, classes: readonly LabelValue[]): Pick<TrainingRow, "target" | "classIndex"> {

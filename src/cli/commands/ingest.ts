@@ -7,7 +7,8 @@ import { sayPrompt } from "../say.ts";
 
 const shownRejections = 10;
 
-export type IngestCommandOptions = Omit<IngestWork, "goldPath" | "requestsPath"> & {
+export type IngestCommandOptions = Omit<IngestWork, "goldPath" | "requestsPath" | "header"> & {
+  readonly header?: "yes" | "no";
   readonly gold?: string;
   readonly requests?: string;
 };
@@ -15,9 +16,16 @@ export type IngestCommandOptions = Omit<IngestWork, "goldPath" | "requestsPath">
 export async function runIngest(
   flywheel: AnyFlywheel,
   { progress, signal }: CommandContext,
-  { gold, requests, ...what }: IngestCommandOptions,
+  { gold, requests, header, ...what }: IngestCommandOptions,
 ): Promise<CommandResult> {
-  const summary = await flywheel.ingest({ ...what, goldPath: gold, requestsPath: requests, progress, signal });
+  const summary = await flywheel.ingest({
+    ...what,
+    header: header && header === "yes",
+    goldPath: gold,
+    requestsPath: requests,
+    progress,
+    signal,
+  });
   const text = [...describe(summary, flywheel.task), nextOf(summary)];
   return { json: summary, text, exitCode: isAllRejected(summary) ? ExitCode.failed : ExitCode.done };
 }
@@ -110,9 +118,9 @@ function describeColumns(columns: Columns): readonly string[] {
   ];
 }
 
-function describeColumn({ role, type, missing, distinct, isDistinctExact }: Columns[number]): string {
+function describeColumn({ role, type, format, leftOut, missing, distinct, isDistinctExact }: Columns[number]): string {
   const values = `${isDistinctExact ? "" : "over "}${distinct} different`;
-  const what = role === "feature" ? (type ?? "empty") : role;
+  const what = leftOut ? "left out" : role === "feature" ? (format ?? type ?? "empty") : role;
   return [what, values, ...(missing > 0 ? [`${missing} missing`] : [])].join(", ");
 }
 

@@ -14,7 +14,7 @@ import { MAX_RECORD_BYTES, type Table, type TableFile, type TableItem } from "./
 /** @throws FlywheelError `table_empty`, `table_malformed` */
 export async function openCsv(file: TableFile): Promise<Table> {
   const { path, source } = file;
-  const head = await readCsvHead(path, source, file.delimiter);
+  const head = await readCsvHead(path, source, file);
   const { rows, refused } = await survey(file, head);
   const blank = await blankLines(file, head);
   return {
@@ -34,7 +34,8 @@ const BUFFER_BYTES = 2 * MAX_RECORD_BYTES;
  */
 const reader = ({ path }: TableFile, head: CsvHead): string => {
   const columns = head.columns.map((_, index) => `'c${index}': 'VARCHAR'`).join(", ");
-  const form = `delim = ${quoted(head.delimiter)}, quote = '"', escape = '"', comment = '', header = true, encoding = '${head.encoding}'`;
+  const { delimiter, quote, escape: escaper, encoding, lines, skipped } = head;
+  const form = `delim = ${quoted(delimiter)}, quote = ${quoted(quote)}, escape = ${quoted(escaper)}, comment = '', header = ${lines > 0}, skip = ${skipped}, encoding = '${encoding}'`;
   return `read_csv(${quoted(path)}, auto_detect = false, columns = {${columns}}, ${form}, max_line_size = ${MAX_RECORD_BYTES}, buffer_size = ${BUFFER_BYTES}, store_rejects = true, rejects_table = 'refused')`;
 };
 
@@ -95,8 +96,8 @@ async function* itemsOf({ file, head, refused, blank }: Reading): AsyncGenerator
 
 /** Where the reader stands: `line` as an editor counts, `number` as DuckDB does. */
 function createPlace(source: string, head: CsvHead, { refused, blank }: Pick<Reading, "refused" | "blank">) {
-  let line = 1 + head.lines;
-  let number = 2;
+  let line = 1 + head.skipped + head.lines;
+  let number = 1 + head.skipped + Math.min(1, head.lines);
   const here = () => `${source}:${line}`;
   const pass = (breaks: number) => {
     line += 1 + breaks;
@@ -127,7 +128,7 @@ function toItem({ type, message, breaks }: RefusedRow, source: string, { columns
       return refusedAs(
         source,
         "quote_unclosed",
-        `a quote is opened and not closed, or text follows a closed one${swallowed(breaks)}: write quotes inside a quoted cell twice, or give the right delimiter with --delimiter`,
+        `a quote is opened and not closed, or text follows a closed one${swallowed(breaks)}: write quotes inside a quoted cell twice, give --quote none where cells are not quoted, or the right delimiter with --delimiter`,
       );
     case "LINE SIZE OVER MAXIMUM":
       return tooLarge(source);

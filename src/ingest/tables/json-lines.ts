@@ -84,5 +84,5 @@ export const notUtf8 = (source: string, what: About["what"] = "line"): TableItem
   kind: "refused",
   source,
   code: "invalid_utf8",
-  message: `the ${what} is not UTF-8: save the file as UTF-8, or convert it (iconv -f latin1 -t utf-8)`,
+  message: `the ${what} is not UTF-8: save the file as UTF-8, or give its encoding, which of files from Windows is mostly --encoding windows-1252`,
 });

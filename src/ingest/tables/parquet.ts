@@ -1,7 +1,6 @@
-/** @file Parquet, read by DuckDB. Numbers and booleans stay what they are; dates and times become ISO text; bytes are refused. */
+/** @file Parquet, read by DuckDB. Numbers and booleans stay what they are; dates and times become ISO text. */
 
 import type { DuckDBValue } from "@duckdb/node-api";
-import { FlywheelError } from "../../errors.ts";
 import { type DuckDatabase, named, openDuckDb, quoted, tableMalformed } from "./duckdb.ts";
 import type { Table, TableFile, TableItem } from "./table.ts";
 
@@ -9,10 +8,15 @@ export async function openParquet({ path, source }: TableFile): Promise<Table> {
   await using database = await openDuckDb(path);
   const columns = await describe(database, path, source);
   const [[count] = []] = await database.all(`select count(*) from read_parquet(${quoted(path)})`);
+  const nested = columns.flatMap(({ name, type }) => {
+    const what = nestedAs(type);
+    return what ? [[name, what] as const] : [];
+  });
   const selected = columns.map(({ name, type }) => readable(name, type)).join(", ");
   return {
     source,
     columns: columns.map(({ name }) => name),
+    nested: Object.fromEntries(nested),
     total: Number(count),
     items: () => itemsOf({ path, source, selected, names: columns.map(({ name }) => name) }),
   };
@@ -29,17 +33,19 @@ async function describe(database: DuckDatabase, path: string, source: string): P
   }
 }
 
+function nestedAs(type: string): string | undefined {
+  if (type === "BLOB") return "bytes";
+  if (/\[\d*\]$/.test(type)) return "lists";
+  return /^(?:STRUCT|MAP|UNION|VARIANT)/.exec(type) ? "objects" : undefined;
+}
+
 /** Whole numbers beyond 2^53 keep their digits as text: they are identifiers. */
 function readable(name: string, type: string): string {
   const column = named(name);
   if (/^(?:BOOLEAN|VARCHAR|DOUBLE|FLOAT|U?TINYINT|U?SMALLINT|U?INTEGER|BIGINT|UBIGINT)$/.test(type)) return column;
   if (type.startsWith("DECIMAL")) return `${column}::double as ${column}`;
-  if (/^(?:STRUCT|MAP|JSON)|\[\d*\]$/.test(type)) return `to_json(${column})::varchar as ${column}`;
-  if (type === "BLOB") {
-    throw new FlywheelError("ingest_unsupported", `column "${name}" holds bytes`, {
-      hint: "write images as files and list them, or leave the column out of the file",
-    });
-  }
+  if (type === "BLOB") return `null as ${column}`;
+  if (nestedAs(type) || type === "JSON") return `to_json(${column})::varchar as ${column}`;
   return `${column}::varchar as ${column}`;
 }
 

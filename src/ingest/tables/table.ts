@@ -19,6 +19,8 @@ export type Table = {
   readonly source: string;
   /** In the order of the file; JSON files do not say before they are read. */
   readonly columns?: readonly string[];
+  /** Of a Parquet file: columns whose cells are more than one value, and what they hold. */
+  readonly nested?: Readonly<Record<string, string>>;
   /** Items, where it is cheap to know. */
   readonly total?: number;
   /** May be read once. */
@@ -31,8 +33,20 @@ export type TableFile = {
   /** What people are shown: the path as the user wrote it. */
   readonly source: string;
   readonly format: TableFormat;
+} & TableForm;
+
+/** What a user may say of a table that its name and its first lines do not. */
+export type TableForm = {
   /** Of a CSV; guessed from its header where absent. */
   readonly delimiter?: string | undefined;
+  /** Of a CSV: a character, or `none`; `"` where absent. */
+  readonly quote?: string | undefined;
+  /** Of a CSV: what stands before a quote within a quoted cell; the quote itself where absent. */
+  readonly escape?: string | undefined;
+  /** Of a CSV: whether its first line names the columns; without, they are called c1, c2, … */
+  readonly header?: boolean | undefined;
+  /** As the WHATWG calls it (`windows-1252`, `utf-16be`); UTF-8, or by its byte order mark, where absent. */
+  readonly encoding?: string | undefined;
 };
 
 /** Longest line or record; what is longer is no data for a model, and would fill the memory. */

@@ -3,10 +3,13 @@
  * row and column: at serving it becomes an escalation, never a guess.
  */
 
+import { readFormatted } from "../../cells/column-format.ts";
+import { readDate } from "../../cells/date.ts";
 import { type FieldValue, readValue } from "../../columns.ts";
 import { FlywheelError, messageOf } from "../../errors.ts";
 import type { RecordInput } from "../../records.ts";
 import { createGramCounter, type GramCounter } from "./count-grams.ts";
+import { partOf } from "./date-parts.ts";
 import { categoryOf, type Feature, type FeatureSchema, widthOf } from "./feature-schema.ts";
 import { rememberKeys } from "./remember-keys.ts";
 
@@ -35,19 +38,23 @@ export type EncoderEvents = {
 export function createEncoder({ features, ignored }: FeatureSchema, events: EncoderEvents = {}): RecordEncoder {
   const columns = columnsOf(features, events);
   const width = features.reduce((sum, feature) => sum + widthOf(feature), 0);
+  const elapsed = elapsedOf(features, columns);
   const silent = new Set(ignored.map(({ name }) => name));
   const columnOf = rememberKeys((name) => columns.get(name));
   const encodeOther = (vector: Float32Array, offset: number, { name, value, row }: Cell): void => {
     const column = columns.get(name);
     if (column === undefined) {
       if (!silent.has(name)) events.onUnknownFeature?.(name);
-    } else if (column.grams) column.grams.countInto(vector, offset + column.start, String(value));
+    } else if (column.date) column.date.writeInto(vector, offset + column.start, { value, row });
+    else if (column.grams) column.grams.countInto(vector, offset + column.start, String(value));
     else vector[offset + column.start] = column.read(value, row);
   };
   return {
     width,
     encodeInto(vector, offset, fields, row) {
       vector.fill(Number.NaN, offset, offset + width);
+      for (const { from } of elapsed) from.forget();
+      for (const { to } of elapsed) to.forget();
       let place = 0;
       // Object.entries would make a list of pairs of what is there already; and most values are plain numbers.
       for (const name in fields) {
@@ -57,6 +64,7 @@ export function createEncoder({ features, ignored }: FeatureSchema, events: Enco
           vector[offset + column.start] = value;
         } else if (value !== null && value !== undefined) encodeOther(vector, offset, { name, value, row });
       }
+      for (const { start, from, to } of elapsed) vector[offset + start] = to.days() - from.days();
     },
   };
 }
@@ -69,6 +77,7 @@ type Column = {
   readonly isNumber: boolean;
   readonly read: Reader;
   readonly grams: GramCounter | undefined;
+  readonly date: DateReader | undefined;
 };
 
 function columnsOf(features: readonly Feature[], events: EncoderEvents): ReadonlyMap<string, Column> {
@@ -77,10 +86,62 @@ function columnsOf(features: readonly Feature[], events: EncoderEvents): Readonl
   for (const feature of features) {
     const grams = feature.type === "text" ? createGramCounter(feature.grams) : undefined;
     const isNumber = feature.type === "number";
-    columns.set(feature.name, { start, isNumber, read: readerOf(feature, events), grams });
+    const date = feature.type === "date" ? dateReader(feature, events) : undefined;
+    columns.set(feature.name, { start, isNumber, read: readerOf(feature, events), grams, date });
     start += widthOf(feature);
   }
   return columns;
+}
+
+type Elapsed = { readonly start: number; readonly from: DateReader; readonly to: DateReader };
+
+function elapsedOf(features: readonly Feature[], columns: ReadonlyMap<string, Column>): readonly Elapsed[] {
+  return features.flatMap((feature) => {
+    if (feature.type !== "elapsed") return [];
+    const [from, to] = [columns.get(feature.from)?.date, columns.get(feature.to)?.date];
+    return from && to ? [{ start: columns.get(feature.name)!.start, from, to }] : [];
+  });
+}
+
+type DateReader = {
+  writeInto(
+    vector: Float32Array,
+    at: number,
+    cell: { readonly value: NonNullable<FieldValue>; readonly row: string },
+  ): void;
+  /** Of the record under way; NaN where it has none. */
+  days(): number;
+  forget(): void;
+};
+
+function dateReader(feature: Extract<Feature, { readonly type: "date" }>, events: EncoderEvents): DateReader {
+  let days = Number.NaN;
+  return {
+    writeInto(vector, at, { value, row }) {
+      const date = readDate(String(value), feature.order);
+      if (!date) {
+        wrongType({ ...feature, row, value }, events);
+        return;
+      }
+      days = date.days;
+      for (const [index, part] of feature.parts.entries()) vector[at + index] = partOf(date, part);
+    },
+    days: () => days,
+    forget() {
+      days = Number.NaN;
+    },
+  };
+}
+
+type WrongValue = { readonly name: string; readonly type: string; readonly row: string; readonly value: FieldValue };
+
+function wrongType({ name, type, row, value }: WrongValue, events: EncoderEvents): void {
+  if (events.onWrongType) {
+    events.onWrongType(name);
+    return;
+  }
+  const cause = new Error(`column "${name}" is a ${type}, but holds ${JSON.stringify(String(value).slice(0, 40))}`);
+  throw typeChanged({ name, type, row, cause });
 }
 
 type Reader = (value: NonNullable<FieldValue>, row: string) => number;
@@ -95,7 +156,9 @@ function readerOf(feature: Feature, events: EncoderEvents): Reader {
     case "category":
       return categoryReader(feature.name, feature.categories, events);
     case "text":
-      return () => Number.NaN; // its n-grams are counted instead
+    case "date":
+    case "elapsed":
+      return () => Number.NaN; // its n-grams, its parts, or the dates that it is between, are read instead
     default:
       return feature satisfies never;
   }
@@ -119,7 +182,14 @@ function finite(value: number, { name }: Feature, row: string): number {
 }
 
 /** Reads a value that is not of its column's own type: `"42"` is a number all the same, `"many"` is not. */
-function typed(value: NonNullable<FieldValue>, { name, type }: Feature, row: string, events: EncoderEvents): number {
+function typed(value: NonNullable<FieldValue>, feature: Feature, row: string, events: EncoderEvents): number {
+  const { name, type } = feature;
+  if (feature.type === "number" && feature.format && typeof value === "string") {
+    const read = readFormatted(value, feature.format);
+    if (read === undefined) wrongType({ name, type, row, value }, events);
+    return read ?? Number.NaN;
+  }
+  if (type === "date" || type === "elapsed") return Number.NaN;
   try {
     return Number(readValue(value, name, type) ?? Number.NaN);
   } catch (cause) {

@@ -77,15 +77,99 @@ describe("columns that cannot be learned from are named", () => {
   });
 
   test("numbers with a few words among them: the first is shown with its row", () => {
-    const { schema, warnings } = infer([...repeat(30, (n) => ({ n })), { n: "1,5" }]);
+    const { schema, warnings } = infer([...repeat(30, (n) => ({ n })), { n: "n.k." }]);
     expect(schema.features).toEqual([{ name: "n", type: "number" }]);
-    expect(warnings[0]).toMatch(/column "n" holds numbers, but 1 of 31 values are words \(row row-30: "1,5"\)/);
+    expect(warnings[0]).toMatch(/column "n" holds numbers, but 1 of 31 values are words \(row row-30: "n\.k\."\)/);
   });
 
   test("more categories than trees can use: the most frequent are kept", () => {
     const { schema, warnings } = infer(repeat(2400, (index) => ({ c: `w${index % 1100}` })));
     expect(schema.features[0]).toMatchObject({ type: "category" });
     expect(warnings[0]).toMatch(/has 1100 categories/);
+  });
+});
+
+describe("a column that is written as people write", () => {
+  const cells = (column: readonly string[]) => repeat(column.length, (at) => ({ x: column[at]! }));
+  const first = (column: readonly string[], given: object = {}) => {
+    const { schema, warnings } = infer(cells(column), given);
+    return { feature: schema.features[0], vector: encode(schema, { x: column[0]! }), warnings };
+  };
+
+  test.each([
+    ["money", ["$1,180.24", "$231.61"], 1180.24],
+    ["a decimal comma", ["1.180,24", "231,61"], 1180.24],
+    ["a share", ["19%", "66.5%"], 19],
+    ["spaces", ["1 234 567", "12 000"], 1234567],
+    ["apostrophes", ["1’234.50", "3.25"], 1234.5],
+    ["lakhs", ["12,34,567", "1,00,000"], 1234567],
+    ["debts", ["(1,200.50)", "300.25"], -1200.5],
+    ["a unit", ["12,5 kg", "7 kg"], 12.5],
+    ["times of day", ["2:30 PM", "11:05 AM"], 52_200],
+    ["durations", ["1h 30m", "45m"], 5_400],
+  ])("%s: a number", (_what, column, value) => {
+    const { feature, vector, warnings } = first(column);
+    expect(feature).toMatchObject({ name: "x", type: "number" });
+    expect(vector[0]).toBeCloseTo(value, 2);
+    expect(warnings).toEqual([]);
+  });
+
+  test("dates are the day, the month, the day of the month, the weekday and, with a time, the hour", () => {
+    expect(first(["22/07/2025", "03/04/2025"]).vector).toEqual([20291, 7, 22, 1]);
+    expect(first(["07/22/2025", "03/04/2025"]).vector).toEqual([20291, 7, 22, 1]);
+    expect(first(["2025-07-22T18:00:00+02:00", "2025-01-31T10:00:00Z"]).vector).toEqual([
+      Math.fround(20291 + 16 / 24),
+      7,
+      22,
+      1,
+      18,
+    ]);
+  });
+
+  test("two dates have a difference, in days, missing where one is", () => {
+    const { schema } = infer([
+      { ordered: "22/07/2025", shipped: "25/07/2025" },
+      { ordered: "31/12/2024", shipped: "01/01/2025" },
+    ]);
+    const names = schema.features.map(({ name }) => name);
+    expect(names).toEqual(["ordered", "shipped", "shipped − ordered (days)"]);
+    expect(encode(schema, { ordered: "30/12/2024", shipped: "02/01/2025" }).at(-1)).toBe(3);
+    expect(encode(schema, { shipped: "02/01/2025" }).at(-1)).toBeNaN();
+    const encoder = createEncoder(schema);
+    const twice = new Float32Array(2 * encoder.width);
+    encoder.encodeInto(twice, 0, { ordered: "30/12/2024", shipped: "02/01/2025" }, "1");
+    encoder.encodeInto(twice, encoder.width, { shipped: "02/01/2025" }, "2");
+    expect(twice.at(-1)).toBeNaN();
+  });
+
+  test("what no value decides is said, and decided by the task where it says so", () => {
+    const open = ["03/04/2025", "05/06/2025"];
+    expect(first(open).warnings).toEqual([expect.stringMatching(/"x" holds date: no value says .*columns\.dateOrder/)]);
+    const told = first(open, { dateOrder: "month-first" });
+    expect([told.vector[1], told.warnings]).toEqual([3, []]);
+    expect(first(["3,540", "8,241"]).warnings).toEqual([
+      expect.stringMatching(/thousands or decimals: set columns\.decimal/),
+    ]);
+    expect(first(["3,540", "8,241"], { decimal: "," }).vector).toEqual([Math.fround(3.54)]);
+  });
+
+  test("what serving brings is read as training read it, another way of writing is refused", () => {
+    const { schema } = infer(cells(["1.180,24 €", "231,61 €"]));
+    expect(encode(schema, { x: "1.000,5 €" })).toEqual([1000.5]);
+    expect(encode(schema, { x: 1000.5 })).toEqual([1000.5]);
+    for (const x of ["1,000.5 €", "$1.000,5", "dear"]) {
+      expect(() => encode(schema, { x })).toThrow(expect.objectContaining({ code: "feature_type_changed" }));
+    }
+  });
+
+  test.each([
+    ["postcodes", ["08845", "04636", "05264"]],
+    ["codes", ["B2", "A7", "X1"]],
+    ["addresses", ["192.168.1.1", "10.0.0.1"]],
+    ["two currencies", ["$5", "€6"]],
+    ["two ways at once", ["1,180.24", "1.180,24"]],
+  ])("%s stay words", (_what, column) => {
+    expect(first(column).feature).toMatchObject({ type: "category" });
   });
 });
 

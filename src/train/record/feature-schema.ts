@@ -5,14 +5,43 @@
  */
 
 import { z } from "zod";
+import {
+  type ColumnFormat,
+  createFormatEvidence,
+  describeFormat,
+  type FormatVerdict,
+} from "../../cells/column-format.ts";
+import { DateOrder } from "../../cells/date.ts";
+import { DecimalMark } from "../../cells/number.ts";
 import type { Columns, FeatureType, FieldValue } from "../../columns.ts";
 import { FlywheelError } from "../../errors.ts";
 import type { RecordInput, RowId } from "../../records.ts";
 import { frequentGrams, meanWords } from "./count-grams.ts";
+import { DatePart } from "./date-parts.ts";
 import { rememberKeys } from "./remember-keys.ts";
 
+/** How its cells are written where they are not plain numbers. */
+const NumberFormat = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("number"), mark: z.enum(DecimalMark), unit: z.string().optional() }),
+  z.strictObject({ kind: z.literal("duration") }),
+]);
+
 const Feature = z.discriminatedUnion("type", [
-  z.strictObject({ name: z.string(), type: z.literal("number") }),
+  z.strictObject({
+    name: z.string(),
+    type: z.literal("number"),
+    format: NumberFormat.optional(),
+    /** Of one that is sorted as its file is: beyond what training had it says nothing that was learned. */
+    range: z.tuple([z.number(), z.number()]).optional(),
+  }),
+  z.strictObject({
+    name: z.string(),
+    type: z.literal("date"),
+    order: z.enum(DateOrder),
+    parts: z.array(z.enum(DatePart)).min(1),
+  }),
+  /** Days from one date to another of the same record. */
+  z.strictObject({ name: z.string(), type: z.literal("elapsed"), from: z.string(), to: z.string() }),
   z.strictObject({ name: z.string(), type: z.literal("boolean") }),
   /** A category's number is its place; one that is not listed is missing. */
   z.strictObject({ name: z.string(), type: z.literal("category"), categories: z.array(z.string()).min(1) }),
@@ -22,11 +51,14 @@ const Feature = z.discriminatedUnion("type", [
 export type Feature = z.output<typeof Feature>;
 
 /** Numbers that a feature becomes. */
-export const widthOf = (feature: Feature): number => (feature.type === "text" ? feature.grams.length : 1);
+export const widthOf = (feature: Feature): number => partsOf(feature)?.length ?? 1;
 
 /** A name for each number of a feature. */
 export const namesOf = (feature: Feature): readonly string[] =>
-  feature.type === "text" ? feature.grams.map((gram) => `${feature.name}: ${gram}`) : [feature.name];
+  partsOf(feature)?.map((part) => `${feature.name}: ${part}`) ?? [feature.name];
+
+const partsOf = (feature: Feature): readonly string[] | undefined =>
+  feature.type === "text" ? feature.grams : feature.type === "date" ? feature.parts : undefined;
 
 /** `features.json` of the model folder. */
 export const FeatureSchema = z.strictObject({
@@ -61,21 +93,38 @@ const MOST_CATEGORIES = 1000;
  * Features in the order in which the task lists them, else in that of their names.
  * @throws FlywheelError `no_features` naming every column and why it is none
  */
-export function inferFeatures(rows: readonly RecordRow[], { features: declared }: Pick<Columns, "features">): Inferred {
+export function inferFeatures(rows: readonly RecordRow[], columns: FeatureColumns): Inferred {
+  const { features: declared } = columns;
   const counts = countColumns(rows);
   const names = declared === "auto" ? [...counts.keys()].sort() : Object.keys(declared);
   const readings = names.map((name): Reading => {
     const count = counts.get(name);
     if (!count || count.present === 0) return { ...ignore(name, "all its values are missing"), isEmpty: true };
-    const column = { name, rows, count };
+    const column = { name, rows, count, hints: columns };
     return declared === "auto" ? read(column) : readAs(column, declared[name]!);
   });
-  const features = readings.flatMap(({ feature }) => feature ?? []);
+  const own = readings.flatMap(({ feature }) => feature ?? []);
+  const features = [...own, ...elapsedBetween(own)];
   const left = readings.flatMap(({ name, why, isEmpty }) => (why === undefined ? [] : [{ name, why, isEmpty }]));
   if (features.length === 0) throw noFeatures(left);
   // A column that was empty is not among them: should values come, somebody ought to hear that they are not read.
   const ignored = left.filter(({ isEmpty }) => !isEmpty).map(({ name, why }) => ({ name, why }));
   return { schema: { features, ignored }, warnings: readings.flatMap(({ warning }) => warning ?? []) };
+}
+
+/** What of a task's columns decides on features. */
+export type FeatureColumns = Pick<Columns, "features"> & Partial<Pick<Columns, "decimal" | "dateOrder" | "keep">>;
+
+/** Pairs grow with the square. */
+const MOST_DATES = 6;
+
+function elapsedBetween(features: readonly Feature[]): readonly Feature[] {
+  const dates = features.filter(({ type }) => type === "date").slice(0, MOST_DATES);
+  return dates.flatMap(({ name: from }, index) =>
+    dates
+      .slice(index + 1)
+      .map(({ name: to }) => ({ name: `${to} − ${from} (days)`, type: "elapsed" as const, from, to })),
+  );
 }
 
 type Reading = {
@@ -138,13 +187,58 @@ function addWord(count: Count, value: FieldValue, rowId: RowId): void {
 /** How a value is spelt where its column holds categories. */
 export const categoryOf = (value: string | number | boolean): string => String(value).trim();
 
-type Column = { readonly name: string; readonly rows: readonly RecordRow[]; readonly count: Count };
+type Column = {
+  readonly name: string;
+  readonly rows: readonly RecordRow[];
+  readonly count: Count;
+  readonly hints: FeatureColumns;
+};
 
 function read(column: Column): Reading {
   const { name, count } = column;
-  const { present, numbers, booleans, words, firstWord } = count;
+  const { present, numbers, booleans, words } = count;
   if (booleans === present) return { name, feature: { name, type: "boolean" } };
   if (numbers === present) return { name, feature: { name, type: "number" } };
+  const { verdict, conflict } = formatOf(column);
+  // Where only plain numbers can be read, nobody wrote them in a way of their own.
+  if (verdict && booleans === 0 && verdict.unread < words) return readFormat(column, verdict);
+  if (conflict) return withWarning(readWords(column), `column "${name}" is read as words: ${conflict}`);
+  return readWords(column);
+}
+
+/** Nobody spelt these values: where they are alike, a person wrote them so. */
+function formatOf({ name, rows, hints }: Column) {
+  const evidence = createFormatEvidence();
+  for (const { fields } of rows) {
+    const value = fields[name];
+    if (typeof value === "string" || (typeof value === "number" && !Number.isNaN(value))) evidence.add(value);
+  }
+  return { verdict: evidence.verdict(hints), conflict: evidence.conflict() };
+}
+
+const withWarning = (reading: Reading, warning: string): Reading => ({ warning, ...reading });
+
+function readFormat({ name, count }: Column, { format, unread, ambiguous }: FormatVerdict): Reading {
+  const [some] = [
+    unread > 0 ? `${unread} of ${count.present} values cannot be read so and count as missing` : [],
+    ambiguous === undefined ? [] : ambiguity(ambiguous, format),
+  ].flat();
+  const warning = some && `column "${name}" holds ${describeFormat(format)}: ${some}`;
+  return { name, feature: featureOf(name, format), ...(warning && { warning }) };
+}
+
+const ambiguity = (example: string, { kind }: ColumnFormat): string =>
+  `no value says whether ${JSON.stringify(example)} ${kind === "date" ? "begins with the day or the month: set columns.dateOrder" : "has thousands or decimals: set columns.decimal"}`;
+
+function featureOf(name: string, format: ColumnFormat): Feature {
+  if (format.kind !== "date") return { name, type: "number", format };
+  const parts = DatePart.filter((part) => part !== "hour" || format.hasTime);
+  return { name, type: "date", order: format.order, parts };
+}
+
+function readWords(column: Column): Reading {
+  const { name, count } = column;
+  const { present, numbers, words, firstWord } = count;
   if (firstWord && numbers >= FEWEST_NUMBERS * present) {
     const example = `row ${firstWord.rowId}: ${JSON.stringify(firstWord.word.slice(0, 40))}`;
     const warning = `column "${name}" holds numbers, but ${words} of ${present} values are words (${example}): they count as missing`;
@@ -161,9 +255,12 @@ function read(column: Column): Reading {
 function readAs(column: Column, type: FeatureType): Reading {
   const { name } = column;
   switch (type) {
-    case "number":
     case "boolean":
       return { name, feature: { name, type } };
+    case "number":
+    case "date":
+    case "duration":
+      return readDeclared(column, type);
     case "category":
       return withCategories(name, countCategories(column));
     case "text":
@@ -171,6 +268,17 @@ function readAs(column: Column, type: FeatureType): Reading {
     default:
       return type satisfies never;
   }
+}
+
+/** What the task says counts; how it is written the column says. */
+function readDeclared(column: Column, type: "number" | "date" | "duration"): Reading {
+  const { name } = column;
+  const { verdict } = formatOf(column);
+  if (verdict?.format.kind === type) return readFormat(column, verdict);
+  if (type === "number") return { name, feature: { name, type } };
+  const format: ColumnFormat =
+    type === "date" ? { kind: type, order: column.hints.dateOrder ?? "day-first", hasTime: true } : { kind: type };
+  return { name, feature: featureOf(name, format) };
 }
 
 function readText({ name, rows }: Column): Reading {

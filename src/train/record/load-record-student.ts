@@ -84,9 +84,11 @@ export async function openRecordStudent(model: ModelFiles, { threads }: LoadOpti
     encoder.encodeInto(vector, 0, fields, "1");
     return explainer.explain(vector);
   };
+  const ranges = rangesOf(schema);
   const noveltyOf = (fields: Fields, row = "1"): number => {
     unseen.length = 0;
     silent.encodeInto(vector, 0, fields, row);
+    if (ranges.some(({ place, low, high }) => vector[place]! < low || vector[place]! > high)) return BEYOND;
     const [classIndex] = argmaxRows(logitsOf([forest], vector), forest.classes);
     for (const place of unseen) vector[place] = UNSEEN;
     return search!.novelty(vector, classIndex!);
@@ -152,6 +154,18 @@ function readForest({ folder, files }: ModelFiles, name: string, wanted: Pick<Fo
   } catch (cause) {
     throw modelCorrupt(folder, `${name} cannot be opened: ${messageOf(cause)}`, cause);
   }
+}
+
+/** Stranger than any distance: no limit lets it pass. */
+const BEYOND = 1e30;
+
+/** Features that mean nothing beyond what training had, as the vector holds them. */
+function rangesOf(schema: FeatureSchema) {
+  return schema.features.flatMap((feature) => {
+    if (feature.type !== "number" || !feature.range) return [];
+    const [low, high] = feature.range;
+    return [{ place: placeOf(schema, feature.name), low: Math.fround(low), high: Math.fround(high) }];
+  });
 }
 
 /** No category's number: to trees a word that training had not is missing, but it is stranger than that. */

@@ -86,6 +86,8 @@ export function readNeighbours(bytes: Uint8Array, classes: number): RecordNeighb
 const ordered: Readonly<Record<FeatureSchema["features"][number]["type"], boolean>> = {
   number: true,
   text: true,
+  date: true,
+  elapsed: true,
   boolean: false,
   category: false,
 };

@@ -184,7 +184,8 @@ describe.skipIf(!library)(`training on records${needsLibrary}`, () => {
 
   test("of two classes gives the logit of the second", async () => {
     await using world = await openWorld({ train: 0, calibrate: 0, certify: 0 });
-    const task = planTask({ output: { kind: "predicate" }, student: { xgboost: { num_boost_round: 10 } } });
+    const columns = { keep: ["n"] };
+    const task = planTask({ output: { kind: "predicate" }, columns, student: { xgboost: { num_boost_round: 10 } } });
     const rows = Array.from({ length: 100 }, (_, n) => ({ fields: { n }, value: String(n < 50) }));
     await addRecords(world.store, "train", rows);
     const card = await trainStudent(given(world, task));

@@ -11,6 +11,7 @@ import type { PreparedTraining, TrainedStudent, TrainerContext, TrainingWork } f
 import { readValidationRows, type TrainingRow, type TrainingSet } from "../training-rows.ts";
 import { type FeatureSchema, inferFeatures } from "./feature-schema.ts";
 import { type FittedTrees, fitTrees, type Importances } from "./fit-trees.ts";
+import { leaveOutOrder } from "./leave-out-order.ts";
 import { collectNeighbours, writeNeighbours } from "./neighbours.ts";
 import { boosterFile, featuresFile } from "./record-files.ts";
 import { recordsOf } from "./training-table.ts";
@@ -29,7 +30,9 @@ export async function trainRecordStudent(context: TrainerContext): Promise<Prepa
   const kind = treeInputKindOf(task);
   const { xgboost } = task.student;
   const { version } = loadXgboost();
-  const { schema, warnings } = inferFeatures(recordsOf(set.rows, kind), columnsFor(task));
+  const records = recordsOf(set.rows, kind);
+  const inferred = inferFeatures(records, columnsFor(task));
+  const { schema, warnings } = kind === "text" ? inferred : leaveOutOrder(inferred, { ...set, records }, task.columns);
   const validation = xgboost.early_stopping_rounds > 0 ? await readValidationRows(store, task) : [];
   const options = {
     xgboost,

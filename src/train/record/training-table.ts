@@ -61,10 +61,14 @@ export function plainMatrix({ vectors, features, among, threads }: PlainOptions)
   return createMatrix({ data: rowsOf(vectors, among), rows: among.length, columns, ...described(features), threads });
 }
 
-const types = { number: "q", boolean: "i", category: "c", text: "q" } as const satisfies Record<
-  Feature["type"],
-  FeatureType
->;
+const types = {
+  number: "q",
+  boolean: "i",
+  category: "c",
+  text: "q",
+  date: "q",
+  elapsed: "q",
+} as const satisfies Record<Feature["type"], FeatureType>;
 
 export const described = (features: readonly Feature[]) => ({
   featureNames: features.flatMap(namesOf),

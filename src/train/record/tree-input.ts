@@ -1,10 +1,10 @@
 /** @file What trees read of an input: the fields of a record; or a text, as a record of one field. */
 
-import type { Columns } from "../../columns.ts";
 import type { StudentInput } from "../../contracts.ts";
 import { FlywheelError } from "../../errors.ts";
 import type { Input, RecordInput } from "../../records.ts";
 import type { Task } from "../../task.ts";
+import type { FeatureColumns } from "./feature-schema.ts";
 
 export const TreeInputKind = ["record", "text"] as const;
 export type TreeInputKind = (typeof TreeInputKind)[number];
@@ -30,5 +30,5 @@ export function treeInputKindOf({ input }: Pick<Task, "input">): TreeInputKind {
 }
 
 /** The columns of a record task are its own; a text is one column. */
-export const columnsFor = ({ input, columns }: Pick<Task, "input" | "columns">): Pick<Columns, "features"> =>
+export const columnsFor = ({ input, columns }: Pick<Task, "input" | "columns">): FeatureColumns =>
   input === "text" ? { features: { [textField]: "text" } } : columns;
