@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { createLeanFetch } from "./lean-fetch.ts";
 
 async function serve(listener: RequestListener): Promise<string> {
@@ -79,5 +79,23 @@ describe("the lean fetch", () => {
   test("leaves what it does not know to the built-in", async () => {
     const url = await serve((request, response) => response.end(request.method));
     expect(await (await createLeanFetch()(url)).text()).toBe("GET");
+  });
+
+  test("an answer without end is cut off, through this and through the built-in", async () => {
+    const connections: boolean[] = [];
+    const url = await serve((_, response) => {
+      response.writeHead(200, { "content-type": "application/json" });
+      const more = () => {
+        while (!response.destroyed && response.write("x".repeat(65_536)));
+      };
+      response.on("drain", more).on("close", () => connections.push(true));
+      more();
+    });
+    const lean = createLeanFetch();
+    for (const body of ["text", new TextEncoder().encode("bytes")]) {
+      const response = await lean(url, { method: "POST", body });
+      expect((await response.text()).length).toBe(4 * 2 ** 20);
+    }
+    await vi.waitFor(() => expect(connections).toEqual([true, true]));
   });
 });

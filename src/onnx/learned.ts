@@ -41,7 +41,9 @@ const dottedName = /^[A-Za-z_]\w*(\.\w+)+$/;
 /** Names that exporters and `createGraphBuilder` give to constants. */
 const constantName = /^(val_\d+|_?(c_)?lifted_tensor\w*|scalar_tensor\w*|const(ant)?([._]\d+)?|onnx::.*)$/i;
 /** Buffers that live beside parameters: tables of positions and masks. */
-const bufferName = /(^|[._])(inv_freq|freqs?(_\w+)?|cos|sin|(cos|sin)_cached|pos_(cos|sin)|\w*mask|anchors?|grid)$/i;
+const bufferName =
+  /^\w*mask$|(^|_)(freqs?(_|$)|(inv_freq|cos|sin|(cos|sin)_cached|pos_(cos|sin)|mask|anchors?|grid)$)/i;
+const isBuffer = (name: string): boolean => bufferName.test(name.slice(name.lastIndexOf(".") + 1));
 const weightName = /\.(weight|bias)$/;
 
 /** Reading a node's operands against what is known of the whole graph. */
@@ -67,7 +69,7 @@ type Known = {
 
 function isLearnedAt(known: Known, node: Node, index: number, name: string): boolean {
   const value = known.graph.initialisers.get(name);
-  if (value?.dtype !== "float32" || bufferName.test(name)) return false;
+  if (value?.dtype !== "float32" || isBuffer(name)) return false;
   const { opType } = node;
   if (weightInputs[opType]?.includes(index)) return value.dims.length > 0;
   if (products.has(opType)) return value.dims.length > 0 && (weightName.test(name) || meets(known, node, index));

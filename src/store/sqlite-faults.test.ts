@@ -6,7 +6,7 @@ import { createInterface } from "node:readline";
 import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { blobId } from "../records.ts";
+import { blobId, policyId, type Round } from "../records.ts";
 import type { Store } from "./contract.ts";
 import { openSqliteStore } from "./sqlite.ts";
 import { sampleAnnotation, sampleDecision, sampleRow } from "./testing/samples.ts";
@@ -199,6 +199,28 @@ describe("a damaged workspace", () => {
       await damage(join(directory, "flywheel.sqlite"));
       await expect(readAll(directory)).rejects.toMatchObject({ code: "store_corrupt" });
     }
+  });
+
+  test("a record that was cut short is named, with the way out", async () => {
+    const directory = freshDirectory();
+    await using store = await openSqliteStore({ directory });
+    await store.rounds.put({ round: 1 } as Round);
+    const database = new DatabaseSync(join(directory, "flywheel.sqlite"));
+    database.exec(`update rounds set body = '{"round":'`);
+    database.exec(
+      "insert into policies (field, id, model_id, certified, created_at, body) values ('', 'p', 'm', 0, 0, '{')",
+    );
+    database.close();
+    await expect(store.rounds.list()).rejects.toMatchObject({
+      code: "record_damaged",
+      message: expect.stringMatching(/^round 1 /),
+    });
+    const damaged = {
+      code: "record_damaged",
+      message: expect.stringMatching(/^policy p /),
+      hint: expect.stringContaining("backup"),
+    };
+    await expect(store.policies.get(policyId("p"))).rejects.toMatchObject(damaged);
   });
 
   test("a database of a newer version is refused", async () => {
