@@ -1,11 +1,14 @@
 /**
- * @file From a text to the token ids that an encoder reads, as its own `tokenizer.json` says: Hugging Face's tokenisers in
- * JavaScript, held against the originals in `tokeniser.test.ts`.
+ * @file From a text to the token ids that an encoder reads, as its own `tokenizer.json` says. The models are Hugging Face's own
+ * JavaScript; what comes before them, where that differs from the original, is ours (`normalisers.ts`, `pre-tokenisers.ts`). Held
+ * against the original in `tokeniser.test.ts` and, kind by kind, in `tokeniser-golden.test.ts`.
  */
 
 import { Tokenizer } from "@huggingface/tokenizers";
 import { z } from "zod";
 import { FlywheelError, messageOf } from "../errors.ts";
+import { openNormaliser } from "./normalisers.ts";
+import { openPreTokeniser } from "./pre-tokenisers.ts";
 
 export type Tokeniser = {
   /** Entries of the vocabulary, added tokens included: every id is smaller. */
@@ -23,7 +26,10 @@ export type Tokeniser = {
 /** What is read of it here; the library reads the rest. It reads other models too, and gives no ids where it knows no word. */
 const TokenizerJson = z.looseObject({
   model: z.looseObject({ type: z.enum(["WordPiece", "BPE", "Unigram"]), unk_token: z.string().nullish() }),
+  normalizer: z.unknown(),
+  pre_tokenizer: z.unknown(),
 });
+type TokenizerJson = z.output<typeof TokenizerJson>;
 
 /**
  * @param json `tokenizer.json`, parsed
@@ -67,13 +73,33 @@ function open(
 ): { readonly tokenizer: Tokenizer; readonly unknown?: string | null | undefined } {
   try {
     const parsed = TokenizerJson.parse(json);
-    return { tokenizer: new Tokenizer(parsed, {}), unknown: parsed.model.unk_token };
+    return { tokenizer: tokenizerOf(parsed), unknown: parsed.model.unk_token };
   } catch (cause) {
     throw new FlywheelError("tokenizer_unreadable", `${source} is no tokenizer that can be used: ${messageOf(cause)}`, {
       hint: "give the tokenizer.json that lies beside the encoder's weights (a fast tokenizer's; vocab.txt is not enough)",
       cause,
     });
   }
+}
+
+function tokenizerOf({ normalizer, pre_tokenizer, ...json }: TokenizerJson): Tokenizer {
+  const tokenizer = new Tokenizer(
+    { ...json, normalizer: normalizer == null ? null : asReplacement(normalizer), pre_tokenizer: null },
+    {},
+  );
+  if (pre_tokenizer == null) return tokenizer;
+  const split = openPreTokeniser(pre_tokenizer);
+  tokenizer.pre_tokenizer = (text: string, { section_index }: { readonly section_index: number }) =>
+    split(text, section_index === 0);
+  return tokenizer;
+}
+
+/**
+ * The library normalises added tokens while it is built, so that a normaliser of ours has to be there before: the whole text,
+ * replaced by what we make of it.
+ */
+function asReplacement(normalizer: unknown) {
+  return { type: "Replace", pattern: { Regex: "[\\s\\S]+" }, content: openNormaliser(normalizer) };
 }
 
 /** The ids before and after the text. */
