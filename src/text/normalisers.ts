@@ -120,8 +120,9 @@ function bert({
   return (text) => steps.reduce((sofar, step) => (step ? step(sofar) : sofar), text);
 }
 
+/** U+4E00 to 9FFF, 3400 to 4DBF, 20000 to 2A6DF, 2A700 to 2B81F, 2B920 to 2CEAF, F900 to FAFF, 2F800 to 2FA1F. */
 const ideograph =
-  /[\u4e00-\u9fff\u3400-\u4dbf\u{20000}-\u{2a6df}\u{2a700}-\u{2b73f}\u{2b740}-\u{2b81f}\u{2b920}-\u{2ceaf}\uf900-\ufaff\u{2f800}-\u{2fa1f}]/gu;
+  /[\u4e00-\u9fff\u3400-\u4dbf\ud840\udc00-\ud869\udedf\ud869\udf00-\ud86d\udf3f\ud86d\udf40-\ud86e\udc1f\ud86e\udd20-\ud873\udeaf\uf900-\ufaff\ud87e\udc00-\ud87e\ude1f]/gu;
 
 function clean(text: string): string {
   return text.replace(/(?![\t\n\r])[\0\ufffd\p{Cc}\p{Cf}\p{Co}\p{Cs}]/gu, "").replace(/\p{White_Space}/gu, " ");

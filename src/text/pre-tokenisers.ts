@@ -15,16 +15,12 @@ const behaviours = ["Removed", "Isolated", "Contiguous", "MergedWithPrevious", "
 type Behaviour = (typeof behaviours)[number];
 const Behaviour = z.enum(behaviours);
 
-/** Rust's `\w`; JavaScript's is ASCII's. */
-const WORD = "\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\p{Join_Control}";
+/** Words are Rust's `\w`; JavaScript's are ASCII. */
+const byWord =
+  /[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]+|[^\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}\p{White_Space}]+/gu;
 /** What BERT calls punctuation: Unicode's, and all of ASCII that is no letter, digit or space. */
-const PUNCTUATION = "\\p{P}!-\\/:-@\\[-`\\{-~";
-const byWord = new RegExp(`[${WORD}]+|[^${WORD}\\p{White_Space}]+`, "gu");
-const byBert = new RegExp(`[^\\p{White_Space}${PUNCTUATION}]+|[${PUNCTUATION}]`, "gu");
-const punctuation = new RegExp(`[${PUNCTUATION}]`, "gu");
-/** GPT-2's. */
-const byBytes =
-  /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\p{White_Space}\p{L}\p{N}]+|\p{White_Space}+(?!\P{White_Space})|\p{White_Space}+/gu;
+const punctuation = /[\p{P}!-/:-@[-`{-~]/gu;
+const byBert = /[^\p{White_Space}\p{P}!-/:-@[-`{-~]+|[\p{P}!-/:-@[-`{-~]/gu;
 
 const matching =
   (pattern: RegExp): PreTokeniser =>
@@ -126,9 +122,22 @@ function byteLevel({ add_prefix_space, use_regex }: z.output<typeof ByteLevel>):
   const bytes = new ByteLevelPreTokenizer({ add_prefix_space: false, use_regex: false });
   return (given) => {
     const text = add_prefix_space && !given.startsWith(" ") ? ` ${given}` : given;
-    const pieces = use_regex ? split(text, { pattern: byBytes, behaviour: "Isolated" }) : [text];
+    const pieces = use_regex ? wordsOfGpt2(text) : [text];
     return pieces.flatMap((piece) => bytes.pre_tokenize_text(piece));
   };
+}
+
+/** Its own pattern, `…|\s+(?!\S)|\s+`: of several spaces before a word the last goes with the word, or stands alone. */
+function wordsOfGpt2(text: string): readonly string[] {
+  const pattern = /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\p{White_Space}\p{L}\p{N}]+|\p{White_Space}+/gu;
+  const words: string[] = [];
+  for (let found = pattern.exec(text); found; found = pattern.exec(text)) {
+    const [word] = found;
+    const isCut = /^\p{White_Space}\p{White_Space}/u.test(word) && pattern.lastIndex < text.length;
+    if (isCut) pattern.lastIndex -= 1;
+    words.push(isCut ? word.slice(0, -1) : word);
+  }
+  return words;
 }
 
 const Metaspace = z.object({
