@@ -204,6 +204,15 @@ const common = z.strictObject({
   /** What a challenger may lose in accuracy and still be promoted (paired, one-sided 95 %; SCIENCE D9: one point). */
   promotion: z.strictObject({ margin: share.default(0.01) }).prefault({}),
   whenTeacherDown: z.enum(TeacherDownPolicy).default("answer-flagged"),
+  retention: z
+    .strictObject({
+      /**
+       * For how many days the server keeps decisions; for ever where absent. What older ones add to counters, monitors and
+       * reports stays, and so do rows, labels and certificates with their evidence.
+       */
+      decisionDays: z.int().min(1).max(36_500).optional(),
+    })
+    .prefault({}),
   outOfScope: z
     .strictObject({
       /**

@@ -250,6 +250,10 @@ export const configKeys: Readonly<Record<string, ConfigKey>> = {
     does: "What becomes of a request that the teacher cannot take: the student's answer, flagged; a 503; or a place in the queue.",
     change: "serving",
   },
+  "retention.decisionDays": {
+    does: "For how many days a server keeps decisions; for ever where absent. Counters, monitors, labels and certificates stay.",
+    change: "serving",
+  },
   "outOfScope.share": {
     does: "Share of usual traffic that may be escalated for being unlike the training data. 0: never.",
     change: "certificate-next",

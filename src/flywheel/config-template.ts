@@ -46,6 +46,9 @@ ${student}
 
   // When the teacher is down or over budget: answer-flagged, refuse, or queue.
   whenTeacherDown: "answer-flagged",
+
+  // Decisions are kept for ever; with this, for so many days. Counters, labels and certificates stay.
+  // retention: { decisionDays: 90 },
 } satisfies TaskDefinition;
 `;
 }

@@ -10,6 +10,7 @@ import { pino } from "pino";
 import { calibrateRow } from "../calibrate/calibrator.ts";
 import { systemClock } from "../clock.ts";
 import type { Clock, Student, Teacher } from "../contracts.ts";
+import { dropOldDecisions } from "../improve/retention.ts";
 import { loadTeacherInput } from "../label/teacher-input.ts";
 import type { Seed } from "../math/random.ts";
 import { aborted, startDeadline } from "../route/deadline.ts";
@@ -52,6 +53,8 @@ export type ServerOptions = RouterTimes &
     readonly seed?: Seed | undefined;
     /** How often the certificate is looked at. 30 s by default. */
     readonly monitorPollMs?: number | undefined;
+    /** How often decisions older than the task keeps are dropped. Every hour by default. */
+    readonly retentionPollMs?: number | undefined;
     /** How long requests, audits and their answers may take to finish once the server closes. 30 s by default. */
     readonly drainTimeoutMs?: number | undefined;
     /** Troubles on standard error by default; at level `info`, a line for every decision. */
@@ -145,6 +148,10 @@ async function compose(options: ServerOptions & { readonly apiKeys: readonly str
     return readings[0];
   };
   const monitoring = repeat(checkMonitor, { clock, log, everyMs: options.monitorPollMs ?? 30_000 }, stop.signal);
+  const dropOld = async (): Promise<void> => {
+    for (const field of router.fields) await dropOldDecisions(field.store, options.task, clock.now());
+  };
+  const dropping = repeat(dropOld, { clock, log, everyMs: options.retentionPollMs ?? 3_600_000 }, stop.signal);
 
   const shutDown = async (): Promise<void> => {
     stop.abort();
@@ -154,7 +161,7 @@ async function compose(options: ServerOptions & { readonly apiKeys: readonly str
     app.server.closeAllConnections();
     await closing;
     await router.close(drain.signal);
-    await monitoring;
+    await Promise.all([monitoring, dropping]);
   };
   let closed: Promise<void> | undefined;
   return { app, router, checkMonitor, close: () => (closed ??= shutDown()) };
@@ -218,7 +225,7 @@ async function repeat(
   while (!stop.aborted) {
     // Rejected by the signal alone, which ends the loop.
     await clock.sleep(everyMs, stop).catch(() => undefined);
-    if (!stop.aborted) await job().catch((err: unknown) => log.error({ err }, "the monitor cannot read the store"));
+    if (!stop.aborted) await job().catch((err: unknown) => log.error({ err }, "the store cannot be read"));
   }
 }
 

@@ -294,9 +294,9 @@ export type HistoryStore = {
   /** Forgets what is kept of the decisions that are still there, and counts them anew, in one transaction. */
   rebuild(): Promise<void>;
   /**
-   * Drops decisions from before `before`, but none that calls for a label still. What they add to the sums and to the
-   * monitors stays.
+   * Drops decisions from before the day of `before`, but none that calls for a label still, nor those of the hour of
+   * `keepHourOf`, so that `traffic` can be asked from there on. What they add to the sums and to the monitors stays.
    * @returns how many were dropped
    */
-  dropDecisions(before: number): Promise<number>;
+  dropDecisions(before: number, options?: { readonly keepHourOf?: number | undefined }): Promise<number>;
 };

@@ -14,7 +14,7 @@ import type { HistoryStore, OutcomeHour, PendingLabel, TrafficTally } from "./co
 import { type Database, fromJson, type RunNow } from "./database.ts";
 import { inPages, PAGE_SIZE } from "./pages.ts";
 import { noteLabelled, notePending } from "./pending-labels.ts";
-import { dayOf, HOUR_MS, hourOf, latencyAt, tally, toUsd } from "./tallies.ts";
+import { DAY_MS, dayOf, HOUR_MS, hourOf, latencyAt, tally, toUsd } from "./tallies.ts";
 import { noteUniform, rejudgeRow } from "./uniform-outcomes.ts";
 
 /** Decisions that are new in the store, in their transaction. The cheaper the more of them at once. */
@@ -82,9 +82,9 @@ function historyOf(database: Database, field: string, catchUp: HistoryStore["cat
       await catchUp();
       await write(async () => recount(runNow, field));
     },
-    async dropDecisions(before) {
+    async dropDecisions(before, { keepHourOf = -HOUR_MS } = {}) {
       await catchUp();
-      return await drop(database, field, before);
+      return await drop(database, { field, before, keptHour: hourOf(keepHourOf) });
     },
   };
 }
@@ -241,7 +241,7 @@ function recount(run: RunNow, field: string): void {
 // ── dropping ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 const dropSome = `delete from decisions where field = ? and id in (select id from decisions
-  where field = ? and at < ? and not exists
+  where field = ? and at < ? and not (at >= ? and at < ?) and not exists
     (select 1 from pending_labels where pending_labels.field = decisions.field and pending_labels.id = decisions.id)
   order by at, id limit ${STEP})`;
 const keepBefore = `insert into history_dropped (field, before_at) values (?, ?)
@@ -249,13 +249,17 @@ const keepBefore = `insert into history_dropped (field, before_at) values (?, ?)
     case when excluded.before_at > history_dropped.before_at then excluded.before_at else history_dropped.before_at end`;
 
 /** Whole days, for sums are by hour and by day. */
-async function drop({ write, runNow }: Database, field: string, before: number): Promise<number> {
-  const day = dayOf(before) * 24 * HOUR_MS;
+async function drop(
+  { write, runNow }: Database,
+  { field, before, keptHour }: { readonly field: string; readonly before: number; readonly keptHour: number },
+): Promise<number> {
+  const day = dayOf(before) * DAY_MS;
+  const kept = [keptHour * HOUR_MS, (keptHour + 1) * HOUR_MS];
   let dropped = 0;
   for (let some = STEP; some === STEP; ) {
     some = await write(async () => {
       runNow(keepBefore, [field, day]);
-      return runNow(dropSome, [field, field, day]).changed;
+      return runNow(dropSome, [field, field, day, ...kept]).changed;
     });
     dropped += some;
     await turn();
