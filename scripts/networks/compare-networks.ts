@@ -7,93 +7,43 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { FlywheelError, messageOf } from "../../src/errors.ts";
-import { readOnnxFile } from "../../src/onnx/onnx-file.ts";
-import { countParameters, parameterNames } from "../../src/onnx/parameters.ts";
-import { type NumericType, type Tensor, tensorFromBytes } from "../../src/onnx/tensor.ts";
-import { createTrainer } from "../../src/onnx/trainer.ts";
-import { withImageInput } from "../../src/train/image/image-input.ts";
+import { compareWithPytorch, type RecordedNetwork } from "../../src/onnx/testing-exported.ts";
 
-type Encoded = { readonly dtype: NumericType; readonly dims: readonly number[]; readonly data: string };
-
-/** What `export_networks.py` writes beside a network. */
-type Recorded = {
-  readonly name: string;
-  readonly exporter: "dynamo" | "script";
-  readonly kind: "image" | "text";
-  readonly versions: Readonly<Record<string, string>>;
-  readonly failed?: string;
-  readonly batch: Readonly<Record<string, Encoded>>;
-  readonly targets: Encoded;
-  readonly parameters: Readonly<Record<string, readonly number[]>>;
-  /** Parameters whose numbers the exporter did not keep, perhaps rearranged: they are not stepped. */
-  readonly lost: readonly string[];
-  readonly loss: number;
-  readonly lossAfter: number;
-  readonly gradientNorm: number;
-  readonly learningRate: number;
-};
-
-/** Largest difference of a loss from PyTorch's, as a share of it. */
+/** Largest difference from PyTorch, as a share of it. */
 const TOLERANCE = 1e-4;
-
-const tensorOf = ({ dtype, dims, data }: Encoded): Tensor => tensorFromBytes(dtype, dims, Buffer.from(data, "base64"));
 
 type Outcome = { readonly cell: string; readonly isEqual: boolean; readonly detail: string };
 
-async function outcomeOf(folder: string, recorded: Recorded): Promise<Outcome> {
-  if (recorded.failed !== undefined) return { cell: "not exported", isEqual: false, detail: recorded.failed };
+async function outcomeOf(folder: string, recorded: RecordedNetwork): Promise<Outcome> {
+  const { name, exporter, failed } = recorded;
+  if (failed !== undefined) return { cell: "not exported", isEqual: false, detail: failed };
   try {
-    return await compared(recorded, join(folder, `${recorded.name}.${recorded.exporter}.onnx`));
+    return await compared(recorded, join(folder, `${name}.${exporter}.onnx`));
   } catch (thrown) {
     const code = FlywheelError.isInstance(thrown) ? thrown.code : "failed";
     return { cell: `refused: ${code}`, isEqual: false, detail: messageOf(thrown) };
   }
 }
 
-async function compared(recorded: Recorded, path: string): Promise<Outcome> {
-  const file = await readOnnxFile(path);
-  const inputs = Object.fromEntries(Object.entries(recorded.batch).map(([name, each]) => [name, tensorOf(each)]));
-  const forward = recorded.kind === "image" ? withImageInput(file, inputs["images"]!.dims[3]!) : file;
-  const [rows = 0] = recorded.targets.dims;
-  await using trainer = await createTrainer({
-    forward,
-    loss: { kind: "softmax-cross-entropy" },
-    optimiser: { kind: "sgd", momentum: 0, nesterov: false, weightDecay: 0 },
-    sizes: Object.fromEntries(Object.entries(inputs).map(([name, { dims }]) => [name, dims])),
-    batchSize: rows,
-    threads: 2,
-  });
-  const targets = tensorOf(recorded.targets).data as Float32Array; // the script writes float32
-  const { learningRate } = recorded;
-  const first = await trainer.step({ inputs, targets }, { learningRate });
-  const second = await trainer.step({ inputs, targets }, { learningRate });
-  const off = (ours: number, theirs: number): number => Math.abs(ours - theirs) / Math.abs(theirs);
-  const differences = [
-    off(first.loss, recorded.loss),
-    off(second.loss, recorded.lossAfter),
-    off(first.gradientNorm, recorded.gradientNorm),
-  ];
+async function compared(recorded: RecordedNetwork, path: string): Promise<Outcome> {
+  const { differences, trained } = await compareWithPytorch(path, recorded);
   const worst = Math.max(...differences);
   const isEqual = worst <= TOLERANCE;
-  const lost = recorded.lost.length === 0 ? "" : `; ${recorded.lost.length} frozen`;
-  const counted = countParameters(forward, parameterNames(forward));
+  const { lost, parameters } = recorded;
+  const frozen = lost.length === 0 ? "" : `, ${lost.length} tables frozen`;
+  const wanted = Object.keys(parameters).length - lost.length;
   return {
-    cell: `${isEqual ? "" : "**off** "}${worst.toExponential(0)}${lost}`,
+    cell: `${isEqual ? "" : "**off** "}${worst.toExponential(0)}${frozen}`,
     isEqual,
-    detail: `differences ${differences.map((each) => each.toExponential(1)).join(", ")}; parameters ${counted} of ${countOf(recorded)}; ${trainer.parameterNames.length} tensors of ${Object.keys(recorded.parameters).length - recorded.lost.length}`,
+    detail: `differences ${differences.map((each) => each.toExponential(1)).join(", ")}; ${trained.length} parameters, PyTorch ${wanted}`,
   };
-}
-
-function countOf({ parameters, lost }: Recorded): number {
-  const kept = Object.entries(parameters).filter(([name]) => !lost.includes(name));
-  return kept.reduce((sum, [, dims]) => sum + dims.reduce((product, size) => product * size, 1), 0);
 }
 
 const [folder = "", ...rest] = process.argv.slice(2);
 const names = rest.filter((each) => each !== "--write");
 const recordings = readdirSync(folder)
   .filter((file) => file.endsWith(".json"))
-  .map((file): Recorded => JSON.parse(readFileSync(join(folder, file), "utf8")))
+  .map((file): RecordedNetwork => JSON.parse(readFileSync(join(folder, file), "utf8")))
   .filter(({ name }) => names.length === 0 || names.includes(name));
 const outcomes = new Map<string, Map<string, Outcome>>();
 for (const recorded of recordings) {

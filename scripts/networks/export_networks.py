@@ -5,7 +5,8 @@ batch, the loss before and after one step of SGD, the norm of the gradient, and 
 from a fixed seed; dropout and batch statistics are off. `compare-networks.ts` beside this file trains them and writes the table
 in docs/networks.md.
 
-Run: python scripts/networks/export_networks.py FOLDER [NAME …] (torch, torchvision, timm, transformers, onnx, onnxscript)
+Run: python scripts/networks/export_networks.py FOLDER [NAME …] (torch, torchvision, timm, transformers, onnx, onnxscript).
+`--golden` in place of the folder: the three small networks that CI trains, into test/golden/exported.
 """
 
 import base64
@@ -82,6 +83,94 @@ TEXTS = {
     "deberta-v2": text("DebertaV2", relative_attention=True, position_buckets=8, pos_att_type=["p2c", "c2p"],
                        norm_rel_ebd="layer_norm", share_att_key=True, position_biased_input=False, type_vocab_size=0),
 }
+
+
+class TinyVit(nn.Module):
+    """A token that is learned, positions, shapes from the batch, a mask of -100 and a scale that are no parameters."""
+
+    def __init__(self, width=8):
+        super().__init__()
+        self.patches = nn.Conv2d(3, width, 8, 8)
+        self.cls_token, self.pos_embed = nn.Parameter(torch.randn(1, 1, width)), nn.Parameter(torch.randn(1, 5, width))
+        self.gamma = nn.Parameter(torch.ones(width))
+        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.qkv1, self.qkv2 = nn.Linear(width, 3 * width), nn.Linear(width, 3 * width)
+        mask = torch.zeros(5, 5)
+        mask[:2, 2:], mask[2:, :2] = -100, -100
+        self.register_buffer("attn_mask", mask)
+        self.head = nn.Linear(width, CLASSES)
+
+    def split(self, x, qkv):
+        n, tokens, width = x.shape
+        return qkv(x).reshape(n, tokens, 3, 2, width // 2).permute(2, 0, 3, 1, 4).unbind(0)
+
+    def forward(self, images):
+        x = self.patches(images).flatten(2).transpose(1, 2)
+        x = torch.cat([self.cls_token.expand(x.shape[0], -1, -1), x], 1) + self.pos_embed
+        q, k, v = self.split(self.norm1(x), self.qkv1)
+        x = x + self.gamma * F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(x.shape)
+        q, k, v = self.split(self.norm2(x), self.qkv2)
+        scores = (q * (v.shape[-1] ** -0.5)) @ k.transpose(-2, -1) + self.attn_mask
+        x = x + (scores.softmax(-1) @ v).transpose(1, 2).reshape(x.shape)
+        return self.head(x[:, 0])
+
+
+class TinyText(nn.Module):
+    """Embedding, one layer of attention, the mean of the tokens. `attend` is what differs."""
+
+    def __init__(self, width=8):
+        super().__init__()
+        self.embed, self.norm = nn.Embedding(120, width), nn.LayerNorm(width)
+        self.query, self.key, self.value = (nn.Linear(width, width) for _ in range(3))
+        self.head = nn.Linear(width, CLASSES)
+
+    def heads(self, x):
+        return x.view(x.shape[0], -1, 2, 4).transpose(1, 2)
+
+    def forward(self, input_ids, attention_mask):
+        x = self.norm(self.embed(input_ids))
+        x = x + self.attend(x, attention_mask.bool()).transpose(1, 2).reshape(x.shape)
+        mask = attention_mask[:, :, None].to(x.dtype)
+        return self.head((x * mask).sum(1) / mask.sum(1))
+
+
+class TinyRotary(TinyText):
+    """As ModernBERT: rotary positions from a buffer, and a window, outside which rows of short texts are wholly masked."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("inv_freq", torch.tensor([1.0, 0.1]))
+
+    def turned(self, x, cos, sin):
+        a, b = x.chunk(2, -1)
+        return x * cos + torch.cat([-b, a], -1) * sin
+
+    def attend(self, x, mask):
+        at = torch.arange(x.shape[1], device=x.device)
+        angles = torch.cat(2 * [at[:, None].float() * self.inv_freq], -1)
+        q, k = (self.turned(self.heads(each(x)), angles.cos(), angles.sin()) for each in (self.query, self.key))
+        window = (at[:, None] - at[None, :]).abs() <= 2
+        return F.scaled_dot_product_attention(q, k, self.heads(self.value(x)), attn_mask=window & mask[:, None, None, :])
+
+
+class TinyRelative(TinyText):
+    """As DeBERTa: what a token asks of every distance, gathered by the distances."""
+
+    def __init__(self):
+        super().__init__()
+        self.rel_embeddings, self.rel_norm = nn.Parameter(torch.randn(8, 8)), nn.LayerNorm(8)
+
+    def attend(self, x, mask):
+        q, k, v = (self.heads(each(x)) for each in (self.query, self.key, self.value))
+        distances = self.heads(self.key(self.rel_norm(self.rel_embeddings)[None]))
+        at = torch.arange(x.shape[1], device=x.device)
+        index = (at[:, None] - at[None, :] + 4).clamp(0, 7)
+        by_distance = q @ distances.transpose(-1, -2)
+        scores = q @ k.transpose(-1, -2) + torch.gather(by_distance, -1, index.expand(*by_distance.shape[:2], -1, -1))
+        return scores.masked_fill(~mask[:, None, None, :], torch.finfo(x.dtype).min).softmax(-1) @ v
+
+
+GOLDEN = {"vit": TinyVit, "rotary": TinyRotary, "relative": TinyRelative}
 NETWORKS = {**IMAGES, **TEXTS}
 EXPORTERS = {"dynamo": True, "script": False}
 VERSIONS = {name: importlib.metadata.version(name) for name in
@@ -99,8 +188,8 @@ def spread(model):
 
 
 def batch_of(name):
-    if name in IMAGES:
-        return {"images": torch.randn(3, 3, SIZE, SIZE)}
+    if name in IMAGES or name == "vit":
+        return {"images": torch.randn(3, 3, *(2 * [16 if name == "vit" else SIZE]))}
     ids = torch.randint(4, 120, (3, 24))
     mask = torch.ones_like(ids)
     for row, length in enumerate([24, 5, 14]):  # the second is much shorter: rows of local attention are wholly masked
@@ -147,18 +236,28 @@ def export(model, batch, path, exporter):
         torch.onnx.export(model, tuple(batch.values()), path, **plain, dynamic_axes=free, opset_version=17)
 
 
+def lean(path):
+    """Without the stack traces that the exporter notes of every node."""
+    model = onnx.load(path, load_external_data=False)
+    for node in model.graph.node:
+        del node.metadata_props[:]
+        node.doc_string = ""
+    onnx.save(model, path)
+
+
 def make(name, exporter, folder):
     torch.manual_seed(7)
-    model = NETWORKS[name]().eval()
+    model = {**NETWORKS, **GOLDEN}[name]().eval()
     spread(model)
     batch = batch_of(name)
     targets = torch.arange(3) % CLASSES
     path = str(folder / f"{name}.{exporter}.onnx")
     with torch.no_grad():
         export(model, batch, path, exporter)
+    if name in GOLDEN:
+        lean(path)
     result = {
-        "name": name, "exporter": exporter, "versions": VERSIONS, "kind": "image" if name in IMAGES else "text",
-        "batch": {each: encoded(value) for each, value in batch.items()},
+        "name": name, "exporter": exporter, "versions": VERSIONS, "batch": {each: encoded(value) for each, value in batch.items()},
         "targets": encoded(F.one_hot(targets, CLASSES).float()), **learn(model, batch, targets, lost_in(path, model)),
     }
     (folder / f"{name}.{exporter}.json").write_text(json.dumps(result) + "\n")
@@ -166,9 +265,10 @@ def make(name, exporter, folder):
 
 
 if __name__ == "__main__":
-    folder = pathlib.Path(sys.argv[1])
+    is_golden = sys.argv[1] == "--golden"
+    folder = pathlib.Path(__file__).resolve().parents[2] / "test/golden/exported" if is_golden else pathlib.Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
-    for name in sys.argv[2:] or NETWORKS:
+    for name in sys.argv[2:] or (GOLDEN if is_golden else NETWORKS):
         for exporter in EXPORTERS:
             try:
                 make(name, exporter, folder)

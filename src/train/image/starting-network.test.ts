@@ -107,6 +107,24 @@ describe("an ONNX file", () => {
   });
 });
 
+/** As small as they come, by both of PyTorch's exporters (`scripts/networks/export_networks.py --golden`). */
+describe("a vision transformer, whose shapes are computed from the batch", () => {
+  const golden = join(import.meta.dirname, "../../../test/golden/exported");
+
+  test.each(["dynamo", "script"])(
+    "gets a new head and is fine-tuned in full, without its mask: %s",
+    async (exporter) => {
+      const weights = join(golden, `vit.${exporter}.onnx`);
+      const network = await start({ trainer: "onnx", weights, normalisation: { mean: [0, 0, 0], std: [1, 1, 1] } });
+      expect(network.preprocessing.size).toBe(16);
+      expect(await logitsOf(network.model, 16)).toHaveLength(2);
+      const names = await unfrozenParameters(network.model, 16);
+      expect(names).toEqual(expect.arrayContaining(["cls_token", "pos_embed", "gamma", "head.weight", "head.bias"]));
+      expect(names).toHaveLength(15);
+    },
+  );
+});
+
 describe("a network of our own", () => {
   test("with pretrained weights has its batch norm folded away, and computes the same", async () => {
     const initialise = seededInitialiser(3);
