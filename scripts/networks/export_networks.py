@@ -25,6 +25,7 @@ import torch.nn.functional as F
 import torchvision
 import transformers
 from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 warnings.filterwarnings("ignore")
 torch.set_num_threads(2)
@@ -187,6 +188,29 @@ def spread(model):
             each.running_mean.normal_(0, 0.1), each.running_var.uniform_(0.5, 1.5)
 
 
+def fold(model, batch):
+    """Batch normalisation into the convolution before it, as the exporters do: PyTorch then trains the network that the file has."""
+    made, pairs = {}, []
+
+    def note(module, inputs, output):
+        if isinstance(module, nn.BatchNorm2d) and id(inputs[0]) in made:
+            pairs.append((made[id(inputs[0])][0], module))
+        if isinstance(module, nn.Conv2d):
+            made[id(output)] = (module, output)  # the output is kept, so that its id stays its own
+
+    hooks = [each.register_forward_hook(note) for each in model.modules()]
+    with torch.no_grad():
+        model(*batch.values())
+    for hook in hooks:
+        hook.remove()
+    for conv, norm in pairs:
+        conv.weight, conv.bias = fuse_conv_bn_weights(
+            conv.weight, conv.bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias)
+        for each, value in [(norm.weight, 1), (norm.bias, 0), (norm.running_mean, 0), (norm.running_var, 1)]:
+            each.requires_grad_(False).fill_(value)
+        norm.eps = 0.0
+
+
 def batch_of(name):
     if name in IMAGES or name == "vit":
         return {"images": torch.randn(3, 3, *(2 * [16 if name == "vit" else SIZE]))}
@@ -250,6 +274,7 @@ def make(name, exporter, folder):
     model = {**NETWORKS, **GOLDEN}[name]().eval()
     spread(model)
     batch = batch_of(name)
+    fold(model, batch)
     targets = torch.arange(3) % CLASSES
     path = str(folder / f"{name}.{exporter}.onnx")
     with torch.no_grad():

@@ -34,14 +34,18 @@ function mayBeLearned(notes: Notes, name: string, readers: readonly Node[]): boo
   const kind = notes[kindKey];
   const folded = notes[foldedKey];
   if (kind !== undefined) return kind === "PARAMETER" || readers.some((node) => isStatisticOf(node, name));
-  return folded !== undefined && (sourcesOf(folded).length === 1 || readers.some((node) => isWeightOf(node, name)));
+  const isTurned = folded !== undefined && sourcesOf(folded).length === 1;
+  return isTurned || readers.some((node) => isWeightOf(node, name));
 }
 
 /** Running statistics stay where batch normalisation looks for them. */
 const isStatisticOf = ({ opType, inputs }: Node, name: string): boolean =>
   opType === "BatchNormalization" && inputs.indexOf(name) >= 3;
 
-/** Standardised or normalised weights, say, which the exporter computed once: to train them is to train what serves. */
+/**
+ * What the exporter has computed of weights for good, with or without a note: kernels into which batch normalisation was folded,
+ * standardised ones. To train them is to train what serves.
+ */
 const isWeightOf = ({ opType, inputs }: Node, name: string): boolean =>
   ["Conv", "ConvTranspose", "Gemm", "MatMul"].includes(opType) && inputs.indexOf(name) >= 1;
 
