@@ -7,7 +7,7 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { FlywheelError, messageOf } from "../../src/errors.ts";
-import { compareWithPytorch, type RecordedNetwork } from "../../src/onnx/testing-exported.ts";
+import { compareWithPytorch, type RecordedNetwork } from "../../src/onnx/testing/exported-networks.ts";
 
 /** Largest difference from PyTorch, as a share of it. */
 const TOLERANCE = 1e-4;

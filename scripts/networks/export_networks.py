@@ -206,6 +206,7 @@ def fold(model, batch):
     for conv, norm in pairs:
         conv.weight, conv.bias = fuse_conv_bn_weights(
             conv.weight, conv.bias, norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias)
+        conv.bias.requires_grad_(True)
         for each, value in [(norm.weight, 1), (norm.bias, 0), (norm.running_mean, 0), (norm.running_var, 1)]:
             each.requires_grad_(False).fill_(value)
         norm.eps = 0.0

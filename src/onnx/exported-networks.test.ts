@@ -7,8 +7,8 @@ import { readOnnxFile } from "./onnx-file.ts";
 import { parameterNames } from "./parameters.ts";
 import { readOnnx, writeOnnx } from "./proto.ts";
 import { floats } from "./tensor.ts";
+import { compareWithPytorch, type RecordedNetwork } from "./testing/exported-networks.ts";
 import { randomTensor } from "./testing.ts";
-import { compareWithPytorch, type RecordedNetwork } from "./testing-exported.ts";
 
 /** By `python scripts/networks/export_networks.py --golden`: the newer exporter's with their weights in a second file. */
 const folder = join(import.meta.dirname, "../../test/golden/exported");

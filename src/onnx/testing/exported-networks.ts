@@ -1,8 +1,8 @@
 /** @file Networks that `scripts/networks/export_networks.py` recorded, trained here. For tests and that script's table. */
 
-import { readOnnxFile } from "./onnx-file.ts";
-import { type NumericType, type Tensor, tensorFromBytes } from "./tensor.ts";
-import { createTrainer } from "./trainer.ts";
+import { readOnnxFile } from "../onnx-file.ts";
+import { type NumericType, type Tensor, tensorFromBytes } from "../tensor.ts";
+import { createTrainer } from "../trainer.ts";
 
 type Encoded = { readonly dtype: NumericType; readonly dims: readonly number[]; readonly data: string };
 
