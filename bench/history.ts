@@ -84,7 +84,7 @@ async function start(directory: string): Promise<{ child: ChildProcess; url: str
   const startedMs = performance.now();
   const loop = ["--import", join(import.meta.dirname, "history-loop-worker.ts")];
   const args = [...loop, cli, "--json", "--dir", directory, "serve", "--port", "0"];
-  const child = spawn(process.execPath, args, { env, stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, args, { env, stdio: ["ignore", "pipe", "ignore"] });
   const [line] = (await once(createInterface({ input: child.stdout! }), "line")) as [string];
   const took = { ms: Math.round(performance.now() - startedMs), cpuMs: cpuUsOf(child.pid!) / 1000 };
   return { child, url: JSON.parse(line).url, took };

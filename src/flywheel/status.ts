@@ -3,8 +3,7 @@
 import { budgetState } from "../budget.ts";
 import { newestModel } from "../improve/newest-model.ts";
 import { requestsOf } from "../improve/round-traffic.ts";
-import type { Champion, ModelCard, Policy, Round } from "../records.ts";
-import { Split } from "../records.ts";
+import type { Champion, ModelCard, Policy, Round, Split } from "../records.ts";
 import type { Store } from "../store/contract.ts";
 import { type AnyTask, promptVersion, type Task } from "../task.ts";
 import { promiseProblem } from "./check-config.ts";
@@ -114,8 +113,8 @@ async function countRows(store: Store): Promise<Status["rows"]> {
 }
 
 async function countLabels(store: Store): Promise<Status["labels"]> {
-  const [train, calibrate, certify] = await Promise.all(Split.map((split) => store.labels.count({ split })));
-  return { total: train! + calibrate! + certify!, train: train!, calibrate: calibrate!, certify: certify! };
+  const counts = await store.labels.countBySplit();
+  return { total: counts.train + counts.calibrate + counts.certify, ...counts };
 }
 
 async function hasUnlabelled(store: Store, task: Task): Promise<boolean> {

@@ -118,7 +118,8 @@ function list<T extends Annotation>(
   { field, annotator, pass, promptVersion }: Filter & { readonly field: string; readonly annotator?: T["annotator"] },
 ): AsyncGenerator<T> {
   let query = read.selectFrom("annotations").select("body").where("field", "=", field);
-  if (annotator !== undefined) query = query.where("annotator", "=", annotator);
+  // Spelled out, for an index of people's annotations alone answers only what names them in its text.
+  if (annotator !== undefined) query = query.where("annotator", "=", sql.lit(annotator));
   if (pass !== undefined) query = query.where("pass", "=", pass);
   if (promptVersion !== undefined) query = query.where("prompt_version", "=", promptVersion);
   const ordered = query.orderBy("row_id").orderBy("at").orderBy("id").limit(PAGE_SIZE);

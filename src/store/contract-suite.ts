@@ -422,6 +422,9 @@ function describeLabels(open: Open): void {
       2,
       rows[1]!.split === "certify" ? 1 : 0,
     ]);
+    const bySplit = { train: 0, calibrate: 0, certify: 0 };
+    for await (const { row } of store.labels.list()) bySplit[row.split]++;
+    expect(await store.labels.countBySplit()).toEqual(bySplit);
   });
 }
 

@@ -184,6 +184,7 @@ export type LabelStore = {
   put(labels: readonly Label[], withdraw?: readonly RowId[]): Promise<void>;
   get(id: RowId): Promise<Label | undefined>;
   count(filter?: RowFilter): Promise<number>;
+  countBySplit(): Promise<{ readonly [S in Split]: number }>;
   /** Labels in force with their rows, in id order. */
   list(filter?: RowFilter): AsyncIterable<{ readonly row: Row; readonly label: Label }>;
 };

@@ -1,6 +1,6 @@
 /** @file Labels in force, one a row. */
 
-import type { Label, LabelBasis, Row, RowId } from "../records.ts";
+import type { Label, LabelBasis, Row, RowId, Split } from "../records.ts";
 import { rowId } from "../records.ts";
 import type { LabelStore, RowFilter } from "./contract.ts";
 import { type Database, fromJson, INSERT_CHUNK, KEY_CHUNK } from "./database.ts";
@@ -60,6 +60,15 @@ export function createLabelStore({ read, write }: Database, field: string): Labe
         .select((eb) => eb.fn.countAll<number>().as("n"))
         .where("labels.field", "=", field);
       return Number((await query.where(rowMatches(filter)).executeTakeFirstOrThrow()).n);
+    },
+    async countBySplit() {
+      const query = read.selectFrom("labels").innerJoin("rows", "rows.id", "labels.row_id").groupBy("rows.split");
+      const counts = query
+        .select((eb) => ["rows.split", eb.fn.countAll<number>().as("n")])
+        .where("labels.field", "=", field);
+      const found = new Map((await counts.execute()).map(({ split, n }) => [split, Number(n)]));
+      const of = (split: Split) => found.get(split) ?? 0;
+      return { train: of("train"), calibrate: of("calibrate"), certify: of("certify") };
     },
     list: (filter = {}) => inPages((after: Labelled | undefined) => page(filter, after?.row.id)),
   };

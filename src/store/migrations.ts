@@ -111,6 +111,14 @@ export const migrations: readonly Migration[] = [
         last_at bigint not null)`,
     ],
   },
+  {
+    // Traffic brings many rows and answers: what was ingested, and what people said, is found without reading them all.
+    name: "what is rare among much traffic",
+    statements: () => [
+      "create index rows_by_origin on rows (origin, id)",
+      "create index annotations_by_people on annotations (field, row_id, at, id) where annotator = 'person'",
+    ],
+  },
 ];
 
 type FieldTable = {
