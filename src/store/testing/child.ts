@@ -72,7 +72,7 @@ const jobs: Readonly<Record<string, Job>> = {
   /** Fills a small disk, then frees some space. */
   async fill(store, _, directory) {
     const ballast = join(directory, "ballast");
-    await writeFile(ballast, new Uint8Array(200_000));
+    await writeFile(ballast, new Uint8Array(400_000));
     let kept = 0;
     const write = async (): Promise<void> => {
       await store.rows.put(Array.from({ length: 50 }, (_, index) => sampleRow(`row ${kept + index}`)));
