@@ -15,6 +15,7 @@ import {
 import type { Store } from "../store/contract.ts";
 import { createKeyCheck } from "./api-keys.ts";
 import { createDecisionHandler, type DecisionHandlerOptions } from "./decision-handler.ts";
+import { readJsonBodies } from "./json-body.ts";
 import { listModels, requireModel } from "./models.ts";
 import { answerParserError } from "./parser-error.ts";
 import { readQueued } from "./queued.ts";
@@ -55,6 +56,7 @@ export function createApp(options: AppOptions): FastifyInstance {
   });
   app.server.maxConnections = options.maxConnections;
   app.removeContentTypeParser("text/plain");
+  readJsonBodies(app);
   app.addHook("onRequest", async (request, reply) => void reply.header("x-request-id", request.id));
   // A connection that stayed open for the next request would hold up the drain.
   app.addHook("onSend", async (_, reply) => void (options.isDraining() && reply.header("connection", "close")));

@@ -12,9 +12,11 @@ const MAX_CHOICES = 255;
 const MAX_LEVELS = 10;
 
 const Instructions = z.union([z.string(), z.array(z.looseObject({ type: z.string() }))]);
-const Choice = z.object({ value: z.union([z.string(), z.boolean()]), description: z.string().nullish() });
+/** No label is longer; to compare a longer one with them all in every spelling would take long. */
+const Label = z.string().max(1_000);
+const Choice = z.object({ value: z.union([Label, z.boolean()]), description: z.string().nullish() });
 
-const Level = z.object({ label: z.string(), description: z.string().nullish() });
+const Level = z.object({ label: Label, description: z.string().nullish() });
 
 const Question = z.discriminatedUnion("type", [
   z.object({ type: z.literal("predicate"), name: z.string().nullish(), instructions: Instructions }),
@@ -66,6 +68,7 @@ export type DecisionRequest = {
 
 /** @throws RequestError 400, with the field at fault */
 export function parseDecisionRequest(body: unknown): DecisionRequest {
+  refuseLongLists(body);
   return parseKnown(body) ?? parseAnew(body);
 }
 
@@ -88,6 +91,34 @@ function parseKnown(body: unknown): DecisionRequest | undefined {
 }
 
 const knownQuestions = createMemory<readonly Question[]>();
+
+const MAX_ITEMS = 1_000;
+
+/** Before the schema, which looks at every item of a list before it says that there are too many. */
+function refuseLongLists(body: unknown): void {
+  const { input, questions } = asObject(body);
+  requireLength(questions, MAX_QUESTIONS, "questions");
+  requireLength(input, MAX_ITEMS, "input");
+  for (const [index, item] of asList(input).entries()) {
+    requireLength(asObject(item)["content"], MAX_ITEMS, `input[${index}].content`);
+  }
+  for (const [index, question] of asList(questions).entries()) {
+    const { choices, levels, instructions } = asObject(question);
+    requireLength(choices, MAX_CHOICES, `questions[${index}].choices`);
+    requireLength(levels, MAX_LEVELS, `questions[${index}].levels`);
+    requireLength(instructions, MAX_ITEMS, `questions[${index}].instructions`);
+  }
+}
+
+const asList = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);
+const asObject = (value: unknown): Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
+
+function requireLength(value: unknown, max: number, param: string): void {
+  const { length } = asList(value);
+  if (length <= max) return;
+  throw new RequestError(400, "invalid_value", `${param}: at most ${max} items, not ${length}`, { param });
+}
 
 function partsOf(input: z.output<typeof Body>["input"]): readonly InputPart[] {
   if (typeof input === "string") return [{ part: { type: "input_text", text: input }, param: "input" }];

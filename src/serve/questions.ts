@@ -170,10 +170,15 @@ export function asksOtherwise(questions: readonly Question[], asked: readonly As
   return onceFor(wordings, questions, task, () => isWordedOtherwise(questions, asked, task));
 }
 
+/** No task's instructions are as long: to fold the white space of a longer text would hold up everybody else. */
+const MAX_COMPARED = 50_000;
+
 function isWordedOtherwise(questions: readonly Question[], asked: readonly Asked[], task: AnyTask): boolean {
   const instructions = new Map(fieldsOf(task).map((field) => [field.name, fold(field.task.instructions)]));
   return questions.some((question, index) => {
-    const wording = fold(wordingOf(question));
+    const given = wordingOf(question);
+    if (given.length > MAX_COMPARED) return true;
+    const wording = fold(given);
     return wording !== "" && wording !== instructions.get(asked[index]!.field);
   });
 }

@@ -35,7 +35,7 @@ export type RequestLivesOptions = {
 };
 
 /** What is asked and recorded in its time, to the millisecond, may still be told; and what failed then knows better why. */
-const GRACE_MS = 50;
+const GRACE_MS = 40;
 
 export function createRequestLives({ deadlineMs, admission, bodyLimitBytes }: RequestLivesOptions): RequestLives {
   const queue = createDeadlineQueue(deadlineMs + GRACE_MS);
