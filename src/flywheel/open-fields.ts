@@ -13,10 +13,9 @@ import { deriveLabels } from "../label/derive-labels.ts";
 import { type FieldsLabelSummary, labelRows } from "../label/label-rows.ts";
 import { planLabelling } from "../label/plan-labelling.ts";
 import type { Champion } from "../records.ts";
-import { type FieldsReportFiles, writeFieldsReport } from "../report/write-fields-report.ts";
+import type { FieldsReportFiles } from "../report/write-fields-report.ts";
 import { apiKeysFrom } from "../serve/api-keys.ts";
 import { imageHostsFrom } from "../serve/image-input.ts";
-import { startServer } from "../serve/server.ts";
 import type { AnyTask, FieldsTask } from "../task.ts";
 import { loadStudent } from "../train/load-student.ts";
 import { loadTask } from "./config.ts";
@@ -104,17 +103,22 @@ function toFieldsFlywheel(workspace: Workspace<FieldsTask>): FieldsFlywheel {
       return imported;
     },
     train: (work = {}) => inTurn(scopes, (scope) => train({ ...own(scope), ...inField(scope, work) })),
-    report: ({ directory: out = join(directory, "report"), signal } = {}) =>
-      writeFieldsReport({ ...base, directory: out, ...(signal && { signal }), loadStudent }),
-    serve: (where = {}) =>
-      startServer({
+    async report({ directory: out = join(directory, "report"), signal } = {}) {
+      const { writeFieldsReport } = await import("../report/write-fields-report.ts");
+      return await writeFieldsReport({ ...base, directory: out, ...(signal && { signal }), loadStudent });
+    },
+    async serve(where = {}) {
+      // Loaded when asked for, as the report: `status` needs neither, and they take longer to load than it to run.
+      const { startServer } = await import("../serve/server.ts");
+      return await startServer({
         ...base,
         ...where,
         apiKeys: apiKeysFrom(env),
         imageHosts: imageHostsFrom(env),
         teacher: teacher(),
         loadStudent: loadServing,
-      }),
+      });
+    },
     improve: ({ force = false, ...work } = {}) =>
       inTurn(scopes, (scope) => runRound({ ...own(scope), ...inField(scope, work), force })),
     rollback: async ({ field } = {}) => await rollBack(named(scopes, field), field, clock.now()),

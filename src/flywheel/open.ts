@@ -21,12 +21,12 @@ import { type LabellingPlan, planLabelling } from "../label/plan-labelling.ts";
 import { openTeacher } from "../label/teacher.ts";
 import type { Seed } from "../math/random.ts";
 import type { Champion, ModelId } from "../records.ts";
-import { type ReportFiles, writeReport } from "../report/write-report.ts";
+import type { ReportFiles } from "../report/write-report.ts";
 import type { AdmissionLimits } from "../serve/admission.ts";
 import { apiKeysFrom } from "../serve/api-keys.ts";
 import type { RequestIdOf } from "../serve/app.ts";
 import { imageHostsFrom } from "../serve/image-input.ts";
-import { type Server, startServer } from "../serve/server.ts";
+import type { Server } from "../serve/server.ts";
 import type { Store } from "../store/contract.ts";
 import { openSqliteStore } from "../store/sqlite.ts";
 import type { AnyTask, Task } from "../task.ts";
@@ -190,6 +190,7 @@ export function toFlywheel(workspace: Workspace<Task>): Flywheel {
     },
     train: (work = {}) => train({ ...base, ...work }),
     async report({ directory: out = join(directory, "report"), modelId, signal } = {}) {
+      const { writeReport } = await import("../report/write-report.ts");
       return await writeReport({
         ...base,
         directory: out,
@@ -198,15 +199,18 @@ export function toFlywheel(workspace: Workspace<Task>): Flywheel {
         loadStudent,
       });
     },
-    serve: (where = {}) =>
-      startServer({
+    async serve(where = {}) {
+      // Loaded when asked for, as the report: `status` needs neither, and they take longer to load than it to run.
+      const { startServer } = await import("../serve/server.ts");
+      return await startServer({
         ...base,
         ...where,
         apiKeys: apiKeysFrom(env),
         imageHosts: imageHostsFrom(env),
         teacher: teacher(),
         loadStudent: loadServing,
-      }),
+      });
+    },
     improve: (work = {}) => runRound({ ...base, ...work }),
     rollback: () => rollback(store, clock.now()),
     status: () => readStatus(store, task),
