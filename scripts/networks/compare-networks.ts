@@ -30,7 +30,7 @@ async function compared(recorded: RecordedNetwork, path: string): Promise<Outcom
   const worst = Math.max(...differences);
   const isEqual = worst <= TOLERANCE;
   const { lost, parameters } = recorded;
-  const frozen = lost.length === 0 ? "" : `, ${lost.length} tables frozen`;
+  const frozen = lost.length === 0 ? "" : `, ${lost.length} tables folded`;
   const wanted = Object.keys(parameters).length - lost.length;
   return {
     cell: `${isEqual ? "" : "**off** "}${worst.toExponential(0)}${frozen}`,
