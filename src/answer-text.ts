@@ -138,6 +138,12 @@ function spansIn(text: string): string[] {
   return spans;
 }
 
+/** The lines of a text that is nothing but JSON objects, one a line; none where it is one object or anything else. */
+export function objectLines(text: string): readonly string[] {
+  const lines = text.trim().split("\n");
+  return lines.length > 1 && lines.every((line) => isObject(parsed(line))) ? lines : [];
+}
+
 // ── names ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 /** A longer one is a sentence with a colon in it. */

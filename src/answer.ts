@@ -5,7 +5,14 @@
  * one JSON object that is a label, or what a line calls the answer. Of several fields: what is named as the fields are.
  */
 
-import { type JsonObject, type NamedPart, openAnswer, spellingsOf, withoutThoughts } from "./answer-text.ts";
+import {
+  type JsonObject,
+  type NamedPart,
+  objectLines,
+  openAnswer,
+  spellingsOf,
+  withoutThoughts,
+} from "./answer-text.ts";
 import type { FieldView } from "./fields.ts";
 import type { LabelValue } from "./records.ts";
 import { classesOf, normaliseLabel, type Task } from "./task.ts";
@@ -20,7 +27,13 @@ export type ReadOptions = {
 
 /** The label that an answer gives to a task of one output; undefined where it gives none, or more than one. */
 export function readLabel(task: Task, { text, tool }: SaidAnswer, options: ReadOptions = {}): LabelValue | undefined {
-  return labelIn(task, text, options) ?? (tool === undefined ? undefined : labelIn(task, tool, options));
+  return labelSaid(task, text, options) ?? (tool === undefined ? undefined : labelSaid(task, tool, options));
+}
+
+/** Of several objects, a line each, as of several tools that were called: what they give, where they do not differ. */
+function labelSaid(task: Task, text: string, options: ReadOptions): LabelValue | undefined {
+  const whole = labelIn(task, text, options);
+  return whole ?? sole(objectLines(text).flatMap((line) => labelIn(task, line, options) ?? []));
 }
 
 function labelIn(task: Task, text: string, { property }: ReadOptions): LabelValue | undefined {

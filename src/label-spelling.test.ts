@@ -42,6 +42,15 @@ const cases: readonly (readonly [string, readonly string[], string | undefined])
   ["Δοκιμη", ["δοκιμή"], "δοκιμή"],
   ["елка", ["ёлка"], "ёлка"],
   ["мои", ["мой", "твой"], undefined],
+  // the capital of a dotless i
+  ["SIKINTI", ["sıkıntı", "soru"], "sıkıntı"],
+  ["KIZ", ["kız", "kiz"], undefined],
+  ["kız", ["kız", "kiz"], "kız"],
+  // what cannot be seen
+  ["\u200fمرحبا\u200f", ["مرحبا", "وداعا"], "مرحبا"],
+  ["مرحبـــا", ["مرحبا", "وداعا"], "مرحبا"],
+  ["❤", ["❤\ufe0f", "👎"], "❤\ufe0f"],
+  ["क्\u200dष", ["क्ष", "कष"], undefined],
   // form
   ['"Sweet Pepper".', ["sweet_pepper", "apple"], "sweet_pepper"],
   ["**billing**", ["billing", "card"], "billing"],

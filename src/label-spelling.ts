@@ -34,6 +34,8 @@ const caseless = (text: string): string =>
     .toLowerCase()
     .replaceAll("ß", "ss")
     .replaceAll("ς", "σ")
+    // The capital of ı is I as well: KIZ may be kız or kiz.
+    .replaceAll("ı", "i")
     .replace(/\s+/g, " ")
     .trim();
 
@@ -121,11 +123,15 @@ function withoutAccents(text: string): string {
     .normalize("NFC");
 }
 
-/** Full-width and half-width forms, ligatures, and what has no width at all. Superscripts stay: 10² is not 102. */
+/**
+ * Full-width and half-width forms, ligatures, and what has no width or no meaning at all: marks of direction, the stroke that makes
+ * Arabic words longer, whether a sign is drawn as an emoji. Joiners stay, which mean something in Persian and Hindi, and so do
+ * superscripts: 10² is not 102.
+ */
 const withoutWidth = (text: string): string =>
   text
     .replace(/[\ufb00-\ufb06\uff01-\uffef]+/gu, (forms) => forms.normalize("NFKC"))
-    .replace(/[\u00ad\u200b\ufeff]/gu, "")
+    .replace(/[\u00ad\u061c\u0640\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]|\ufe0e|\ufe0f/gu, "")
     .replace(/[\u2212\ufe63]/gu, "-");
 
 function withoutTrailingZeros(digits: string): string {

@@ -77,7 +77,7 @@ export function createFormatEvidence(): FormatEvidence {
   };
   const addWord = (word: string): void => {
     seen.words++;
-    if (word.length > LONGEST || !/\d/.test(word)) return;
+    if (word.length > LONGEST || !/\p{Nd}/u.test(word)) return;
     const [point, comma] = DecimalMark.map((mark) => readNumber(word, mark));
     if (point || comma) {
       vote(numbers, word, [point?.value, comma?.value]);

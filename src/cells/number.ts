@@ -23,13 +23,30 @@ const isCurrency = (unit: string): boolean =>
 
 /** Undefined where it is no number with this mark before its decimals. */
 export function readNumber(given: string, mark: DecimalMark): WrittenNumber | undefined {
-  const parts = given.length <= MAX_LENGTH ? partsOf(given.trim()) : undefined;
+  const parts = given.length <= MAX_LENGTH ? partsOf(withAsciiDigits(given.trim(), mark)) : undefined;
   if (!parts) return undefined;
   const { before, core, after, isNegative } = parts;
   if ((before !== "" && !isCurrency(before)) || (before !== "" && after !== "")) return undefined;
   const unit = before || after;
   const value = unit === "" || unitForm.test(unit) ? readCore(core, mark) : undefined;
   return value === undefined ? undefined : { value: isNegative && value !== 0 ? -value : value, unit };
+}
+
+/** Digits of other scripts, and the marks that stand between them: ١٬٢٣٤٫٥ is 1'234.5. */
+function withAsciiDigits(text: string, mark: DecimalMark): string {
+  if (!/[\u0100-\uffff]/.test(text)) return text;
+  return text
+    .replace(/\p{Nd}/gu, (digit) => String(digitOf(digit.codePointAt(0)!)))
+    .replaceAll("٫", mark)
+    .replaceAll("٬", "'")
+    .replace(/[．，－＋％]/gu, (form) => form.normalize("NFKC"));
+}
+
+/** Digits follow each other from their zero on, ten by ten. */
+function digitOf(codePoint: number): number {
+  let first = codePoint;
+  while (/^\p{Nd}$/u.test(String.fromCodePoint(first - 1))) first--;
+  return (codePoint - first) % 10;
 }
 
 type Parts = {
@@ -64,8 +81,10 @@ const SEPARATORS = ".,'_ ";
 const whole = /^(?:0|[1-9]\d*)$/;
 
 function readCore(core: string, mark: DecimalMark): number | undefined {
-  const plain = core.replace(/[\u00a0\u2009\u202f]/g, " ").replace(/[’٬]/g, "'");
-  const [integer = "", decimals, ...more] = plain.split(mark);
+  const plain = core.replace(/[\u00a0\u2009\u202f]/g, " ").replace(/’/g, "'");
+  const [integer = "", fraction, ...more] = plain.split(mark);
+  const [decimals, exponent = "0", ...further] = fraction?.split(/e/i) ?? [];
+  if (further.length > 0 || !/^[+-]?\d{1,3}$/.test(exponent)) return undefined;
   if (more.length > 0 || (decimals !== undefined && !/^\d*$/.test(decimals))) return undefined;
   if (integer === "" && !decimals) return undefined;
   // Zeros in front make a code of it (a postcode, an article), not a quantity.
@@ -73,7 +92,8 @@ function readCore(core: string, mark: DecimalMark): number | undefined {
   const digits = [...integer].filter((one) => !SEPARATORS.includes(one)).join("") || "0";
   // A whole number that a float cannot hold is an identifier, not a quantity.
   if (decimals === undefined && !Number.isSafeInteger(Number(digits))) return undefined;
-  return Number(`${digits}.${decimals || "0"}`);
+  const value = Number(`${digits}.${decimals || "0"}e${exponent}`);
+  return Number.isFinite(value) ? value : undefined;
 }
 
 /** 1,234,567; or, in lakhs and crores, 12,34,567. */

@@ -27,6 +27,8 @@ const MAX_DISTINCT = 2_000;
 const NEARLY_UNIQUE = 0.5;
 /** Share of the rarer kind below which a mixed column is a slip rather than a choice. */
 const SLIP = 0.05;
+/** Share of different values above which numbers among words are no category. */
+const NEARLY_DIFFERENT = 0.8;
 
 type Column = {
   numbers: number;
@@ -218,7 +220,16 @@ function notesOf(name: string, column: Column, about: About): readonly string[] 
       `column "${name}" is ${many ? "a number" : "a word"} in most rows and ${rare}: mend those, or give its type in columns.features`,
     ];
   }
-  return [];
+  return role === "feature" && !declared && numbers > 0 && words > 0 ? mixedNotes(name, column) : [];
+}
+
+/** Numbers among words of which hardly two are alike are no category: a student learns nothing from it as it stands. */
+function mixedNotes(name: string, { numbers, words, distinct, number, word }: Column): readonly string[] {
+  const present = numbers + words;
+  if (present < 20 || distinct.size < NEARLY_DIFFERENT * Math.min(present, MAX_DISTINCT)) return [];
+  return [
+    `column "${name}" holds numbers (${number}) and words (${word}), ${distinct.size} different ones in ${present} rows, and is read as a category, which teaches hardly anything: leave cells empty where a value is missing, or give its type in columns.features`,
+  ];
 }
 
 const beyondNote = (name: string, { beyond, firstBeyond }: Column): string =>

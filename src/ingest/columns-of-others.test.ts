@@ -3,7 +3,9 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { readNumber } from "../cells/number.ts";
 import type { Store } from "../store/contract.ts";
 import { openSqliteStore } from "../store/sqlite.ts";
 import type { Task, TaskDefinition } from "../task.ts";
@@ -57,6 +59,54 @@ describe("a table that somebody else wrote", () => {
     });
     expect(summary.notes).toEqual([expect.stringMatching(/"order no" is left out .*columns\.keep: \["order no"\]/)]);
   });
+
+  test("powers of ten with a decimal comma, and digits of other scripts, are numbers", async () => {
+    const lines = ["1,25E+03;١٬٢٣٤٫٥;๑๒.๕;yes", "2,5E-01;٣٫٥;๓.๒๕;no"];
+    const summary = await readLines(["power;arabic;thai;late", ...lines], late({ gold: "late" }));
+    expect(formats(summary)).toEqual({
+      power: "number, decimal comma",
+      arabic: "number, decimal point",
+      thai: "number, decimal point",
+    });
+    expect(["1,25E+03", "2,5E-01"].map((cell) => readNumber(cell, ",")?.value)).toEqual([1250, 0.25]);
+    expect(["١٬٢٣٤٫٥", "๓.๒๕", "１２．５％"].map((cell) => readNumber(cell, ".")?.value)).toEqual([1234.5, 3.25, 12.5]);
+  });
+
+  test("numbers among marks for what is missing are told to teach nothing as they stand", async () => {
+    const lines = Array.from({ length: 50 }, (_, n) => `${n % 5 === 0 ? "-" : n / 8},${n % 2}`);
+    const { notes } = await readLines(["amount,late", ...lines], late({ gold: "late" }));
+    expect(notes).toEqual([
+      expect.stringMatching(
+        /^column "amount" holds numbers \(0\.125 at .*:3\) and words \("-" at .*:2\), 41 different/,
+      ),
+    ]);
+  });
+
+  test("an encoding that it cannot have is refused: no letter becomes a question mark", async () => {
+    const path = join(root, "w.csv");
+    await writeFile(path, Buffer.from("text,label\nfa\xe7ade \x81,0\n", "latin1"));
+    await expect(ingest({ store, task: numbers, path, clock, encoding: "euc-kr" })).rejects.toMatchObject({
+      code: "table_malformed",
+      message: expect.stringContaining("not in the encoding euc-kr"),
+    });
+  });
+
+  test.each(["csv", "jsonl", "json"])(
+    "a packed %s that breaks off, or is not packed, is refused by name",
+    async (ending) => {
+      const whole = gzipSync(
+        ending === "csv" ? "text,label\na,0\nb,1\n" : '{"text":"a","label":"0"}\n{"text":"b","label":"1"}\n',
+      );
+      for (const bytes of [whole.subarray(0, -9), Buffer.from("text,label\na,0\n")]) {
+        const path = join(root, `cut.${ending}.gz`);
+        await writeFile(path, bytes);
+        await expect(ingest({ store, task: numbers, path, clock })).rejects.toMatchObject({
+          code: "table_malformed",
+          message: expect.stringContaining("cannot be unpacked"),
+        });
+      }
+    },
+  );
 
   test("UTF-16 of the other order, with a mark or without, is read", async () => {
     expect(await read("11-utf16be.csv", numbers)).toMatchObject({ added: 60, rejected: 0, gold: { matched: 60 } });

@@ -125,6 +125,57 @@ describe("OpenAI chat logs", () => {
     expect((await Promise.all(answers)).map((annotation) => annotation?.value)).toEqual(["good", "good", "bad", "bad"]);
   });
 
+  test("of several tools that were called, the one that gives a label counts; where two differ, none", async () => {
+    const called = (name: string, given: object) => ({
+      type: "function",
+      function: { name, arguments: JSON.stringify(given) },
+    });
+    const chatOf = (text: string, ...calls: readonly object[]) => chat(text, null, { tool_calls: calls });
+    const summary = await run([
+      chatOf("search first", called("search", { query: "weather" }), called("mood", { mood: "bad" })),
+      chatOf("twice", called("mood", { mood: "good" }), called("mood", { mood: "good" })),
+      chatOf("contradiction", called("search", { query: "good" }), called("mood", { mood: "bad" })),
+    ]);
+    expect(summary.log).toMatchObject({ calls: 3, answered: 2 });
+    expect((await annotationOf("search first"))?.value).toBe("bad");
+    expect((await annotationOf("twice"))?.value).toBe("good");
+    expect((await annotationOf("contradiction"))?.failure).toMatchObject({ code: "log_answer_unreadable" });
+  });
+
+  test("that a filter has withheld are no answers, though words came with them", async () => {
+    const withheld = completion("good");
+    const summary = await run([
+      chat("a", "bad"),
+      {
+        ...chat("b", null),
+        response: { ...withheld, choices: [{ ...withheld.choices[0], finish_reason: "content_filter" }] },
+      },
+    ]);
+    expect(summary.log).toMatchObject({ calls: 2, answered: 1, failed: 1 });
+    expect(summary.log?.unreadable.first.map(({ text }) => text)).toEqual(["the answer was withheld by a filter"]);
+  });
+
+  test("with the bytes of an image in place of words are refused, in parts and without", async () => {
+    const address = `data:image/png;base64,${"iVBORw0KGgo".repeat(20)}`;
+    const summary = await run([
+      chat("a", "good"),
+      chat(address, "good"),
+      { ...chat("", "bad"), request: { messages: [system, user([{ type: "text", text: address }])] } },
+    ]);
+    expect(summary.rejections.map(({ code, message }) => `${code} ${message}`)).toEqual(
+      Array(2).fill(expect.stringMatching(/^log_input_no_text what was asked holds an image \(image\/png\)/)),
+    );
+  });
+
+  test.each([
+    ["one after another", "", ""],
+    ["in a list", "[", "]"],
+  ])("printed over several lines, %s, are read under the name of JSONL", async (_, before, after) => {
+    const calls = [chat("a", "good"), chat("b", "bad")].map((call) => JSON.stringify(call, null, 2));
+    const summary = await run([before + calls.join(before === "" ? "\n" : ",\n") + after]);
+    expect(summary).toMatchObject({ added: 2, rejected: 0, log: { answered: 2 } });
+  });
+
   test("whose answers mean no label are rows all the same, and are listed", async () => {
     const cut = completion("goo");
     const summary = await run([

@@ -8,7 +8,7 @@ import { isObject, listAt, textAt } from "./fields.ts";
 export type Content = {
   /** Undefined where no part is a text. */
   readonly text?: string | undefined;
-  /** Arguments of the first tool that was called. */
+  /** Arguments of the tool that was called; of several calls that differ, a JSON object a line. */
   readonly tool?: string | undefined;
   readonly refusal?: string | undefined;
   /** What the first part is that is none of these: "an image (image/png)". */
@@ -18,13 +18,13 @@ export type Content = {
 type Piece = Content | undefined;
 
 export function readContent(content: unknown): Content {
-  if (typeof content === "string") return { text: content };
+  if (typeof content === "string") return wordsOf(content);
   const parts = Array.isArray(content) ? content : isObject(content) ? [content] : [];
   const pieces = parts.map(readPart);
   const texts = pieces.flatMap((piece) => piece?.text ?? []);
   return {
     ...(texts.length > 0 && { text: texts.join("\n") }),
-    tool: pieces.find((piece) => piece?.tool !== undefined)?.tool,
+    tool: oneALine(pieces.flatMap((piece) => piece?.tool ?? [])),
     refusal: pieces.find((piece) => piece?.refusal !== undefined)?.refusal,
     foreign: pieces.find((piece) => piece?.foreign !== undefined)?.foreign,
   };
@@ -35,7 +35,7 @@ const THOUGHTS = ["reasoning", "thinking", "redacted_thinking", "redacted-reason
 const TOOL_CALLS = ["tool_call", "tool_use", "tool-call", "function_call", "custom_tool_call"];
 
 function readPart(part: unknown): Piece {
-  if (typeof part === "string") return { text: part };
+  if (typeof part === "string") return wordsOf(part);
   if (!isObject(part)) return { foreign: "a part that is no object" };
   const type = textAt(part, "type") ?? "";
   if (THOUGHTS.includes(type) || part["thought"] === true) return undefined;
@@ -47,7 +47,15 @@ function readPart(part: unknown): Piece {
   if (tool !== undefined) return { tool };
   if (type === "refusal") return { refusal: textAt(part, "refusal") ?? "" };
   const text = TEXTS.includes(type) || isBare(part) ? (textAt(part, "text") ?? textAt(part, "content")) : undefined;
-  return text === undefined ? { foreign: describe(part, type) } : { text };
+  return text === undefined ? { foreign: describe(part, type) } : wordsOf(text);
+}
+
+const DATA_ADDRESS = /^\s*data:([a-z]{1,20}\/[\w.+-]{1,80});base64,/i;
+
+/** Bytes that somebody has put where words belong are none. */
+function wordsOf(text: string): Content {
+  const kind = DATA_ADDRESS.exec(text)?.[1];
+  return kind === undefined ? { text } : { foreign: describe({ mimeType: kind }, "") };
 }
 
 /** Google's parts of text have no type, and nothing that would give them another. */
@@ -61,6 +69,20 @@ export function argumentsOf(call: unknown): string | undefined {
   if (!isObject(call)) return undefined;
   const given = call["arguments"] ?? call["args"] ?? call["input"];
   return given === undefined || given === null ? undefined : asText(given);
+}
+
+/** Which of several calls is the answer is not ours to guess: whoever reads them sees all. */
+function oneALine(tools: readonly string[]): string | undefined {
+  const different = [...new Set(tools)];
+  return different.length > 1 ? different.map(compact).join("\n") : different[0];
+}
+
+function compact(json: string): string {
+  try {
+    return JSON.stringify(JSON.parse(json));
+  } catch {
+    return json.replaceAll("\n", " "); // words, or cut short
+  }
 }
 
 const asText = (value: unknown): string => (typeof value === "string" ? value : JSON.stringify(value));
@@ -80,7 +102,8 @@ function describe(part: Readonly<Record<string, unknown>>, type: string): string
 
 /** Arguments of a tool that stand beside the content, as OpenAI and LangChain have it. */
 export function toolBeside(message: unknown): string | undefined {
-  const [call] = listAt(message, "tool_calls") ?? listAt(message, "toolCalls") ?? [];
-  if (isObject(call)) return argumentsOf(call["function"]) ?? argumentsOf(call);
+  const calls = (listAt(message, "tool_calls") ?? listAt(message, "toolCalls") ?? []).filter(isObject);
+  if (calls.length > 0)
+    return oneALine(calls.flatMap((call) => argumentsOf(call["function"]) ?? argumentsOf(call) ?? []));
   return isObject(message) ? argumentsOf(message["function_call"]) : undefined;
 }

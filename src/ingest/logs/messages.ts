@@ -45,6 +45,12 @@ const contentOf = (message: unknown): Content =>
 /** Every vendor's words for an answer that reached its limit. */
 const CUT = ["length", "max_tokens", "max_output_tokens", "incomplete"];
 
+/** And for one that a filter has withheld, wholly or from somewhere on. */
+const WITHHELD: readonly string[] = [
+  ...["content_filter", "content-filter", "refusal", "safety"],
+  ...["recitation", "blocklist", "prohibited_content", "spii"],
+];
+
 export const NO_ANSWER = "the log holds no answer";
 
 /** @param finish why the answer ended, where that does not stand in the message */
@@ -55,6 +61,7 @@ export function readReply(message: unknown, finish?: string): LoggedAnswer {
   // At the limit a label may be the beginning of another.
   const ended = finish ?? textAt(message, "finish_reason") ?? "";
   if (CUT.includes(ended.toLowerCase())) return failed("the answer was cut short");
+  if (WITHHELD.includes(ended.toLowerCase())) return failed("the answer was withheld by a filter");
   const tool = content.tool ?? toolBeside(message);
   if (content.text) return { kind: "text", text: content.text, ...(tool !== undefined && { tool }) };
   return tool === undefined ? failed(NO_ANSWER) : { kind: "text", text: tool };

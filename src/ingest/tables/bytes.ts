@@ -2,22 +2,45 @@
 
 import { createReadStream } from "node:fs";
 import { extname } from "node:path";
-import { compose, type Readable } from "node:stream";
+import { pipeline } from "node:stream";
 import { createGunzip, createZstdDecompress } from "node:zlib";
+import { FlywheelError, messageOf } from "../../errors.ts";
 
 export const PACKED_EXTENSION = /\.(?:gz|zst)$/i;
 
-export function openBytes(path: string): Readable {
+/** @throws FlywheelError `table_malformed` where it cannot be unpacked, or breaks off */
+export async function* openBytes(path: string): AsyncGenerator<Buffer> {
   const file = createReadStream(path, { highWaterMark: 1 << 18 });
-  switch (extname(path).toLowerCase()) {
-    case ".gz":
-      return compose(file, createGunzip());
-    case ".zst":
-      return compose(file, createZstdDecompress());
-    default:
-      return file;
+  const unpacker = unpackerOf(path);
+  if (!unpacker) return yield* file;
+  // What goes wrong is thrown to whoever reads.
+  const bytes = pipeline(file, unpacker, () => undefined);
+  try {
+    yield* bytes;
+  } catch (thrown) {
+    throw isOfUnpacking(thrown) ? damaged(path, thrown) : thrown;
   }
 }
+
+function unpackerOf(path: string) {
+  switch (extname(path).toLowerCase()) {
+    case ".gz":
+      return createGunzip();
+    case ".zst":
+      return createZstdDecompress();
+    default:
+      return undefined;
+  }
+}
+
+const isOfUnpacking = (thrown: unknown): boolean =>
+  thrown instanceof Error && "code" in thrown && /^Z(?:STD)?_/.test(String(thrown.code));
+
+const damaged = (path: string, cause: unknown): FlywheelError =>
+  new FlywheelError("table_malformed", `${path} cannot be unpacked: ${messageOf(cause)}`, {
+    hint: "copy the file again, or unpack it yourself (zcat FILE.gz > FILE keeps what is there up to the damage)",
+    cause,
+  });
 
 /** At most the first `size` bytes. */
 export async function readHead(path: string, size: number): Promise<Buffer> {
@@ -51,7 +74,7 @@ export async function* linesOf(path: string, maxBytes: number): AsyncGenerator<L
     [parts, held] = [[], 0];
     return line;
   };
-  for await (const chunk of openBytes(path) as AsyncIterable<Buffer>) {
+  for await (const chunk of openBytes(path)) {
     let start = 0;
     for (let end = chunk.indexOf(LINE_FEED); end >= 0; end = chunk.indexOf(LINE_FEED, start)) {
       yield take(chunk.subarray(start, end));

@@ -20,17 +20,18 @@ export async function asUtf8(file: TableFile): Promise<AsyncDisposable & { reado
   const dispose = () => rm(folder, { recursive: true, force: true });
   const path = join(folder, "table");
   try {
-    await pipeline(Readable.toWeb(openBytes(file.path)), decoder(encoding), createWriteStream(path));
+    await pipeline(Readable.toWeb(Readable.from(openBytes(file.path))), decoder(encoding), createWriteStream(path));
     return { file: { ...file, path }, [Symbol.asyncDispose]: dispose };
   } catch (thrown) {
     await dispose();
-    throw thrown;
+    throw isUndecodable(thrown) ? notInIt(file, encoding, thrown) : thrown;
   }
 }
 
 function decoder(encoding: string): TextDecoderStream {
   try {
-    return new TextDecoderStream(encoding);
+    // Else what is no letter of it becomes a question mark in silence.
+    return new TextDecoderStream(encoding, { fatal: true });
   } catch (cause) {
     throw new FlywheelError("encoding_unknown", `"${encoding}" is no encoding that can be read`, {
       hint: "give --encoding utf-8, windows-1252, utf-16le, utf-16be, shift_jis or another name of the WHATWG's list",
@@ -38,6 +39,19 @@ function decoder(encoding: string): TextDecoderStream {
     });
   }
 }
+
+const isUndecodable = (thrown: unknown): boolean =>
+  thrown instanceof TypeError && "code" in thrown && thrown.code === "ERR_ENCODING_INVALID_ENCODED_DATA";
+
+const notInIt = ({ source }: TableFile, encoding: string, cause: unknown): FlywheelError =>
+  new FlywheelError(
+    "table_malformed",
+    `${source} is not in the encoding ${encoding}: some of its bytes are no letters of it`,
+    {
+      hint: "give the encoding that it has with --encoding, or save it as UTF-8",
+      cause,
+    },
+  );
 
 const PROBE_BYTES = 256;
 

@@ -25,7 +25,7 @@ export type JsonFile = { readonly path: string; readonly source: string; readonl
 export async function* jsonValues({ path, source, maxBytes }: JsonFile): AsyncGenerator<JsonValue> {
   const splitter = createSplitter(source);
   const value = createCollector(maxBytes);
-  for await (const chunk of openBytes(path) as AsyncIterable<Buffer>) {
+  for await (const chunk of openBytes(path)) {
     for (let index = 0; index < chunk.length; index++) {
       const step = splitter.step(chunk[index]!);
       if (step === "begins") value.begin(index, splitter.place());

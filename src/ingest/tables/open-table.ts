@@ -1,14 +1,14 @@
 /** @file Which reader a table needs, by what its name says. */
 
 import { extname } from "node:path";
-import { PACKED_EXTENSION } from "./bytes.ts";
+import { linesOf, PACKED_EXTENSION } from "./bytes.ts";
 import { openCsv } from "./csv.ts";
 import { isRemote } from "./duckdb.ts";
 import { openJson } from "./json-array.ts";
 import { openJsonLines } from "./json-lines.ts";
 import { openRemoteJson } from "./json-remote.ts";
 import { openParquet } from "./parquet.ts";
-import type { Table, TableFile, TableFormat } from "./table.ts";
+import { MAX_RECORD_BYTES, type Table, type TableFile, type TableFormat } from "./table.ts";
 
 const formats: Readonly<Record<string, TableFormat>> = {
   ".csv": "csv",
@@ -36,8 +36,23 @@ export async function openTable(file: TableFile): Promise<Table> {
     case "json":
       return await (isRemote(file.path) ? openRemoteJson(file) : openJson(file));
     case "jsonl":
-      return await (isRemote(file.path) ? openRemoteJson(file) : openJsonLines(file));
+      if (isRemote(file.path)) return await openRemoteJson(file);
+      return await ((await isSpreadOut(file.path)) ? openJson(file) : openJsonLines(file));
     default:
       return file.format satisfies never;
   }
 }
+
+/** Whether what is called JSONL is a list, or objects over several lines, as pretty printers write them. */
+async function isSpreadOut(path: string): Promise<boolean> {
+  for await (const { bytes } of linesOf(path, MAX_RECORD_BYTES)) {
+    const line = bytes
+      ?.toString("utf8", 0, LONGEST_OPENING)
+      .replace(/^\uFEFF/, "")
+      .trim();
+    if (line !== "") return line === "{" || line === "[" || /^\[\s*\{/.test(line ?? "");
+  }
+  return false;
+}
+
+const LONGEST_OPENING = 100;

@@ -83,18 +83,26 @@ function messagesIn(attributes: LogRecord, name: string): readonly unknown[] | u
   return typeof found === "string" ? [{ role: "user", content: found }] : undefined;
 }
 
+/** `gen_ai.completion.0.tool_calls.0.arguments` and those behind it. */
+function numberedCalls(attributes: LogRecord, own: string): readonly unknown[] {
+  const calls: unknown[] = [];
+  for (let index = 0; `${own}.tool_calls.${index}.arguments` in attributes; index++)
+    calls.push({ arguments: attributes[`${own}.tool_calls.${index}.arguments`] });
+  return calls;
+}
+
 /** `gen_ai.prompt.0.role`, `gen_ai.prompt.0.content`, `gen_ai.completion.0.tool_calls.0.arguments`. */
 function numbered(attributes: LogRecord, name: string): readonly unknown[] | undefined {
   const found: unknown[] = [];
   for (let index = 0; ; index++) {
     const own = `${name}.${index}`;
     const content = attributes[`${own}.content`];
-    const tool = attributes[`${own}.tool_calls.0.arguments`];
-    if (content === undefined && tool === undefined) break;
+    const calls = numberedCalls(attributes, own);
+    if (content === undefined && calls.length === 0) break;
     found.push({
       role: attributes[`${own}.role`] ?? "user",
       content: unwrapped(content),
-      ...(tool !== undefined && { tool_calls: [{ arguments: tool }] }),
+      ...(calls.length > 0 && { tool_calls: calls }),
       finish_reason: attributes[`${own}.finish_reason`],
     });
   }
