@@ -46,8 +46,8 @@ export type DecideOptions = {
 export type DecideRequest = {
   /** What the student is shown, at once. */
   readonly shown: StudentInput;
-  /** The same with its identity, which is worked out while the student thinks. Rejects where it cannot be read. */
-  readonly input: Promise<RouterInput>;
+  /** The same with its identity; where that takes time, it is worked out while the student thinks. Rejects where it cannot be read. */
+  readonly input: RouterInput | Promise<RouterInput>;
   /** Becomes the id of the decision, of every field's. */
   readonly requestId: string;
   /** Whether the student is asked for its reasons. */
@@ -56,8 +56,8 @@ export type DecideRequest = {
   readonly fields?: readonly string[] | undefined;
   /** Until the answer is due, recording included; the router's own deadline where absent. */
   readonly timeLeftMs?: number | undefined;
-  /** Of the caller: when it aborts, nobody waits for the answer any more. */
-  readonly signal?: AbortSignal | undefined;
+  /** When its signal aborts, nobody waits for the answer any more. Not asked for one where the answer takes no time. */
+  readonly caller?: { readonly signal: AbortSignal } | undefined;
 };
 
 /** A student that has not answered by then counts as failed, so that time is left for the teacher. */
@@ -73,7 +73,7 @@ export async function decide(request: DecideRequest, options: DecideOptions): Pr
   const asked = request.fields ? options.fields.filter(({ name }) => request.fields!.includes(name)) : options.fields;
   const atOnce = hearAtOnce(asked, request, options);
   if (atOnce) {
-    const input = await request.input;
+    const input = request.input instanceof Promise ? await request.input : request.input;
     const routings = routingsOf(request, atOnce, options);
     // Nobody to wait for but the store: no timer, no signal.
     if (routings.every(({ route }) => route === "answered")) {
@@ -82,7 +82,7 @@ export async function decide(request: DecideRequest, options: DecideOptions): Pr
       return await record(step, { answers, reply: undefined, teacherMs: 0 }, options);
     }
   }
-  using deadline = startDeadline(options.clock, timeLeftMs - recordingMs(timeLeftMs), request.signal);
+  using deadline = startDeadline(options.clock, timeLeftMs - recordingMs(timeLeftMs), request.caller?.signal);
   const hearing = atOnce ?? Promise.all(asked.map((field) => hearStudent(field, request, options)));
   const [heard, input] = await Promise.all([hearing, request.input]);
   // Only now: what cannot be read at all is no failure of the student.
@@ -93,6 +93,7 @@ export async function decide(request: DecideRequest, options: DecideOptions): Pr
   const given = await answer(step, deadline.signal, options);
   const isEscalated = routings.some(({ route }) => route === "escalated");
   const teacherMs = isEscalated ? options.stopwatch() - routedMs : 0;
+  request.caller?.signal.throwIfAborted();
   return await record(step, { ...given, teacherMs }, options);
 }
 
@@ -101,7 +102,6 @@ type Started = { readonly at: number; readonly startedMs: number; readonly timeL
 /** The decisions are durable when it resolves. */
 async function record(step: Step, outcome: Answers & { readonly teacherMs: number }, options: DecideOptions) {
   const { heard, request, startedMs, timeLeftMs } = step;
-  request.signal?.throwIfAborted();
   const decisions = toDecisions(step, outcome, options.stopwatch() - startedMs);
   const withinMs = timeLeftMs - (options.stopwatch() - startedMs);
   const put = (decision: Decision, index: number) => heard[index]!.field.store.decisions.put([decision], withinMs);
@@ -153,7 +153,8 @@ function sayAtOnce(
 
 /** The lease ends when the student does, not when we stop waiting: a session in use must not be disposed of. */
 async function hearStudent(field: FieldLine, request: DecideRequest, options: DecideOptions): Promise<Heard> {
-  const { shown, isExplained, signal } = request;
+  const { shown, isExplained, caller } = request;
+  const signal = caller?.signal;
   const { calibrate, clock, deadlineMs, stopwatch } = options;
   const startedMs = stopwatch();
   const lease = field.students.acquire();

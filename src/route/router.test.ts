@@ -107,7 +107,7 @@ describe("an unsure request", () => {
     const { router, store, teacher } = await openWorld({ task, teacher: createTestTeacher(task, () => reply.promise) });
     const caller = new AbortController();
     const input = textInput("pear", 0.6);
-    const decided = router.decide({ ...textRequest("pear", 0.6), requestId: "gone", signal: caller.signal });
+    const decided = router.decide({ ...textRequest("pear", 0.6), requestId: "gone", caller });
     await vi.waitFor(() => expect(teacher.requests).toHaveLength(1));
     caller.abort(new Error("caller gone"));
     await expect(decided).rejects.toThrow("caller gone");

@@ -4,38 +4,39 @@
  */
 
 export type DeadlineQueue = {
-  /** @returns ends the wait: `expire` is called no more */
-  start(expire: () => void): () => void;
+  start(waiting: Waiting): void;
+  /** Its `expire` is called no more. */
+  end(waiting: Waiting): void;
 };
 
-type Entry = { readonly dueMs: number; readonly expire: () => void };
+export type Waiting = { expire(): void };
 
 /** On the real clock: it guards real sockets. */
 export function createDeadlineQueue(durationMs: number): DeadlineQueue {
-  const entries = new Set<Entry>();
+  /** When each is due, in the order in which they came. */
+  const entries = new Map<Waiting, number>();
   let timer: NodeJS.Timeout | undefined;
 
   const watch = (): void => {
-    const [oldest] = entries;
-    timer = oldest && setTimeout(expireDue, Math.max(1, oldest.dueMs - performance.now())).unref();
+    const [dueMs] = entries.values();
+    timer = dueMs === undefined ? undefined : setTimeout(expireDue, Math.max(1, dueMs - performance.now())).unref();
   };
   const expireDue = (): void => {
     // A timer may come a fraction of a millisecond early.
     const nowMs = performance.now() + 1;
-    for (const entry of entries) {
-      if (entry.dueMs > nowMs) break;
-      entries.delete(entry);
-      entry.expire();
+    for (const [waiting, dueMs] of entries) {
+      if (dueMs > nowMs) break;
+      entries.delete(waiting);
+      waiting.expire();
     }
     watch();
   };
 
   return {
-    start(expire) {
-      const entry = { dueMs: performance.now() + durationMs, expire };
-      entries.add(entry);
+    start(waiting) {
+      entries.set(waiting, performance.now() + durationMs);
       if (!timer) watch();
-      return () => void entries.delete(entry);
     },
+    end: (waiting) => void entries.delete(waiting),
   };
 }

@@ -3,7 +3,6 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Teacher } from "../contracts.ts";
 import { hasFields } from "../fields.ts";
-import { abandonOn } from "../route/deadline.ts";
 import type { Routed, RoutedRow } from "../route/routed.ts";
 import type { Router } from "../route/router.ts";
 import type { AnyTask } from "../task.ts";
@@ -17,7 +16,7 @@ import { requireModel } from "./models.ts";
 import { type Asked, asksOtherwise, matchQuestions } from "./questions.ts";
 import { queuedBody } from "./queued.ts";
 import { receiveInput } from "./receive-input.ts";
-import { RequestError } from "./request-error.ts";
+import { RequestError, toRequestError } from "./request-error.ts";
 import type { RequestLife, RequestLives } from "./request-life.ts";
 
 export type DecisionHandlerOptions = {
@@ -30,50 +29,55 @@ export type DecisionHandlerOptions = {
 };
 
 export type DecisionHandler = {
-  handle(request: FastifyRequest, reply: FastifyReply): Promise<unknown>;
+  /** Answers when it can: nothing to wait for. */
+  handle(request: FastifyRequest, reply: FastifyReply): void;
   /** After the response, errors included. */
-  measure(request: FastifyRequest, reply: FastifyReply): Promise<void>;
+  measure(request: FastifyRequest, reply: FastifyReply): void;
 };
 
 export function createDecisionHandler(options: DecisionHandlerOptions): DecisionHandler {
   const { task, router, teacher, metrics, images, lives } = options;
-  const finished = new WeakMap<FastifyRequest, RoutedRow>();
   return {
-    async handle(request, reply) {
+    handle(request, reply) {
       const life = lives.of(request);
-      const body = await abandonOn(answer(request, reply, life), life.signal);
-      life.end();
-      return body;
+      const tell = (answered: unknown): void => {
+        if (life.isOver) return;
+        life.end();
+        reply.send(answered);
+      };
+      answer(request, reply, life)
+        .then(tell)
+        .catch((thrown: unknown) => tell(thrown instanceof Error ? thrown : toRequestError(thrown)));
     },
-    async measure(request, reply) {
-      const row = finished.get(request);
-      const durationMs = reply.elapsedTime;
-      metrics.observe({ status: reply.statusCode, durationMs, overheadMs: overheadMs(row, reply), row });
-      for (const line of logLines(row)) request.log.info({ status: reply.statusCode, durationMs, ...line }, "decision");
+    measure(request, reply) {
+      const row = lives.find(request)?.row;
+      const { statusCode: status, elapsedTime: durationMs } = reply;
+      metrics.observe({ status, durationMs, overheadMs: overheadMs(row, reply), row });
+      for (const line of logLines(row))
+        request.log.info({ reqId: request.id, status, durationMs, ...line }, "decision");
     },
   };
 
-  async function answer(request: FastifyRequest, reply: FastifyReply, life: RequestLife): Promise<object> {
+  async function answer(request: FastifyRequest, reply: FastifyReply, life: RequestLife): Promise<object | undefined> {
     const { model, parts, questions } = parseDecisionRequest(request.body);
     requireModel(model, task);
     const features = featuresAsked(request.headers[explainHeader]);
     const asked = matchQuestions(questions, task);
-    const { signal } = life;
     life.stage = "fetching";
-    const received = await receiveInput(parts, { task, images, signal });
+    const receiving = receiveInput(parts, { task, images, life });
+    const { shown, input } = receiving instanceof Promise ? await receiving : receiving;
     life.stage = "deciding";
-    const fields = asked.map(({ field }) => field);
     const row = await router.decideRow({
-      ...received,
+      shown,
+      input,
       requestId: request.id,
-      fields,
+      fields: asked.map(({ field }) => field),
       isExplained: features !== undefined,
-      signal,
+      caller: life,
       timeLeftMs: life.leftMs(),
     });
-    // Answered for already, or nobody there: nothing more may be written to the response.
-    signal.throwIfAborted();
-    finished.set(request, row);
+    if (life.isOver) return undefined;
+    life.row = row;
     reply.headers(headersOf(row, task, teacher?.simulated === true || holdsSimulated(row)));
     reply.header("x-flywheel-overhead-ms", overheadMs(row, reply).toFixed(2));
     if (asksOtherwise(questions, asked, task)) {

@@ -4,29 +4,30 @@ import type { StudentInput } from "../contracts.ts";
 import type { RouterInput } from "../route/content.ts";
 import type { AnyTask } from "../task.ts";
 import type { InputPart } from "./decision-request.ts";
-import { type ImageInputOptions, identifyImage, receiveImage } from "./image-input.ts";
+import { type ImageInputOptions, identifyImage, type ReceivedImage, receiveImage } from "./image-input.ts";
+import type { RequestLife } from "./request-life.ts";
 import { receiveRecord, receiveText } from "./text-input.ts";
 
 /** What the student is shown at once, and the same with its identity, which for an image takes as long as decoding it. */
-export type ReceivedInput = { readonly shown: StudentInput; readonly input: Promise<RouterInput> };
+export type ReceivedInput = { readonly shown: StudentInput; readonly input: RouterInput | Promise<RouterInput> };
 
 export type ReceiveOptions = {
   readonly task: AnyTask;
   readonly images: ImageInputOptions;
-  readonly signal: AbortSignal;
+  readonly life: Pick<RequestLife, "signal">;
 };
 
-/** @throws RequestError 400 where the request brings another kind of input, 502 where an image cannot be fetched */
-export async function receiveInput(
+/**
+ * At once where nothing need be fetched.
+ * @throws RequestError 400 where the request brings another kind of input, 502 where an image cannot be fetched
+ */
+export function receiveInput(
   parts: readonly InputPart[],
-  { task, images, signal }: ReceiveOptions,
-): Promise<ReceivedInput> {
+  { task, images, life }: ReceiveOptions,
+): ReceivedInput | Promise<ReceivedInput> {
   switch (task.input) {
-    case "image": {
-      const image = await receiveImage(parts, images, signal);
-      const { bytes, mediaType } = image;
-      return { shown: { kind: "image", bytes, mediaType }, input: identifyImage(image) };
-    }
+    case "image":
+      return fetched(receiveImage(parts, images, life.signal));
     case "text":
       return known(receiveText(parts));
     case "record":
@@ -36,6 +37,10 @@ export async function receiveInput(
   }
 }
 
-function known(input: RouterInput): ReceivedInput {
-  return { shown: input.content, input: Promise.resolve(input) };
+async function fetched(receiving: Promise<ReceivedImage>): Promise<ReceivedInput> {
+  const image = await receiving;
+  const { bytes, mediaType } = image;
+  return { shown: { kind: "image", bytes, mediaType }, input: identifyImage(image) };
 }
+
+const known = (input: RouterInput): ReceivedInput => ({ shown: input.content, input });

@@ -4,8 +4,9 @@
  */
 
 import type { FastifyReply, FastifyRequest } from "fastify";
+import type { RoutedRow } from "../route/routed.ts";
 import type { Admission } from "./admission.ts";
-import { createDeadlineQueue } from "./deadline-queue.ts";
+import { createDeadlineQueue, type DeadlineQueue, type Waiting } from "./deadline-queue.ts";
 import { RequestError } from "./request-error.ts";
 
 /** What a request waits for, so that one that ran out of time can be told what took it. */
@@ -13,7 +14,11 @@ export type Stage = "receiving" | "fetching" | "deciding";
 
 export type RequestLife = {
   stage: Stage;
-  /** Aborts with what the caller is told where the time is over, or where nobody waits any more. */
+  /** What became of the request, where it got so far. */
+  row: RoutedRow | undefined;
+  /** Answered for already, or nobody there: nothing more may be written to the response. */
+  readonly isOver: boolean;
+  /** Aborts when it is over, with the reason. Made when first asked for: most requests wait for nobody who would listen. */
   readonly signal: AbortSignal;
   /** Milliseconds until the answer is due. */
   leftMs(): number;
@@ -25,6 +30,8 @@ export type RequestLives = {
   /** @throws RequestError 429 */
   begin(request: FastifyRequest, reply: FastifyReply): void;
   of(request: FastifyRequest): RequestLife;
+  /** Undefined of one that was refused at the door. */
+  find(request: FastifyRequest): RequestLife | undefined;
 };
 
 export type RequestLivesOptions = {
@@ -39,33 +46,20 @@ const GRACE_MS = 40;
 
 export function createRequestLives({ deadlineMs, admission, bodyLimitBytes }: RequestLivesOptions): RequestLives {
   const queue = createDeadlineQueue(deadlineMs + GRACE_MS);
-  const lives = new WeakMap<FastifyRequest, RequestLife>();
+  const lives = new WeakMap<FastifyRequest, Life>();
   return {
     begin(request, reply) {
       const leave = admission.enter({
         key: request.headers.authorization ?? "",
         sizeBytes: declaredBytes(request, bodyLimitBytes),
       });
-      const over = new AbortController();
-      const dueMs = performance.now() + deadlineMs;
-      const end = queue.start(() => {
-        const error = outOfTime(life.stage, deadlineMs);
-        over.abort(error);
-        // Later stages wait for the signal in their handler, which then answers.
-        if (life.stage === "receiving" && !reply.sent) void reply.header("connection", "close").send(error);
-      });
-      const life: RequestLife = {
-        stage: "receiving",
-        signal: over.signal,
-        leftMs: () => Math.max(0, dueMs - performance.now()),
-        end,
-      };
+      const life = new Life(reply, deadlineMs, queue);
       lives.set(request, life);
       // The answer's end, or the connection's. (Node ends the request's own events when its body has been read.)
       reply.raw.once("close", () => {
-        end();
+        life.end();
         leave();
-        if (!reply.raw.writableFinished) over.abort(callerGone());
+        if (!reply.raw.writableFinished) life.abandon(callerGone());
       });
     },
     of(request) {
@@ -73,7 +67,61 @@ export function createRequestLives({ deadlineMs, admission, bodyLimitBytes }: Re
       if (!life) throw new TypeError("the request was never begun");
       return life;
     },
+    find: (request) => lives.get(request),
   };
+}
+
+class Life implements RequestLife, Waiting {
+  stage: Stage = "receiving";
+  row: RoutedRow | undefined;
+  readonly #reply: FastifyReply;
+  readonly #deadlineMs: number;
+  readonly #dueMs: number;
+  readonly #queue: DeadlineQueue;
+  #reason: RequestError | undefined;
+  #over: AbortController | undefined;
+
+  constructor(reply: FastifyReply, deadlineMs: number, queue: DeadlineQueue) {
+    this.#reply = reply;
+    this.#deadlineMs = deadlineMs;
+    this.#dueMs = performance.now() + deadlineMs;
+    this.#queue = queue;
+    queue.start(this);
+  }
+
+  get isOver(): boolean {
+    return this.#reason !== undefined;
+  }
+
+  get signal(): AbortSignal {
+    this.#over ??= new AbortController();
+    if (this.#reason) this.#over.abort(this.#reason);
+    return this.#over.signal;
+  }
+
+  leftMs(): number {
+    return Math.max(0, this.#dueMs - performance.now());
+  }
+
+  end(): void {
+    this.#queue.end(this);
+  }
+
+  expire(): void {
+    const isReceiving = this.stage === "receiving";
+    this.abandon(outOfTime(this.stage, this.#deadlineMs));
+    if (this.#reply.sent) return;
+    // What is still to come of the body is read by nobody.
+    if (isReceiving) void this.#reply.header("connection", "close");
+    void this.#reply.send(this.#reason);
+  }
+
+  /** Nobody waits any more. */
+  abandon(reason: RequestError): void {
+    if (this.#reason) return;
+    this.#reason = reason;
+    this.#over?.abort(reason);
+  }
 }
 
 function declaredBytes({ headers }: FastifyRequest, bodyLimitBytes: number): number {
