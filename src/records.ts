@@ -414,6 +414,10 @@ export type Decision = {
   readonly degradedFor?: string;
   readonly modelId?: ModelId;
   readonly policyId?: PolicyId;
+  /**
+   * What the caller waited for, from the router's first look to the disk. Of the record, until its commit began, and as long
+   * as the flush before took: its own cannot be known when it is written.
+   */
   readonly latencyMs: number;
   /** What the teacher cost for this request; of one about several fields, this one's equal part. */
   readonly costUsd: number;

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { PolicyId } from "../records.ts";
+import type { Store } from "../store/contract.ts";
 import type { Routed } from "./routed.ts";
 import { createRouter } from "./router.ts";
 import { createFakeClock } from "./testing/fake-clock.ts";
@@ -61,6 +62,29 @@ describe("a student that needs no time", () => {
     expect(quick.calls).toBe(0);
     const routes = new Set(one.map(({ decision }) => decision.reason ?? decision.route));
     expect(routes).toEqual(new Set(["answered", "audited", "unsure", "unfamiliar", "student-failed"]));
+  });
+
+  test.each([
+    ["at once", atOnce(createTestStudent())],
+    ["in its time", createTestStudent()],
+  ])("heard %s: the latency that is told includes the write", async (_, student) => {
+    const store = await openTestStore();
+    await promote(store, fruitTask());
+    let nowMs = 0;
+    const slow: Store = {
+      ...store,
+      field: () => slow,
+      decisions: {
+        ...store.decisions,
+        async put(decisions, withinMs) {
+          await store.decisions.put(decisions, withinMs);
+          nowMs += 40;
+        },
+      },
+    };
+    const { router } = await openWorld({ store: slow, student, promoted: false, stopwatch: () => nowMs });
+    const { decision } = await ask(router, "pear", 0.99);
+    expect(decision).toMatchObject({ route: "answered", latencyMs: 40 });
   });
 
   test("leaves no timer behind where it answers alone", async () => {

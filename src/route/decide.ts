@@ -106,9 +106,12 @@ async function record(step: Step, outcome: Answers & { readonly teacherMs: numbe
   const withinMs = timeLeftMs - (options.stopwatch() - startedMs);
   const put = (decision: Decision, index: number) => heard[index]!.field.store.decisions.put([decision], withinMs);
   await (decisions.length === 1 ? put(decisions[0]!, 0) : Promise.all(decisions.map(put)));
+  // Whoever is told now has waited for the write as well.
+  const waitedMs = options.stopwatch() - startedMs;
+  const told = decisions.map((decision) => ({ ...decision, latencyMs: waitedMs }));
   const audit = noteOwed(decisions, outcome.reply, options);
   const studentMs = Math.max(...heard.map((one) => one.studentMs));
-  return toRoutedRow(heard, { ...outcome, decisions, audit, studentMs });
+  return toRoutedRow(heard, { ...outcome, decisions: told, audit, studentMs });
 }
 
 type Heard = {

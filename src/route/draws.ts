@@ -6,7 +6,7 @@
 import { hash } from "node:crypto";
 import type { Seed } from "../math/random.ts";
 
-/** Independent and uniform in [0, 1), 48 bits each. */
+/** Worked out when first asked for: where nothing is audited, nobody asks. Independent and uniform in [0, 1), 48 bits each. */
 export type Draws = {
   /** Decides whether the request belongs to the uniform stream. */
   readonly uniform: number;
@@ -17,7 +17,17 @@ export type Draws = {
 const SIZE_BYTES = 6;
 
 export function drawsOf(seed: Seed, requestId: string): Draws {
-  const digest = hash("sha256", `route/${seed}/${requestId}`, "buffer");
-  const at = (offset: number) => digest.readUIntBE(offset, SIZE_BYTES) / 2 ** (8 * SIZE_BYTES);
-  return { uniform: at(0), audit: at(SIZE_BYTES) };
+  let digest: Buffer | undefined;
+  const at = (offset: number): number => {
+    digest ??= hash("sha256", `route/${seed}/${requestId}`, "buffer");
+    return digest.readUIntBE(offset, SIZE_BYTES) / 2 ** (8 * SIZE_BYTES);
+  };
+  return {
+    get uniform() {
+      return at(0);
+    },
+    get audit() {
+      return at(SIZE_BYTES);
+    },
+  };
 }

@@ -68,11 +68,11 @@ export function route(question: RouteQuestion): Routing {
 export function routeRow({ fields, together, othersAnswer, draws, uniformRate }: RowQuestion): readonly Routing[] {
   const standings = fields.map(standingOf);
   const census = !othersAnswer && standings.every((one) => one.kind === "escalate" && !hangsOnInput(one.reason));
-  const uniform = census || draws.uniform < uniformRate;
+  const uniform = census || (uniformRate > 0 && draws.uniform < uniformRate);
   const isEscalated = standings.some(({ kind }) => kind === "escalate");
   const auditRate = Math.max(...standings.map((standing, index) => auditRateOf(standing, fields[index]!)));
   const propensity = isEscalated ? 1 : uniformRate + (1 - uniformRate) * auditRate;
-  const isLabelled = isEscalated || uniform || draws.audit < auditRate;
+  const isLabelled = isEscalated || uniform || (auditRate > 0 && draws.audit < auditRate);
   return standings.map((standing) => {
     if (standing.kind === "escalate")
       return { route: "escalated", reason: standing.reason, uniform, census, propensity };

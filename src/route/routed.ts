@@ -22,7 +22,7 @@ export type RoutedAnswer =
   | { readonly kind: "queued" };
 
 export type Routed = {
-  /** Durable. */
+  /** Durable. Its `latencyMs` is what the caller has waited until it was; the recorded one can only expect how long its flush takes. */
   readonly decision: Decision;
   readonly answer: RoutedAnswer;
   /** Of an audited request. */

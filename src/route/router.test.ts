@@ -18,7 +18,11 @@ import {
 } from "./testing/fixtures.ts";
 import { ask, openWorld } from "./testing/world.ts";
 
-const stored = (store: Store, { decision }: { readonly decision: Decision }) => store.decisions.get(decision.id);
+/** But for its latency, which can only expect how long its own flush takes. */
+async function stored(store: Store, { decision }: { readonly decision: Decision }): Promise<Decision> {
+  const recorded = await store.decisions.get(decision.id);
+  return { ...recorded!, latencyMs: decision.latencyMs };
+}
 const everyOneUniform = { audit: { uniformRate: 1, rate: 0 } };
 
 describe("a confident request", () => {

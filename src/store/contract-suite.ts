@@ -535,6 +535,14 @@ function describeDecisions(open: Open): void {
     expect(await store.field("topic").decisions.overBudget()).toBeUndefined();
   });
 
+  test("what a caller waits for the write is part of a decision's latency; of one that nobody waits for it is as given", async () => {
+    await using store = await open();
+    await store.decisions.put([sampleDecision("waited", { latencyMs: 5 })], 60_000);
+    await store.decisions.put([sampleDecision("given", { latencyMs: 5 })]);
+    expect((await store.decisions.get("waited"))?.latencyMs).toBeGreaterThan(5);
+    expect(await store.decisions.get("given")).toEqual(sampleDecision("given", { latencyMs: 5 }));
+  });
+
   test("decisions are listed in order of time, by filter, over more than one page", async () => {
     await using store = await open();
     const served = policyId(hex("policy"));

@@ -230,7 +230,8 @@ export type DecisionFilter = {
 export type DecisionStore = {
   /**
    * @param withinMs time in which the write must begin, or it is refused with `store_locked` and never done: a caller who is
-   *   told that nothing was recorded must not find it recorded later
+   *   told that nothing was recorded must not find it recorded later. Given, a caller waits: what the write takes (until its
+   *   commit begins, and as long as the flush before it took) is added to each `latencyMs`
    */
   put(decisions: readonly Decision[], withinMs?: number): Promise<void>;
   get(id: string): Promise<Decision | undefined>;

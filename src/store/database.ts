@@ -16,6 +16,8 @@ export type Database = {
    * durable. What is handed over at the same time is one call of `write`. See `GroupCommit.together`.
    */
   together<R>(write: WriteRecords<R>): WriteTogether<R>;
+  /** How long the last flush took that a commit waited for; 0 before the first. */
+  readonly lastFlushMs: () => number;
   /** On the one connection: within the transaction of the `write` that calls it. */
   readonly runNow: RunNow;
 };

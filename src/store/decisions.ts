@@ -22,16 +22,23 @@ function noteOverBudget(run: RunNow, field: string, { at, degradedFor }: Decisio
   if (degradedFor === BUDGET_EXHAUSTED) run(addOverBudget, [field, at, at]);
 }
 
-export function createDecisionStore({ read, together }: Database, field: string): DecisionStore {
+export function createDecisionStore({ read, together, lastFlushMs }: Database, field: string): DecisionStore {
   // One by one: a statement of many records takes SQLite longer than the records.
-  const put = together<Decision>((run, decisions) => {
+  const putAll = together<Asked>((run, asked) => {
+    const decisions = asked.map((one) => withWait(one, lastFlushMs()));
     const isNew = (decision: Decision) => run(insertDecision, [field, ...toCells(decision)]).changed > 0;
     const added = decisions.filter(isNew);
     noteDecisions(run, field, added);
     for (const decision of added) noteOverBudget(run, field, decision);
   });
   return {
-    put,
+    put(decisions, withinMs) {
+      const askedMs = withinMs === undefined ? undefined : performance.now();
+      return putAll(
+        decisions.map((decision) => ({ decision, askedMs })),
+        withinMs,
+      );
+    },
     async get(id) {
       const query = read.selectFrom("decisions").select("body").where("field", "=", field).where("id", "=", id);
       const record = await query.executeTakeFirst();
@@ -54,6 +61,15 @@ export function createDecisionStore({ read, together }: Database, field: string)
       return record && { requests: record.requests, firstAt: record.first_at, lastAt: record.last_at };
     },
   };
+}
+
+/** `askedMs`: since when a caller waits for it to be recorded. */
+type Asked = { readonly decision: Decision; readonly askedMs: number | undefined };
+
+/** Called when the commit begins. How long its flush will take cannot be written with it: the one before it tells. */
+function withWait({ decision, askedMs }: Asked, flushMs: number): Decision {
+  if (askedMs === undefined) return decision;
+  return { ...decision, latencyMs: decision.latencyMs + (performance.now() - askedMs) + flushMs };
 }
 
 function toCells(decision: Decision): readonly Cell[] {

@@ -57,6 +57,7 @@ export type GroupCommit = {
    * order in which it came, and waits for no other company. Resolves once the records are durable.
    */
   together<R>(write: WriteRecords<R>): WriteTogether<R>;
+  lastFlushMs(): number;
   /** Waits for what was queued; later writes are refused with `store_closed`. */
   close(): Promise<void>;
 };
@@ -81,6 +82,13 @@ export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
   /** Ends a pause in which only patient writes wait. */
   let hurry = Promise.withResolvers<void>();
 
+  let flushMs = 0;
+  const flush = async (): Promise<void> => {
+    const startedMs = performance.now();
+    await options.flush();
+    flushMs = performance.now() - startedMs;
+  };
+
   const drain = async (): Promise<void> => {
     while (queue.length > 0) {
       await gather();
@@ -88,7 +96,7 @@ export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
       const dropLate = () => {
         for (const job of [...batch, ...queue]) job.dropLate?.(performance.now());
       };
-      await commitBatch(batch, { ...options, dropLate });
+      await commitBatch(batch, { ...options, flush, dropLate });
       if (callsIn(batch) >= COMPANY && !batch.some(({ isUrgent }) => isUrgent)) await patience();
     }
     running = undefined;
@@ -145,6 +153,7 @@ export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
         return open.add(records, performance.now() + withinMs);
       };
     },
+    lastFlushMs: () => flushMs,
     async close() {
       closed = true;
       await running;
