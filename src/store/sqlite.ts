@@ -118,7 +118,13 @@ async function connect(directory: string, lockTimeoutMs: number): Promise<Connec
   };
   let closing: Promise<void> | undefined;
   return {
-    database: { read: db, write: commits.write, together: commits.together, lastFlushMs: commits.lastFlushMs, runNow: dialect.runNow },
+    database: {
+      read: db,
+      write: commits.write,
+      together: commits.together,
+      lastFlushMs: commits.lastFlushMs,
+      runNow: dialect.runNow,
+    },
     close: () => (closing ??= close()),
   };
 }
