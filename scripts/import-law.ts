@@ -23,6 +23,7 @@ const nouns = [
   "fields.ts",
   "verdict.ts",
   "deferral.ts",
+  "one-answer.ts",
   "committee.ts",
   "contracts.ts",
   "store/contract.ts",

@@ -57,3 +57,10 @@ test("under a committee nothing is answered unheard, nor what is unfamiliar", ()
   expect(deferralScore({ confidence: 1, dissent: 0, novelty: 0.6 }, limited)).toBeLessThan(0);
   expect(deferralScore({ confidence: 0.4, dissent: 1, novelty: 0.5 }, limited)).toBeCloseTo(4.4 / 6, 12);
 });
+
+test("a class that is never answered is below every threshold, and so is one that nobody named", () => {
+  const rule = { never: ["threat"] };
+  expect(deferralScore({ value: "fine", confidence: 0.9 }, rule)).toBe(0.9);
+  expect(deferralScore({ value: "threat", confidence: 1 }, rule)).toBeLessThan(0);
+  expect(deferralScore({ confidence: 1 }, rule)).toBeLessThan(0);
+});

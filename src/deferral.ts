@@ -3,12 +3,14 @@
  * threshold, so that the certificate is about the rule that serves.
  */
 
-import type { Committee, Policy, Target } from "./records.ts";
+import type { Committee, LabelValue, Policy, Target } from "./records.ts";
 
 /** Below every threshold: these lie in [0, 1]. */
 const NEVER = -1;
 
 export type Said = {
+  /** The student's class; needed where the policy has classes that it never answers. */
+  readonly value?: LabelValue | undefined;
   /** Calibrated, of the student's class, in [0, 1]. */
   readonly confidence: number;
   /** Absent where the student cannot say. */
@@ -18,17 +20,18 @@ export type Said = {
 };
 
 /** What of a policy turns what is said of an input into a score. */
-export type DeferralRule = Pick<Policy, "novelty" | "committee">;
+export type DeferralRule = Pick<Policy, "novelty" | "committee" | "never">;
 
 /**
  * The score that a threshold is compared with: the confidence, or `committeeScore` under a committee, or −1 where the input is
- * unlike what the student was trained on. Under a limit, a novelty that is absent or NaN counts as unfamiliar; under a
+ * unlike what the student was trained on, or its class one that it never answers. Under a limit, a novelty that is absent or NaN counts as unfamiliar; under a
  * committee, nothing is answered unheard. Higher is surer.
  */
 export function deferralScore(
-  { confidence, novelty, dissent }: Said,
-  { novelty: limit, committee }: DeferralRule,
+  { value, confidence, novelty, dissent }: Said,
+  { novelty: limit, committee, never }: DeferralRule,
 ): number {
+  if (never && (value === undefined || never.includes(value))) return NEVER;
   if (limit && !(novelty !== undefined && novelty <= limit.limit)) return NEVER;
   if (!committee) return confidence;
   return dissent === undefined ? NEVER : committeeScore(confidence, { dissent, size: committee.size });

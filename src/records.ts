@@ -277,6 +277,25 @@ export type Target = {
   readonly kind: "regret" | "selective";
   readonly risk: number;
   readonly delta: number;
+  /**
+   * By class: of the rows that are of it, the share that is not answered with another class (answered right, or escalated). Promised
+   * beside `risk`; together they hold with probability 1 − delta.
+   */
+  readonly recall?: Readonly<Record<LabelValue, number>> | undefined;
+  /** Classes that the student never answers: where it says one, the teacher is asked. */
+  readonly never?: readonly LabelValue[] | undefined;
+};
+
+/** What a certificate says of one class of `recall`. */
+export type RecallBound = {
+  readonly value: LabelValue;
+  /** Asked for, and promised: at least this with probability 1 − delta. */
+  readonly recall: number;
+  readonly bound: number;
+  /** Certify rows of the class, and those answered with another. */
+  readonly n: number;
+  readonly missed: number;
+  readonly delta: number;
 };
 
 /** The evidence behind a threshold. */
@@ -291,6 +310,8 @@ export type Certificate = {
   readonly n: number;
   readonly accepted: number;
   readonly errors: number;
+  /** Of the classes that the target has a recall for; `deltaSpent` is spent on all promises together. */
+  readonly recall?: readonly RecallBound[];
   /** Hash of the certify rows and their reference labels. */
   readonly dataHash: string;
   readonly modelId: ModelId;
@@ -341,6 +362,8 @@ export type Policy = {
   readonly committeeTrial?: CommitteeTrial;
   /** What lies beyond is escalated whatever the confidence; the certificate counts it so. Absent: nothing is. */
   readonly novelty?: NoveltyLimit;
+  /** Classes that are escalated whenever the student says them; the certificate counts it so. */
+  readonly never?: readonly LabelValue[];
   readonly certificate?: Certificate;
   readonly noCertificate?: NoCertificate;
   /** Only of a regret certificate against the teacher, where people have ruled on uniform certify rows. */

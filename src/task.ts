@@ -174,6 +174,10 @@ const Target = z.strictObject({
   kind: z.enum(["regret", "selective"]),
   risk: z.number().gt(0).lt(1),
   delta: z.number().gt(0).lt(1).default(0.1),
+  /** By class: the share of its rows that must be answered right or escalated, certified as `risk` is (docs/decisions/2026-12-01-rare-classes.md). */
+  recall: z.record(z.string(), z.number().gt(0).lt(1)).optional(),
+  /** Classes that the student never answers: where it says one, the teacher is asked. */
+  never: z.array(z.string().min(1)).min(1).optional(),
 });
 
 /** What a task of one output and one of several have in common. */
@@ -330,6 +334,7 @@ export function parseTask(value: unknown): Task {
     throw invalidTask("columns.gold names a column for each field, but the task has one output");
   }
   rejectAmbiguous(task);
+  rejectForeignTargets(task, task.target);
   return Object.freeze(task);
 }
 
@@ -337,6 +342,7 @@ function parseFieldsTask(value: unknown): FieldsTask {
   const task = parseAs(FieldsSchema, withFieldObjects(value));
   for (const [name, { output, target = task.target }] of Object.entries(task.fields)) {
     rejectAmbiguous({ output });
+    rejectForeignTargets({ output }, target);
     if (task.answer === "together" && target.kind === "selective") throw selectiveTogether(name);
   }
   rejectGold(task);
@@ -352,6 +358,14 @@ const selectiveTogether = (field: string): FlywheelError =>
     `field "${field}" has a selective target, and answer is "together": its certificate would be about other rows than those answered`,
     'set its target to { kind: "regret", … }, or answer to "each"',
   );
+
+/** A promise about a class that nobody answers would be kept for ever. */
+function rejectForeignTargets(task: WithOutput, { recall = {}, never = [] }: z.output<typeof Target>): void {
+  const classes = classesOf(task);
+  const foreign = [...Object.keys(recall), ...never].find((value) => !classes.includes(value));
+  if (foreign === undefined) return;
+  throw invalidTask(`target names "${foreign}", which is no class of the task; its classes are ${classes.join(", ")}`);
+}
 
 function rejectGold({ columns: { gold }, fields }: FieldsTask): void {
   if (typeof gold === "string")

@@ -2,9 +2,10 @@
 
 import { type Estimate, proportionEstimate } from "../math/estimate.ts";
 import { createRng, fork, type Seed } from "../math/random.ts";
-import type { Certificate, CommitteeTrial, NoveltyLimit, Policy, TruthBound } from "../records.ts";
-import { chooseThreshold } from "./choose-threshold.ts";
-import { type Role, type Scores, scoresOf } from "./evidence.ts";
+import { argmaxRows } from "../math/softmax.ts";
+import type { Certificate, CommitteeTrial, LabelValue, NoveltyLimit, Policy, TruthBound } from "../records.ts";
+import { certifyPromises } from "./certify-promises.ts";
+import { type Evidence, type Role, type Scores, scoresOf } from "./evidence.ts";
 import { fitCalibrator } from "./fit-calibrator.ts";
 import { rulingsOn } from "./judged-rows.ts";
 import { evidenceFrom, type HeldOut } from "./load-rows.ts";
@@ -14,7 +15,7 @@ import { thresholdGrid } from "./threshold-grid.ts";
 import { truthBound } from "./truth-bound.ts";
 import { tryCommittee } from "./try-committee.ts";
 import type { Verdict } from "./verdict.ts";
-import { noveltyWarnings, rankingWarnings, splitWarnings } from "./warnings.ts";
+import { noveltyWarnings, oneAnswerWarnings, rankingWarnings, splitWarnings } from "./warnings.ts";
 
 export type PolicyParts = Omit<PolicySource, "spending"> & {
   readonly id: Policy["id"];
@@ -33,11 +34,14 @@ export function buildPolicy(parts: PolicyParts): Policy {
   const trial = trialOf(confidence, parts);
   const committee = trial?.kept ? parts.offered?.committee : undefined;
   const ofCommittee = committee && { committee };
-  const fitted = underRule(confidence, judged.calibrate, { ...ofCommittee });
+  const { never } = task.target;
+  const saidTo = (rows: Evidence<Role>) => valuesOf(rows, card.classes);
+  const before = { ...ofCommittee, ...(never && { never }) };
+  const fitted = underRule(confidence, judged.calibrate, before, saidTo(calibrate));
   const novelty = limitOf(fitted, parts);
-  const rule = { ...ofCommittee, ...(novelty && { novelty }) };
-  const confident = scoresOf(calibrator, evidenceFrom("certify", judged.certify, card.classes));
-  const certify = underRule(confident, judged.certify, rule);
+  const rule = { ...before, ...(novelty && { novelty }) };
+  const held = evidenceFrom("certify", judged.certify, card.classes);
+  const certify = underRule(scoresOf(calibrator, held), judged.certify, rule, saidTo(held));
   const verdict = certifyScores(fitted, certify, parts);
   const rng = createRng(fork(parts.seed, "calibrate", "ranking"));
   return {
@@ -56,6 +60,7 @@ export function buildPolicy(parts: PolicyParts): Policy {
       ...splitWarnings(parts.heldOut, judged.calibrate.length),
       ...noveltyWarnings({ share: parts.outOfScope, limit: novelty, rows: judged.calibrate.length }),
       ...rankingWarnings(fitted, { rng, isCertified: verdict.kind !== "none" }),
+      ...oneAnswerWarnings(judged.certify, task),
     ],
     createdAt: at,
   };
@@ -72,8 +77,16 @@ function limitOf(scores: Scores<"calibrate">, { judged, task, outOfScope }: Poli
   return noveltyLimit({ scores, novelty, target: task.target, share: outOfScope });
 }
 
-function certifyScores(fitted: Scores<"calibrate">, certify: Scores<"certify">, { task, delta }: PolicyParts): Verdict {
-  const verdict = chooseThreshold({ certify, grid: thresholdGrid(fitted), target: task.target, delta });
+const valuesOf = ({ logits, k }: Evidence<Role>, classes: readonly LabelValue[]): readonly (LabelValue | undefined)[] =>
+  [...argmaxRows(logits, k)].map((label) => classes[label]);
+
+function certifyScores(
+  fitted: Scores<"calibrate">,
+  certify: Scores<"certify">,
+  { task, delta, judged }: PolicyParts,
+): Verdict {
+  const references = judged.certify.map(({ reference }) => reference);
+  const verdict = certifyPromises({ certify, references, grid: thresholdGrid(fitted), target: task.target, delta });
   // What is unfamiliar is left out for that, whatever the confidence: it says nothing of which way up this is.
   const correct = certify.correct.filter((_, row) => certify.score[row]! >= 0);
   return refuseUpsideDown(verdict, { correct, risk: task.target.risk });
@@ -123,6 +136,7 @@ function certificateOf(verdict: Extract<Verdict, { readonly kind: "certified" }>
     n: judged.certify.length,
     accepted: verdict.accepted,
     errors: verdict.errors,
+    ...(verdict.recall && { recall: verdict.recall }),
     dataHash: dataHash(judged.certify),
     modelId: card.id,
     promptVersion,

@@ -5,7 +5,6 @@ import { createRng } from "../math/random.ts";
 import { acceptedAt } from "./accepted.ts";
 import { leastAccepted } from "./certify-selective.ts";
 import { chooseThreshold } from "./choose-threshold.ts";
-import { chooseThresholdsByClass } from "./per-class.ts";
 import { spendDelta } from "./spend-delta.ts";
 import { scores } from "./testing.ts";
 import { thresholdGrid } from "./threshold-grid.ts";
@@ -160,20 +159,4 @@ test("δ spent for ever never exceeds δ, and the first attempt costs most", () 
   expect(spent.reduce((sum, delta) => sum + delta, 0)).toBeLessThan(0.1);
   expect(spent[0]).toBeCloseTo(0.1 / 3, 12);
   expect(() => spendDelta(0.1, 0)).toThrow("attempt must be 1, 2, …, got 0");
-});
-
-test("by class: only classes with enough rows get a threshold, and δ is shared", () => {
-  const rng = createRng("classes");
-  const split = <R extends "calibrate" | "certify">(role: R, n: number) => {
-    const predicted = Int32Array.from({ length: n }, () => (rng.next() < 0.7 ? 0 : rng.next() < 0.9 ? 1 : 2));
-    const score = Array.from(predicted, () => rng.next());
-    // Class 1 is wrong two times in five, however sure.
-    const correct = score.map((value, row) => Number(rng.next() > (predicted[row] === 1 ? 0.4 : 0.05 * (1 - value))));
-    return { ...scores(role, score, correct), predicted };
-  };
-  const splits = { calibrate: split("calibrate", 600), certify: split("certify", 1500) };
-  const [sure, unsure, rare] = chooseThresholdsByClass(splits, 3, { risk: 0.05, delta: 0.1 });
-  expect(sure!.kind).toBe("certified");
-  expect(unsure!.kind).toBe("none");
-  expect(rare).toMatchObject({ kind: "none", tested: false, reason: expect.stringContaining("class 2") });
 });

@@ -10,7 +10,7 @@
 
 import { type DeferralRule, deferralScore, keepsTarget } from "../deferral.ts";
 import { riskCoverageCurve } from "../math/selective.ts";
-import type { NoveltyLimit, Target } from "../records.ts";
+import type { LabelValue, NoveltyLimit, Target } from "../records.ts";
 import type { Role, Scores } from "./evidence.ts";
 import type { JudgedRow } from "./judged-rows.ts";
 
@@ -53,7 +53,10 @@ export function underRule<R extends Role>(
   scores: Scores<R>,
   rows: readonly JudgedRow[],
   rule: DeferralRule,
+  values: readonly (LabelValue | undefined)[],
 ): Scores<R> {
-  const score = scores.score.map((confidence, index) => deferralScore({ ...rows[index]?.row, confidence }, rule));
+  const score = scores.score.map((confidence, index) =>
+    deferralScore({ ...rows[index]?.row, value: values[index], confidence }, rule),
+  );
   return { ...scores, score };
 }

@@ -1,5 +1,7 @@
 /** @file What a certifying procedure returns before it is written up as a certificate. */
 
+import type { RecallBound } from "../records.ts";
+
 /** Risk at most `risk` with probability at least 1 − `delta`. */
 export type RiskLevel = { readonly risk: number; readonly delta: number };
 
@@ -14,6 +16,7 @@ export type Verdict =
       readonly bound: number;
       readonly accepted: number;
       readonly errors: number;
+      readonly recall?: readonly RecallBound[];
     }
   | {
       readonly kind: "none";

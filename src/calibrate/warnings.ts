@@ -1,9 +1,12 @@
 /** @file What a reader of a policy should know before trusting it. Each sentence carries its numbers and what to do. */
 
 import type { Rng } from "../math/random.ts";
+import { oneAnswerSuffices } from "../one-answer.ts";
 import type { NoveltyLimit } from "../records.ts";
+import type { Task } from "../task.ts";
 import type { Role, Scores } from "./evidence.ts";
 import { LEAST_CALIBRATE_ROWS } from "./fit-calibrator.ts";
+import type { JudgedRow } from "./judged-rows.ts";
 import type { HeldOut } from "./load-rows.ts";
 import { MIN_AUROC, MIN_ERROR_SHARE, usefulMiddle } from "./useful-middle.ts";
 
@@ -42,6 +45,16 @@ export function noveltyWarnings(asked: {
   return [
     `only ${asked.rows} calibrate rows have a label: what is unlike the training data is not escalated for that (${wanted} would do)`,
   ];
+}
+
+/** Of the labels: that always saying one class would keep the target, so that the certificate says nothing of the others. */
+export function oneAnswerWarnings(certify: readonly JudgedRow[], { target }: Pick<Task, "target">): string[] {
+  const counts = Map.groupBy(certify, ({ reference }) => reference);
+  const warning = oneAnswerSuffices(
+    [...counts].map(([value, { length }]) => [value, length] as const),
+    target,
+  );
+  return warning === undefined ? [] : [warning];
 }
 
 /** Of the ranking: whether any threshold can part right from wrong (SCIENCE D1). */

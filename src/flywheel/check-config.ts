@@ -52,6 +52,9 @@ export function promiseProblem(policy: Policy, { target, reference }: Task): str
     ...(["kind", "risk", "delta"] as const)
       .filter((key) => policy.target[key] !== target[key])
       .map((key) => `target.${key} is ${target[key]}, and was ${policy.target[key]}`),
+    ...(["recall", "never"] as const)
+      .filter((key) => JSON.stringify(policy.target[key]) !== JSON.stringify(target[key]))
+      .map((key) => `target.${key} is ${JSON.stringify(target[key])}, and was ${JSON.stringify(policy.target[key])}`),
     ...(policy.reference === reference ? [] : [`reference is ${reference}, and was ${policy.reference}`]),
   ];
   return differences.length === 0 ? undefined : differences.join("; ");

@@ -56,7 +56,7 @@ const values: Definition = {
   "student.trainer": "linear-text", "student.weights": "w.onnx", "student.weightsSha256": "0".repeat(64),
   "student.normalisation.mean": [0, 0, 0], "student.normalisation.std": [1, 1, 1], "student.augment": false,
   "student.xgboost.monotone_constraints": { a: 1 }, "student.text.words": false, "student.text.characters": false,
-  "student.text.c": [1], "target.kind": "selective", "target.risk": 0.07, "target.delta": 0.05,
+  "student.text.c": [1], "target.kind": "selective", "target.risk": 0.07, "target.delta": 0.05, "target.recall": { apple: 0.9 }, "target.never": ["apple"],
   "student.optimiser": "sgd", "student.finetune": "head", "student.rounds": "continue", "student.committee": "folds",
   "student.xgboost.tree_method": "exact", "student.xgboost.grow_policy": "lossguide", "student.text.classWeight": "balanced",
   "splits.train": 0.5, "splits.calibrate": 0.2, "splits.certify": 0.3,

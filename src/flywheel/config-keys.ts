@@ -229,6 +229,14 @@ export const configKeys: Readonly<Record<string, ConfigKey>> = {
   },
   "target.risk": { does: "The risk that is promised not to be exceeded.", change: "certificate" },
   "target.delta": { does: "Probability with which the promise may fail.", change: "certificate" },
+  "target.recall": {
+    does: "By class: the share of its rows that must be answered right or escalated, certified beside the risk.",
+    change: "certificate",
+  },
+  "target.never": {
+    does: "Classes that the student never answers: where it says one, the teacher is asked.",
+    change: "certificate",
+  },
   reference: { does: "Whose labels errors are counted against when certifying.", change: "certificate" },
   "splits.train": { does: "Share of ingested rows that train. The three sum to 1.", change: "data" },
   "splits.calibrate": { does: "Share that calibrates.", change: "data" },
@@ -281,6 +289,8 @@ export const configKeys: Readonly<Record<string, ConfigKey>> = {
   "fields.*.target.kind": { does: "As `target.kind`, of this field alone.", change: "certificate" },
   "fields.*.target.risk": { does: "As `target.risk`.", change: "certificate" },
   "fields.*.target.delta": { does: "As `target.delta`.", change: "certificate" },
+  "fields.*.target.recall": { does: "As `target.recall`.", change: "certificate" },
+  "fields.*.target.never": { does: "As `target.never`.", change: "certificate" },
   answer: {
     does: "`each`: the fields that the student is sure of are answered locally; `together`: a row is answered locally only if every field of it is.",
     change: "serving",

@@ -58,7 +58,10 @@ function judge({ card, policy, isVoid }: Candidate, rows: readonly JudgedRow[]):
   return {
     correct: Uint8Array.from(rows, ({ reference }, index) => Number(card.classes[predicted[index]!] === reference)),
     answers: Uint8Array.from(rows, ({ row }, index) =>
-      Number(deferralScore({ ...row, confidence: confidence[index]! }, policy) >= threshold),
+      Number(
+        deferralScore({ ...row, value: card.classes[predicted[index]!], confidence: confidence[index]! }, policy) >=
+          threshold,
+      ),
     ),
   };
 }

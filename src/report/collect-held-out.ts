@@ -71,7 +71,10 @@ export function answersOf(
   const rawConfidence = applyCalibrator(plainSoftmax, logits, classes.length).confidence;
   const calibrated = applyCalibrator(policy?.calibrator ?? plainSoftmax, logits, classes.length);
   const score = calibrated.confidence.map((confidence, row) =>
-    deferralScore({ confidence, novelty: novelty[row], dissent: dissent[row] }, policy ?? {}),
+    deferralScore(
+      { value: classes[calibrated.predicted[row]!], confidence, novelty: novelty[row], dissent: dissent[row] },
+      policy ?? {},
+    ),
   );
   return { classes, rawConfidence, score, ...calibrated };
 }

@@ -210,6 +210,7 @@ const mayAnswer = ({ pair, barrier }: Serving): boolean =>
 
 function questionOf({ serving, guess }: Heard): FieldQuestion {
   return {
+    value: guess?.value,
     confidence: guess?.confidence,
     novelty: guess?.novelty,
     dissent: guess?.dissent,

@@ -83,6 +83,7 @@ describe("route", () => {
     ["unsure", { confidence: 0.79 }, false],
     ["unsure", { confidence: 0.79, novelty: 0.6, rule: { novelty: { limit: 0.5, share: 0.02 } } }, false],
     ["unfamiliar", { novelty: 0.6, rule: { novelty: { limit: 0.5, share: 0.02 } } }, false],
+    ["unsure", { value: "threat", rule: { never: ["threat"] } }, false],
     ["unfamiliar", { novelty: Number.NaN, rule: { novelty: { limit: 0.5, share: 0.02 } } }, false],
     ["unfamiliar", { novelty: undefined, rule: { novelty: { limit: 0.5, share: 0.02 } } }, false],
     ["student-failed", { confidence: undefined }, false],

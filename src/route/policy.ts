@@ -11,7 +11,7 @@
  */
 
 import { type DeferralRule, deferralScore } from "../deferral.ts";
-import type { EscalationReason } from "../records.ts";
+import type { EscalationReason, LabelValue } from "../records.ts";
 import { type AuditRule, auditProbability } from "./audit-rule.ts";
 import type { Draws } from "./draws.ts";
 
@@ -19,6 +19,8 @@ import type { Draws } from "./draws.ts";
 export type Barrier = Exclude<EscalationReason, "unsure" | "unfamiliar" | "together">;
 
 export type FieldQuestion = {
+  /** The student's class. */
+  readonly value?: LabelValue | undefined;
   /** Calibrated, of the student's class, in [0, 1]; absent where there is no student, or it failed. */
   readonly confidence?: number | undefined;
   /** Of the input, where the policy has a limit to it. */
@@ -94,11 +96,11 @@ type Standing =
   | { readonly kind: "escalate"; readonly reason: EscalationReason };
 
 /** Written so that a NaN confidence escalates. */
-function standingOf({ confidence, novelty, dissent, rule = {}, threshold, barrier }: FieldQuestion): Standing {
+function standingOf({ value, confidence, novelty, dissent, rule = {}, threshold, barrier }: FieldQuestion): Standing {
   if (barrier) return { kind: "escalate", reason: barrier };
   if (threshold === undefined) return { kind: "escalate", reason: "no-certificate" };
   if (confidence === undefined || Number.isNaN(confidence)) return { kind: "escalate", reason: "student-failed" };
-  const said = { confidence, novelty, dissent };
+  const said = { value, confidence, novelty, dissent };
   if (deferralScore(said, rule) >= threshold) return { kind: "answer", confidence };
   const { novelty: _, ...anyInput } = rule;
   return { kind: "escalate", reason: deferralScore(said, anyInput) >= threshold ? "unfamiliar" : "unsure" };

@@ -132,8 +132,9 @@ async function auditRuleOf(policy: Policy, { store, calibrate, auditRate }: Serv
   if (threshold === undefined) return flatAuditRule(auditRate);
   const confidences: number[] = [];
   for await (const prediction of heldOutUnder(store, policy)) {
-    const { confidence } = calibrate(policy.calibrator, prediction.logits);
-    if (deferralScore({ ...prediction, confidence }, policy) >= threshold) confidences.push(confidence);
+    const { top, confidence } = calibrate(policy.calibrator, prediction.logits);
+    if (deferralScore({ ...prediction, value: policy.classes[top], confidence }, policy) >= threshold)
+      confidences.push(confidence);
   }
   return auditRuleFor(confidences, auditRate);
 }
