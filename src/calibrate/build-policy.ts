@@ -15,7 +15,7 @@ import { thresholdGrid } from "./threshold-grid.ts";
 import { truthBound } from "./truth-bound.ts";
 import { tryCommittee } from "./try-committee.ts";
 import type { Verdict } from "./verdict.ts";
-import { noveltyWarnings, oneAnswerWarnings, rankingWarnings, splitWarnings } from "./warnings.ts";
+import { labelWarnings, noveltyWarnings, rankingWarnings, splitWarnings } from "./warnings.ts";
 
 export type PolicyParts = Omit<PolicySource, "spending"> & {
   readonly id: Policy["id"];
@@ -57,10 +57,10 @@ export function buildPolicy(parts: PolicyParts): Policy {
     ...(trial && { committeeTrial: trial }),
     ...sharesOf(verdict, certify.score.length),
     warnings: [
+      ...labelWarnings(judged.certify, task),
       ...splitWarnings(parts.heldOut, judged.calibrate.length),
       ...noveltyWarnings({ share: parts.outOfScope, limit: novelty, rows: judged.calibrate.length }),
       ...rankingWarnings(fitted, { rng, isCertified: verdict.kind !== "none" }),
-      ...oneAnswerWarnings(judged.certify, task),
     ],
     createdAt: at,
   };

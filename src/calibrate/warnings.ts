@@ -1,7 +1,7 @@
 /** @file What a reader of a policy should know before trusting it. Each sentence carries its numbers and what to do. */
 
 import type { Rng } from "../math/random.ts";
-import { oneAnswerSuffices } from "../one-answer.ts";
+import { countValues, inField } from "../one-answer.ts";
 import type { NoveltyLimit } from "../records.ts";
 import type { Task } from "../task.ts";
 import type { Role, Scores } from "./evidence.ts";
@@ -48,13 +48,8 @@ export function noveltyWarnings(asked: {
 }
 
 /** Of the labels: that always saying one class would keep the target, so that the certificate says nothing of the others. */
-export function oneAnswerWarnings(certify: readonly JudgedRow[], { target }: Pick<Task, "target">): string[] {
-  const counts = Map.groupBy(certify, ({ reference }) => reference);
-  const warning = oneAnswerSuffices(
-    [...counts].map(([value, { length }]) => [value, length] as const),
-    target,
-  );
-  return warning === undefined ? [] : [warning];
+export function labelWarnings(certify: readonly JudgedRow[], task: Task): string[] {
+  return [...inField({ name: "", task }, countValues(certify.map(({ reference }) => reference)))];
 }
 
 /** Of the ranking: whether any threshold can part right from wrong (SCIENCE D1). */

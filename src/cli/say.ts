@@ -1,6 +1,6 @@
 /** @file How the command line says things: the same words for the same kinds of number everywhere. */
 
-import type { CandidateResult, Estimate, ModelCard, Policy } from "../records.ts";
+import type { CandidateResult, Estimate, ModelCard, Policy, RecallBound } from "../records.ts";
 import { warningsOf } from "../report/collect-features.ts";
 import { bytes, compact, duration } from "../report/format.ts";
 
@@ -26,6 +26,10 @@ export function describeModel(card: ModelCard): string {
 
 /** More are in the report: a table may have hundreds of columns that are not read. */
 const REMARKS_SHOWN = 10;
+
+/** What is said before anything else. */
+export const describeWarnings = (warnings: readonly string[]): readonly string[] =>
+  warnings.map((warning) => `warning: ${warning}`);
 
 /** What training remarked of the rows. */
 export function describeRemarks(card: ModelCard): readonly string[] {
@@ -82,8 +86,17 @@ export function describePolicy(policy: Policy): readonly string[] {
   }
   return [
     `certified against the ${certificate.reference}: ${promise}; bound ${percent(certificate.bound)} on ${certificate.n} rows`,
+    ...(certificate.recall ?? []).map(describeRecall),
+    ...describeNever(policy),
     `answers at ${score} ≥ ${threshold.toFixed(3)}: coverage ${estimate(coverage)}, wrong among answered ${estimate(selectiveRisk)}`,
     ...heard,
     ...policy.warnings.map((warning) => `warning: ${warning}`),
   ];
 }
+
+function describeRecall({ value, recall, bound, n, missed }: RecallBound): string {
+  return `recall of "${value}" ≥ ${percent(recall)}: ${missed} of ${n} rows answered with another class, bound ${percent(bound)}; certified at training, not monitored`;
+}
+
+const describeNever = ({ never }: Policy): readonly string[] =>
+  never ? [`never answers ${never.map((value) => `"${value}"`).join(", ")}`] : [];

@@ -29,6 +29,7 @@ import {
   train,
   type Work,
   type Workspace,
+  warned,
 } from "./open.ts";
 import { exportReview, importReview } from "./review-files.ts";
 import { readSpend, readStatus, type Status } from "./status.ts";
@@ -92,9 +93,9 @@ function toFieldsFlywheel(workspace: Workspace<FieldsTask>): FieldsFlywheel {
     async ingest(work) {
       const summary = await ingest({ ...base, ...work });
       if (summary.log) for (const scope of scopes) await deriveLabels(scope);
-      return summary;
+      return { ...summary, ...(await warned(base)) };
     },
-    plan: () => planLabelling(base),
+    plan: async () => ({ ...(await planLabelling(base)), ...(await warned(base)) }),
     label: (work = {}) => labelRows({ ...base, ...work, teacher: teacher() }),
     exportReview: (what) => exportReview({ ...base, ...what }),
     async importReview(what) {

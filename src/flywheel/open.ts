@@ -20,6 +20,7 @@ import { type LabelSummary, labelRows } from "../label/label-rows.ts";
 import { type LabellingPlan, planLabelling } from "../label/plan-labelling.ts";
 import { openTeacher } from "../label/teacher.ts";
 import type { Seed } from "../math/random.ts";
+import { oneAnswerWarnings } from "../one-answer.ts";
 import type { Champion, ModelId } from "../records.ts";
 import type { ReportFiles } from "../report/write-report.ts";
 import type { AdmissionLimits } from "../serve/admission.ts";
@@ -77,14 +78,17 @@ export type ServeOptions = AdmissionLimits & {
   readonly requestIdOf?: RequestIdOf | undefined;
 };
 
+/** What to look at before money is spent: that one answer would meet the target, so far. */
+export type Warned = { readonly warnings: readonly string[] };
+
 export type Flywheel = AsyncDisposable & {
   readonly directory: string;
   readonly task: Task;
   readonly store: Store;
   readonly seed: Seed;
-  ingest(options: IngestWork & Work): Promise<IngestSummary>;
+  ingest(options: IngestWork & Work): Promise<IngestSummary & Warned>;
   /** What labelling will cost, before a cent is spent. */
-  plan(): Promise<LabellingPlan>;
+  plan(): Promise<LabellingPlan & Warned>;
   label(options?: { readonly limit?: number | undefined } & Work): Promise<LabelSummary>;
   exportReview(options: {
     readonly path: string;
@@ -123,6 +127,10 @@ export async function openFlywheel(options: FlywheelOptions): Promise<Flywheel> 
   const task = options.task ?? (await loadTask(resolve(options.directory)));
   if (!hasFields(task)) return toFlywheel(await openBase(options, task));
   throw new FlywheelError("task_has_fields", `"${task.name}" has several fields`, { hint: "use openFieldsFlywheel()" });
+}
+
+export async function warned({ store, task }: Pick<Workspace<AnyTask>, "store" | "task">): Promise<Warned> {
+  return { warnings: await oneAnswerWarnings(store, task) };
 }
 
 /** An open workspace, as every command finds it. */
@@ -178,9 +186,9 @@ export function toFlywheel(workspace: Workspace<Task>): Flywheel {
       const summary = await ingest({ ...base, ...work });
       // The answers of a log are annotations already: their labels come into force without asking anybody.
       if (summary.log) await deriveLabels(base);
-      return summary;
+      return { ...summary, ...(await warned(base)) };
     },
-    plan: () => planLabelling(base),
+    plan: async () => ({ ...(await planLabelling(base)), ...(await warned(base)) }),
     label: (work = {}) => labelRows({ ...base, ...work, teacher: teacher() }),
     exportReview: (what) => exportReview({ ...base, ...what }),
     async importReview(what) {

@@ -3,6 +3,7 @@
 import { budgetState } from "../budget.ts";
 import { newestModel } from "../improve/newest-model.ts";
 import { requestsOf } from "../improve/round-traffic.ts";
+import { warningsIn } from "../one-answer.ts";
 import type { Champion, ModelCard, Policy, Round, Split } from "../records.ts";
 import type { Store } from "../store/contract.ts";
 import { type AnyTask, promptVersion, type Task } from "../task.ts";
@@ -10,6 +11,8 @@ import { promiseProblem } from "./check-config.ts";
 
 export type Status = {
   readonly task: string;
+  /** What the target does not ask for: that one answer would meet it. */
+  readonly warnings: readonly string[];
   readonly rows: { readonly ingested: number; readonly traffic: number; readonly rejected: number };
   readonly labels: { readonly total: number } & { readonly [S in Split]: number };
   /** Rows that still wait for a teacher's first pass. */
@@ -55,6 +58,7 @@ export async function readStatus(store: Store, task: Task): Promise<Status> {
   const decisions = await countDecisions(store, lastRound);
   const status = {
     task: task.name,
+    warnings: await warningsIn({ name: "", store, task }),
     rows: await countRows(store),
     labels: await countLabels(store),
     hasUnlabelled: await hasUnlabelled(store, task),

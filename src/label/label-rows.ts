@@ -6,9 +6,10 @@
 import type { Clock, Progress, Teacher, TeacherError } from "../contracts.ts";
 import { type FieldScope, hasFields, scopesOf } from "../fields.ts";
 import type { Seed } from "../math/random.ts";
-import type { Row } from "../records.ts";
+import { countValues, inField, ONE_ANSWER } from "../one-answer.ts";
+import type { LabelValue, Row } from "../records.ts";
 import type { Store } from "../store/contract.ts";
-import type { AnyTask, FieldsTask, Task } from "../task.ts";
+import { type AnyTask, type FieldsTask, promptVersion, type Task } from "../task.ts";
 import { type LabelAgreement, labelAgreement } from "./agreement.ts";
 import { type AskContext, askTeacher } from "./ask-teacher.ts";
 import { concurrently } from "./concurrently.ts";
@@ -213,6 +214,17 @@ async function* questionsOf({ options, answers }: Work, passes: readonly number[
   for (const pass of passes) {
     const limit = (options.limit ?? Number.POSITIVE_INFINITY) - answers.get(pass)!;
     for await (const row of rowsToAsk({ ...options, pass, limit })) yield { row, pass };
+    if (pass === 1) await warnOfOneAnswer(options);
+  }
+}
+
+/** Before the other passes are paid for; what is still in flight is not counted. */
+async function warnOfOneAnswer({ store, task }: LabelRowsOptions): Promise<void> {
+  for (const scope of scopesOf(store, task)) {
+    const query = { pass: 1, promptVersion: promptVersion(scope.task) };
+    const values: LabelValue[] = [];
+    for await (const { value } of scope.store.annotations.teacher(query)) if (value !== undefined) values.push(value);
+    for (const warning of inField(scope, countValues(values))) process.emitWarning(warning, { code: ONE_ANSWER });
   }
 }
 

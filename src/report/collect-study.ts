@@ -70,7 +70,7 @@ type Measured = { readonly judged: Judged; readonly ranked: SelectiveSummary };
 function policySection({ task, cost }: StudySources, subject: Subject, measured?: Measured): Section<PolicySection> {
   const { policy, voided } = subject;
   if (!policy) return uncalibrated;
-  const { threshold, novelty, committee, committeeTrial, certificate, noCertificate, truth } = policy;
+  const { threshold, novelty, committee, committeeTrial, never, certificate, noCertificate, truth } = policy;
   const perThousandUsd = (coverage: number) => perThousandAt(cost, coverage);
   return {
     policyId: policy.id,
@@ -78,6 +78,7 @@ function policySection({ task, cost }: StudySources, subject: Subject, measured?
     reference: policy.reference,
     ...(threshold !== undefined && { threshold }),
     ...(novelty && { novelty }),
+    ...(never && { never }),
     ...(committee && { committee }),
     ...(committeeTrial && { committeeTrial }),
     ...(certificate && { certificate }),

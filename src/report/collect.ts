@@ -6,6 +6,7 @@
 import type { Clock, Student } from "../contracts.ts";
 import { trafficSince } from "../improve/round-traffic.ts";
 import type { Seed } from "../math/random.ts";
+import { warningsIn } from "../one-answer.ts";
 import type { Estimate, ModelId } from "../records.ts";
 import type { Store } from "../store/contract.ts";
 import { classesOf, promptVersion, type Task } from "../task.ts";
@@ -39,7 +40,8 @@ export type CollectOptions = {
 /** @throws FlywheelError `unknown_model` where `modelId` is not in the store */
 export async function collectReport(options: CollectOptions): Promise<ReportData> {
   const { store, task, seed, signal } = options;
-  const [gold, rounds, subject] = await Promise.all([
+  const [warnings, gold, rounds, subject] = await Promise.all([
+    warningsIn({ name: "", store, task }),
     store.gold.all(),
     store.rounds.list(),
     chooseSubject(store, options.modelId),
@@ -60,6 +62,7 @@ export async function collectReport(options: CollectOptions): Promise<ReportData
   const study = await studyOf({ store, task, subject, heldOut, survey, seed, cost });
   return {
     task: taskSummary(task),
+    ...(warnings.length > 0 && { warnings }),
     seed,
     createdAt: options.clock.now(),
     simulatedTeacher: survey.simulated,

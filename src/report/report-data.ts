@@ -43,6 +43,8 @@ export type Truth = "gold" | "person" | "teacher";
 
 export type ReportData = {
   readonly task: TaskSummary;
+  /** What to know before reading on: that one answer would meet the target. */
+  readonly warnings?: readonly string[];
   readonly seed: Seed;
   readonly createdAt: number;
   /** True if any annotation came from a simulated teacher: then its labels, costs and latencies are simulated too. */
@@ -250,6 +252,7 @@ export type PolicySection = {
   readonly reference: Reference;
   readonly threshold?: number;
   readonly novelty?: NoveltyLimit;
+  readonly never?: readonly LabelValue[];
   /** Heard before the student answers; thresholds are then compared with the committee's score. */
   readonly committee?: Committee;
   readonly committeeTrial?: CommitteeTrial;

@@ -81,3 +81,13 @@ test("without a certificate the reason is given, and the rows that would mend it
   );
   expect(noCertificateText({ ...bare, noCertificate: { reason: "too weak." } })).toContain("has to get better first");
 });
+
+test("the recall of a class and classes that are never answered are clauses of their own, with their numbers and what is not watched", () => {
+  const recall = [{ value: "threat", recall: 0.95, bound: 0.9512, n: 61, missed: 0, delta: 0.05 }];
+  const said = clauses({ never: ["spam"] }, { recall });
+  expect(said["Recall of threat"]).toContain("at least 95 % are not answered with another class");
+  expect(said["Recall of threat"]).toContain("0 missed in 61; lower bound 95.12 %");
+  expect(said["Recall of threat"]).toContain("not monitored");
+  expect(said["Never answered"]).toBe("Where the student says spam, the teacher is asked.");
+  expect(clauses()).not.toHaveProperty("Never answered");
+});

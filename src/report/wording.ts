@@ -3,7 +3,7 @@
  * Pure functions of the data; whoever reads nothing else should still not be misled.
  */
 
-import type { Certificate, Reference, Target } from "../records.ts";
+import type { Certificate, RecallBound, Reference, Target } from "../records.ts";
 import { compact, count, decimal, percent, plural, sample, short, usd } from "./format.ts";
 import { type PolicySection, present, type ReportData, type TeacherAccuracy, type Truth } from "./report-data.ts";
 
@@ -92,6 +92,8 @@ export function certificateClauses(
       text: `To traffic like the ${count(certificate.n)} rows that it was tested on: a uniform sample, kept from training and calibration.`,
     },
     { name: "How sure", text: howSure(certificate) },
+    ...(certificate.recall ?? []).map(recallClause),
+    ...neverClause(policy),
     { name: "What counts as right", text: against(certificate.reference, context) },
     ...truthClause(policy),
     {
@@ -143,6 +145,19 @@ function howSure({ deltaSpent, target, n, accepted, errors, bound }: Certificate
   const spent =
     deltaSpent < target.delta ? `, its part of the ${short(target.delta)} allowed over all certificates` : "";
   return `With probability at least ${sure} over the draw of those rows (δ = ${short(deltaSpent)}${spent}). Seen: ${count(errors)} wrong in ${count(seen)}; upper bound ${percent(bound, 2)}.`;
+}
+
+/** A promise of its own, within the same δ. */
+function recallClause({ value, recall, bound, n, missed }: RecallBound): Clause {
+  return {
+    name: `Recall of ${value}`,
+    text: `Of all requests that are “${value}”, at least ${percentShort(recall)} are not answered with another class: they are answered so, or go to the teacher. Seen: ${count(missed)} missed in ${count(n)}; lower bound ${percent(bound, 2)}. It is certified at training and not monitored since.`,
+  };
+}
+
+function neverClause({ never }: PolicySection): readonly Clause[] {
+  if (!never) return [];
+  return [{ name: "Never answered", text: `Where the student says ${never.join(" or ")}, the teacher is asked.` }];
 }
 
 function against(reference: Reference, { teacher, teacherAccuracy }: CertificateContext): string {

@@ -425,6 +425,10 @@ function describeLabels(open: Open): void {
     const bySplit = { train: 0, calibrate: 0, certify: 0 };
     for await (const { row } of store.labels.list()) bySplit[row.split]++;
     expect(await store.labels.countBySplit()).toEqual(bySplit);
+    const byValue = Map.groupBy(await Array.fromAsync(store.labels.list()), ({ label }) => label.value);
+    expect(new Map(await store.labels.countByValue())).toEqual(
+      new Map([...byValue].map(([value, { length }]) => [value, length])),
+    );
   });
 }
 

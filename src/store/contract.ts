@@ -114,6 +114,9 @@ export type BlobStore = {
   path(id: BlobId): string;
 };
 
+/** How many rows have each label, in the order of the labels. */
+export type ValueCounts = readonly (readonly [value: LabelValue, count: number])[];
+
 /** Gold labels only ever measure; nothing but measurement reads them. */
 export type GoldStore = {
   /** Upserts, and withdraws the gold labels of the rows in `withdraw`. One transaction. */
@@ -122,6 +125,7 @@ export type GoldStore = {
     withdraw?: readonly RowId[],
   ): Promise<void>;
   all(): Promise<ReadonlyMap<RowId, LabelValue>>;
+  countByValue(): Promise<ValueCounts>;
 };
 
 export type AnnotationStore = {
@@ -185,6 +189,7 @@ export type LabelStore = {
   get(id: RowId): Promise<Label | undefined>;
   count(filter?: RowFilter): Promise<number>;
   countBySplit(): Promise<{ readonly [S in Split]: number }>;
+  countByValue(): Promise<ValueCounts>;
   /** Labels in force with their rows, in id order. */
   list(filter?: RowFilter): AsyncIterable<{ readonly row: Row; readonly label: Label }>;
 };

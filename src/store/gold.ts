@@ -24,6 +24,11 @@ export function createGoldStore({ read, write }: Database, field: string): GoldS
           await transaction.deleteFrom("gold").where("field", "=", field).where("row_id", "in", ids).execute();
         }
       }),
+    async countByValue() {
+      const counts = read.selectFrom("gold").where("field", "=", field).groupBy("value").orderBy("value");
+      const found = await counts.select((eb) => ["value", eb.fn.countAll<number>().as("n")]).execute();
+      return found.map(({ value, n }) => [value, Number(n)] as const);
+    },
     async all() {
       const records = await read.selectFrom("gold").selectAll().where("field", "=", field).orderBy("row_id").execute();
       return new Map(records.map(({ row_id, value }) => [rowId(row_id), value]));

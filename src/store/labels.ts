@@ -70,6 +70,11 @@ export function createLabelStore({ read, write }: Database, field: string): Labe
       const of = (split: Split) => found.get(split) ?? 0;
       return { train: of("train"), calibrate: of("calibrate"), certify: of("certify") };
     },
+    async countByValue() {
+      const counts = read.selectFrom("labels").where("field", "=", field).groupBy("value").orderBy("value");
+      const found = await counts.select((eb) => ["value", eb.fn.countAll<number>().as("n")]).execute();
+      return found.map(({ value, n }) => [value, Number(n)] as const);
+    },
     list: (filter = {}) => inPages((after: Labelled | undefined) => page(filter, after?.row.id)),
   };
 }

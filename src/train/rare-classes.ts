@@ -1,7 +1,5 @@
 /** @file Classes of which there is too little to learn. */
 
-import { oneAnswerSuffices } from "../one-answer.ts";
-import type { Task } from "../task.ts";
 import type { TrainingSet } from "./training-rows.ts";
 
 /** Five folds cannot each have a row of a class with fewer. */
@@ -17,17 +15,4 @@ export function rareClasses({ rows, classes }: Pick<TrainingSet, "rows" | "class
     const rowsOf = count === 1 ? "1 training row" : `${count || "no"} training rows`;
     return [`class "${name}" has ${rowsOf}: the student can hardly know it; label more of it`];
   });
-}
-
-/** A remark where the target asks for no more than always saying the commonest class. */
-export function oneAnswer(
-  { rows, classes }: Pick<TrainingSet, "rows" | "classes">,
-  { target }: Task,
-): readonly string[] {
-  const counts = Map.groupBy(rows, ({ classIndex }) => classIndex);
-  const said = oneAnswerSuffices(
-    [...counts].map(([index, { length }]) => [classes[index] ?? "", length] as const),
-    target,
-  );
-  return said === undefined ? [] : [said];
 }

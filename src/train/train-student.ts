@@ -13,7 +13,7 @@ import type { Store } from "../store/contract.ts";
 import type { Task } from "../task.ts";
 import { metadataOf, writeModelFolder } from "./model-folder.ts";
 import { predictHeldOut } from "./predict-held-out.ts";
-import { oneAnswer, rareClasses } from "./rare-classes.ts";
+import { rareClasses } from "./rare-classes.ts";
 import { threadsOf } from "./threads.ts";
 import type { PreparedTraining, TrainedStudent } from "./trainer.ts";
 import { trainerFor } from "./trainers.ts";
@@ -103,7 +103,7 @@ async function register(
       options: {
         ...job.options,
         ...trained.found,
-        warnings: [...(job.warnings ?? []), ...rareClasses(set), ...oneAnswer(set, task)],
+        warnings: [...(job.warnings ?? []), ...rareClasses(set)],
       },
       ...(preprocessing && { preprocessing }),
       history: trained.history,

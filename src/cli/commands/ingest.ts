@@ -3,7 +3,7 @@ import type { AnyFlywheel } from "../../flywheel/open-fields.ts";
 import type { IngestSummary } from "../../ingest/ingest.ts";
 import type { AnyTask } from "../../task.ts";
 import { type CommandContext, type CommandResult, ExitCode } from "../command.ts";
-import { sayPrompt } from "../say.ts";
+import { describeWarnings, sayPrompt } from "../say.ts";
 
 const shownRejections = 10;
 
@@ -26,7 +26,7 @@ export async function runIngest(
     progress,
     signal,
   });
-  const text = [...describe(summary, flywheel.task), nextOf(summary)];
+  const text = [...describeWarnings(summary.warnings), ...describe(summary, flywheel.task), nextOf(summary)];
   return { json: summary, text, exitCode: isAllRejected(summary) ? ExitCode.failed : ExitCode.done };
 }
 

@@ -1,20 +1,22 @@
+import type { Warned } from "../../flywheel/open.ts";
 import { type AnyFlywheel, isOfFields } from "../../flywheel/open-fields.ts";
 import { type LabelAgreement, labelAgreement } from "../../label/agreement.ts";
 import type { FieldsLabelSummary, LabelQuality, LabelSummary } from "../../label/label-rows.ts";
 import type { LabellingPlan, PassPlan, Range } from "../../label/plan-labelling.ts";
 import { estimateTeacherAccuracy, type TeacherAccuracy } from "../../label/teacher-accuracy.ts";
 import type { CommandContext, CommandResult } from "../command.ts";
-import { describeFields, estimate, usd } from "../say.ts";
+import { describeFields, describeWarnings, estimate, usd } from "../say.ts";
 
 export async function runPlan(flywheel: AnyFlywheel): Promise<CommandResult> {
   const plan = await flywheel.plan();
   return { json: plan, text: describePlan(plan) };
 }
 
-function describePlan(plan: LabellingPlan): readonly string[] {
+function describePlan(plan: LabellingPlan & Warned): readonly string[] {
   const { rows, passes, costUsd, durationMs, pricesAsOf, spentUsd, budget, notes } = plan;
   const duration = span(durationMs, (ms) => `${Math.ceil(ms / 60_000)} min`);
   return [
+    ...describeWarnings(plan.warnings),
     `${rows} rows, prices as of ${pricesAsOf}`,
     ...passes.map(describePass),
     `in all: ${costUsd ? span(costUsd, usd) : "price unknown"}, about ${duration}; spent so far ${usd(spentUsd)}`,

@@ -1,7 +1,8 @@
 import { type AnyFlywheel, type FieldsStatus, isOfFields } from "../../flywheel/open-fields.ts";
 import type { Status } from "../../flywheel/status.ts";
+import { isOneAnswer } from "../../one-answer.ts";
 import type { CommandResult } from "../command.ts";
-import { describeFields, describeModel, describePolicy, percent, usd } from "../say.ts";
+import { describeFields, describeModel, describePolicy, describeWarnings, percent, usd } from "../say.ts";
 
 export async function runStatus(flywheel: AnyFlywheel): Promise<CommandResult> {
   if (isOfFields(flywheel)) {
@@ -17,8 +18,9 @@ export async function runStatus(flywheel: AnyFlywheel): Promise<CommandResult> {
 
 function describe(status: Status): readonly string[] {
   const [task, rows, ...money] = describeShared(status);
-  const [labels, ...others] = describeOwn(status);
-  return [task!, rows!, labels!, ...money, ...others, next(status)];
+  const { warnings, champion } = status;
+  const [labels, ...others] = describeOwn({ ...status, warnings: [] });
+  return [...describeWarnings(unsaid(warnings, champion)), task!, rows!, labels!, ...money, ...others, next(status)];
 }
 
 function describeShared({ task, rows, spend }: Pick<FieldsStatus, "task" | "rows" | "spend">): readonly string[] {
@@ -36,9 +38,10 @@ function describeShared({ task, rows, spend }: Pick<FieldsStatus, "task" | "rows
 }
 
 function describeOwn(status: Status): readonly string[] {
-  const { labels, champion, challenger, decisions, lastRound, newReviews } = status;
+  const { warnings, labels, champion, challenger, decisions, lastRound, newReviews } = status;
   return [
     `labels    ${labels.total}: ${labels.train} train, ${labels.calibrate} calibrate, ${labels.certify} certify`,
+    ...describeWarnings(unsaid(warnings, champion)),
     ...(newReviews > 0 ? [`reviews   ${newReviews} rows with human labels that no model was trained on yet`] : []),
     ...describeChampion(champion),
     ...(challenger ? [`challenger ${describeModel(challenger)}`] : []),
@@ -46,6 +49,10 @@ function describeOwn(status: Status): readonly string[] {
     ...(lastRound ? [`round ${lastRound.round}   ${lastRound.why}`] : []),
   ];
 }
+
+/** What the certificate below says by its own rows is not said twice. */
+const unsaid = (warnings: readonly string[], champion: Status["champion"]): readonly string[] =>
+  champion?.policy.warnings.some(isOneAnswer) ? [] : warnings;
 
 const next = ({ next: { command, why } }: Pick<Status, "next">): string => `next      ${command} (${why})`;
 

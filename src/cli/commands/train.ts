@@ -1,7 +1,15 @@
 import type { TrainOutcome } from "../../flywheel/open.ts";
 import { type AnyFlywheel, isOfFields } from "../../flywheel/open-fields.ts";
+import { isOneAnswer } from "../../one-answer.ts";
 import type { CommandContext, CommandResult } from "../command.ts";
-import { describeCandidates, describeFields, describeModel, describePolicy, describeRemarks } from "../say.ts";
+import {
+  describeCandidates,
+  describeFields,
+  describeModel,
+  describePolicy,
+  describeRemarks,
+  describeWarnings,
+} from "../say.ts";
 
 export async function runTrain(flywheel: AnyFlywheel, { progress, signal }: CommandContext): Promise<CommandResult> {
   const work = { progress, signal };
@@ -19,10 +27,11 @@ const next = (promoted: boolean): string =>
 
 function describe({ card, policy, why, candidates = [] }: TrainOutcome): readonly string[] {
   return [
+    ...describeWarnings(policy.warnings.filter(isOneAnswer)),
     ...describeCandidates(candidates),
     describeModel(card),
     ...describeRemarks(card),
-    ...describePolicy(policy),
+    ...describePolicy({ ...policy, warnings: policy.warnings.filter((warning) => !isOneAnswer(warning)) }),
     why,
   ];
 }

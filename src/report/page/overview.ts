@@ -26,6 +26,7 @@ export function opening(data: ReportData): Html {
 <header>
   <p class="eyebrow">Flywheel report · ${data.task.name}</p>
   <h1>${headline(data)}</h1>
+  ${(data.warnings ?? []).map((warning) => html`<p class="warning">${warning}</p>`)}
   ${explained(data)}
   ${keyFigures(data)}
   ${certificate(data)}
