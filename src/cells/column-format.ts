@@ -18,6 +18,8 @@ export type FormatVerdict = {
   readonly unread: number;
   /** A value of which the column does not say how to read it. */
   readonly ambiguous?: string;
+  /** Of a column of decimal commas: a number that came with a point, and so without the zeros that would tell thousands. */
+  readonly pointed?: string;
 };
 
 /** What a person knows better than the column says. */
@@ -60,6 +62,7 @@ export function createFormatEvidence(): FormatEvidence {
   const numbers = noVotes();
   const dates = noVotes();
   const units = new Set<string>();
+  let pointed: string | undefined;
   const seen = { values: 0, words: 0, durations: 0, withTime: 0, below1000: 0, from1000: 0 };
   const addNumber = (value: number): void => {
     if (Number.isInteger(value)) {
@@ -69,6 +72,7 @@ export function createFormatEvidence(): FormatEvidence {
     }
     // `1.180` has become 1.18 on its way here: a fraction of three digits at most may have been thousands.
     const mayBeGrouped = Math.abs(value) >= 1 && Math.abs(value) < 1000 && Number.isInteger(round9(value * 1000));
+    if (mayBeGrouped) pointed ??= String(value);
     vote(numbers, String(value), [value, mayBeGrouped ? value * 1000 : undefined]);
   };
   const noteSize = (value: number): void => {
@@ -103,7 +107,12 @@ export function createFormatEvidence(): FormatEvidence {
       if (mark && named.length <= 1 && isMost(readBy(numbers, mark === "."))) {
         const isOpen = decimal === undefined && isUndecided(numbers) && !(seen.below1000 > 0 && seen.from1000 === 0);
         const unit = named[0];
-        return verdictOf({ kind: "number", mark, ...(unit && { unit }) }, numbers, { isOpen, isFirst: mark === "." });
+        const read = verdictOf({ kind: "number", mark, ...(unit && { unit }) }, numbers, {
+          isOpen,
+          isFirst: mark === ".",
+        });
+        const isMixed = mark === "," && decimal === undefined && pointed !== undefined;
+        return isMixed ? { ...read, pointed: pointed! } : read;
       }
       const order = dateOrder ?? choose(dates, DateOrder);
       if (order && isMost(readBy(dates, order === "day-first"))) {

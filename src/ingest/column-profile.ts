@@ -43,6 +43,8 @@ type Column = {
   /** Whole numbers that a double cannot tell from their neighbours, and the first. */
   beyond: number;
   readonly firstBeyond?: string;
+  /** The first cell like `1.180`. */
+  readonly pointed?: string;
   /** What its first number and its first word are, and where. */
   number?: string;
   word?: string;
@@ -104,12 +106,16 @@ const open = (): Column => ({
 /** Values whose way of writing is looked at. */
 const MOST_FORMATTED = 5_000;
 
-function look(column: Column & { firstBeyond?: string }, given: unknown): void {
+/** Stored as a number with decimals, where nothing is said of them. */
+const THREE_DECIMALS = /^[+-]?[1-9]\d{0,2}\.\d{3}$/;
+
+function look(column: Column & { firstBeyond?: string; pointed?: string }, given: unknown): void {
   const { numbers, words, format, sequence } = column;
   const isText = typeof given === "string" && given.trim() !== "";
   if (numbers + words <= MOST_FORMATTED && (isText || typeof given === "number")) format.add(given);
   const value = isText || typeof given === "bigint" ? Number(given) : typeof given === "number" ? given : Number.NaN;
   if (Number.isNaN(value)) return;
+  if (isText && THREE_DECIMALS.test(given.trim())) column.pointed ??= given.trim();
   sequence.add(value);
   if (!Number.isInteger(value) || Number.isSafeInteger(value)) return;
   column.beyond++;
@@ -235,6 +241,12 @@ function mixedNotes(name: string, { numbers, words, distinct, number, word }: Co
 const beyondNote = (name: string, { beyond, firstBeyond }: Column): string =>
   `column "${name}" holds ${beyond} whole numbers beyond 2^53 (${firstBeyond}), which a double cannot tell apart: digits may be lost already; store ids as text, or list the column in columns.ignore`;
 
+/** Among decimal commas, what a number with a point was written like. */
+function pointedIn({ pointed }: Column, { columns }: About, verdict: FormatVerdict | undefined): string | undefined {
+  const isComma = verdict?.format.kind === "number" && verdict.format.mark === ",";
+  return isComma && columns.decimal === undefined ? pointed : undefined;
+}
+
 /** Undefined where the column is written as JSON is. */
 function writingNotes(name: string, column: Column, about: About): readonly string[] | undefined {
   const verdict = formatOf(column, about);
@@ -245,6 +257,12 @@ function writingNotes(name: string, column: Column, about: About): readonly stri
         : 'columns.decimal: "," or "."';
     return [
       `column "${name}" is read as ${describeFormat(verdict.format)}, but nothing in it says how ${JSON.stringify(verdict.ambiguous)} is meant: set ${key}`,
+    ];
+  }
+  const pointed = verdict?.pointed ?? pointedIn(column, about, verdict);
+  if (verdict && pointed !== undefined) {
+    return [
+      `column "${name}" is read as ${describeFormat(verdict.format)}, but ${pointed} came with a point and is read with decimals: where the point separates thousands, set columns.decimal: ","`,
     ];
   }
   if (verdict) return verdict.unread === 0 ? [] : unreadNote(name, column, verdict);

@@ -133,6 +133,29 @@ describe("a table that somebody else wrote", () => {
     });
   });
 
+  test("a gold file is read as the data is: another order of bytes, an encoding that is given, a line sep=", async () => {
+    const path = join(root, "data.csv");
+    const goldPath = join(root, "gold.csv");
+    const table = "text,label\nfaçade,0\nplain,1\n";
+    await writeFile(path, Buffer.from("text\nfa\xe7ade\nplain\n", "latin1"));
+    const form = {
+      store,
+      task: moodTask({ output: { kind: "choice", choices: ["0", "1"] } }),
+      path,
+      goldPath,
+      clock,
+      encoding: "windows-1252",
+    };
+    await writeFile(goldPath, Buffer.from(table, "latin1"));
+    expect((await ingest(form)).gold).toMatchObject({ matched: 2, unmatched: { count: 0 } });
+    await writeFile(path, "text\nfaçade\nplain\n");
+    const { encoding: _, ...plain } = form;
+    await writeFile(goldPath, Buffer.from(`\uFEFF${table}`, "utf16le").swap16());
+    expect((await ingest(plain)).gold).toMatchObject({ matched: 2, unmatched: { count: 0 } });
+    await writeFile(goldPath, `sep=;\r\n${table.replaceAll(",", ";").replaceAll("\n", "\r\n")}`);
+    expect((await ingest(plain)).gold).toMatchObject({ matched: 2, unmatched: { count: 0 } });
+  });
+
   test("a line sep= names the delimiter, and lines are counted past it", async () => {
     expect(await read("12-sep-line.csv", numbers)).toMatchObject({ added: 60, rejected: 0, gold: { matched: 60 } });
     const ragged = await readLines(["sep=;", "text;label", "a;0", "", "b;1;2", "c;1"], numbers);
@@ -238,6 +261,7 @@ describe("what stays open is said", () => {
     ["1,180.24", "1.180,24", /"x" is read as words: .*written in two ways/],
     ["$5", "€6", /"x" is read as words: .*several units/],
     ["3.540", "1.200", /"x" holds "[13]\.[25][04]0" .*where the point separates thousands, set columns\.decimal/],
+    ["1.180", "2,5", /"x" is read as number, decimal comma, but 1\.180? came with a point.*columns\.decimal: ","/],
   ])("%s and %s", async (one, other, note) => {
     const { notes } = await readLines(column(Array.from({ length: 40 }, (_, n) => (n % 2 ? one : other))), late());
     expect(notes).toEqual([expect.stringMatching(note)]);

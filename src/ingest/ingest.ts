@@ -87,13 +87,14 @@ export async function ingest(options: IngestOptions): Promise<IngestSummary> {
 }
 
 /** Whether lines of the gold file name files, or say what the row says. Refuses a file that is neither before the long work. */
-async function goldKindOf(goldPath: string, { task }: IngestOptions, { kind }: Place): Promise<"files" | "content"> {
+async function goldKindOf(goldPath: string, options: IngestOptions, { kind }: Place): Promise<"files" | "content"> {
+  const { task } = options;
   const isFolderOfTexts = task.input === "text" && kind === "folder";
-  if (task.input === "image" || (isFolderOfTexts && (await namesFiles(goldPath, task)))) {
-    await checkGold(goldPath, task);
+  if (task.input === "image" || (isFolderOfTexts && (await namesFiles(goldPath, task, options)))) {
+    await checkGold(goldPath, task, options);
     return "files";
   }
-  await checkGoldTable(goldPath);
+  await checkGoldTable(goldPath, options);
   return "content";
 }
 
@@ -108,8 +109,8 @@ async function goldOf(
   if (goldPath === undefined) return within && summaryOf(within, book);
   const read =
     kind === "files"
-      ? await readGold({ store, book, task, goldPath, root: source.root, signal })
-      : await readGoldTable({ store, book, task, goldPath, signal });
+      ? await readGold({ store, book, task, goldPath, root: source.root, form: options, signal })
+      : await readGoldTable({ store, book, task, goldPath, form: options, signal });
   return summaryOf(within ? { ...read, unknownLabels: both(read, within) } : read, book);
 }
 

@@ -15,29 +15,36 @@ import { planColumns, TEXT_COLUMNS } from "./plan-columns.ts";
 import type { GoldProblems } from "./read-gold.ts";
 import { readContent } from "./read-row.ts";
 import { columnMissing, FILE_COLUMNS } from "./read-table.ts";
+import { asUtf8 } from "./tables/encoding.ts";
 import { formatOf, openTable } from "./tables/open-table.ts";
-import type { Table, TableRecord } from "./tables/table.ts";
+import type { Table, TableForm, TableRecord } from "./tables/table.ts";
 
 const LABEL_COLUMNS = ["label", "gold", "class"];
 /** Lines looked up at once. */
 const GROUP = 500;
+
+/** Its delimiter and header are its own: they are read from its first line. */
+export type GoldForm = Pick<TableForm, "encoding" | "quote" | "escape">;
 
 export type GoldTableOptions = {
   readonly store: Store;
   readonly book: GoldBook;
   readonly task: AnyTask;
   readonly goldPath: string;
+  /** As the user gave it for the data. */
+  readonly form?: GoldForm | undefined;
   readonly signal?: AbortSignal | undefined;
 };
 
 /** @throws FlywheelError `gold_missing`, `table_malformed` */
-export async function checkGoldTable(goldPath: string): Promise<void> {
-  await openGold(goldPath);
+export async function checkGoldTable(goldPath: string, form?: GoldForm): Promise<void> {
+  await using _gold = await openGold(goldPath, form);
 }
 
 /** Whether its lines name text files (`file,label`) and hold no text themselves. */
-export async function namesFiles(goldPath: string, { columns: { text } }: AnyTask): Promise<boolean> {
-  const table = await openGold(goldPath);
+export async function namesFiles(goldPath: string, { columns: { text } }: AnyTask, form?: GoldForm): Promise<boolean> {
+  await using gold = await openGold(goldPath, form);
+  const { table } = gold;
   const columns = (table.columns ?? (await firstColumns(table))).map((name) => name.toLowerCase());
   const holds = (names: readonly string[]) => names.some((name) => columns.includes(name));
   return holds(FILE_COLUMNS) && !holds(text === undefined ? TEXT_COLUMNS : [text.toLowerCase()]);
@@ -50,8 +57,9 @@ async function firstColumns(table: Table): Promise<readonly string[]> {
 
 /** Writes the gold labels of rows that are in the store. */
 export async function readGoldTable(options: GoldTableOptions): Promise<GoldProblems> {
-  const { store, book, task, goldPath, signal } = options;
-  const table = await openGold(goldPath);
+  const { store, book, task, goldPath, form, signal } = options;
+  await using opened = await openGold(goldPath, form);
+  const { table } = opened;
   const [unmatched, unknownLabels] = [createProblems(), createProblems()];
   for await (const lines of inGroups(goldLines(task, table), GROUP)) {
     signal?.throwIfAborted();
@@ -127,9 +135,19 @@ function idOf(task: AnyTask, plan: ReturnType<typeof planColumns>, fields: Table
 }
 
 /** @throws FlywheelError `gold_missing`, `table_malformed` */
-export async function openGold(goldPath: string): Promise<Table> {
+export async function openGold(
+  goldPath: string,
+  form: GoldForm = {},
+): Promise<AsyncDisposable & { readonly table: Table }> {
+  const { encoding, quote, escape: escaper } = form;
+  const format = formatOf(goldPath) ?? "csv";
+  await using cleanup = new AsyncDisposableStack();
   try {
-    return await openTable({ path: goldPath, source: normalize(goldPath), format: formatOf(goldPath) ?? "csv" });
+    const given = { path: goldPath, source: normalize(goldPath), format, encoding, quote, escape: escaper };
+    const { file } = cleanup.use(await asUtf8(given));
+    const table = await openTable(file);
+    const kept = cleanup.move();
+    return { table, [Symbol.asyncDispose]: () => kept.disposeAsync() };
   } catch (thrown) {
     if (FlywheelError.isInstance(thrown)) throw thrown;
     throw new FlywheelError("gold_missing", `the gold file ${goldPath} cannot be read`, {

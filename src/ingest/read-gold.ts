@@ -15,7 +15,7 @@ import type { GoldBook, GoldEntry } from "./gold-book.ts";
 import { inField, labelsIn } from "./gold-labels.ts";
 import { inGroups } from "./in-order.ts";
 import { createProblems, type LineProblems } from "./line-problems.ts";
-import { columnOf, FILE_COLUMNS, readTable, type TableRecord } from "./read-table.ts";
+import { columnOf, FILE_COLUMNS, type ListForm, readTable, type TableRecord } from "./read-table.ts";
 
 const LABEL_COLUMNS = ["label", "gold", "class"];
 /** Lines looked up at once. */
@@ -41,6 +41,8 @@ export type GoldOptions = {
   readonly goldPath: string;
   /** The folder that was ingested, or that of the list. */
   readonly root: string;
+  /** As the user gave it for the data. */
+  readonly form?: ListForm | undefined;
   readonly signal?: AbortSignal | undefined;
 };
 
@@ -51,14 +53,22 @@ type GoldLine = { readonly source: string; readonly file: string; readonly label
  * Refuses a gold file that cannot be read, before the long work of ingesting begins.
  * @throws FlywheelError `gold_missing`, `table_malformed`, `table_column_missing`
  */
-export async function checkGold(goldPath: string, task: AnyTask): Promise<void> {
-  for await (const _ of goldLines(goldPath, task)) return;
+export async function checkGold(goldPath: string, task: AnyTask, form?: ListForm): Promise<void> {
+  for await (const _ of goldLines(goldPath, task, form)) return;
 }
 
 /** Writes the gold labels of rows that are in the store. */
-export async function readGold({ store, book, task, goldPath, root, signal }: GoldOptions): Promise<GoldProblems> {
+export async function readGold({
+  store,
+  book,
+  task,
+  goldPath,
+  root,
+  form,
+  signal,
+}: GoldOptions): Promise<GoldProblems> {
   const [unmatched, unknownLabels] = [createProblems(), createProblems()];
-  for await (const lines of inGroups(goldLines(goldPath, task), GROUP)) {
+  for await (const lines of inGroups(goldLines(goldPath, task, form), GROUP)) {
     signal?.throwIfAborted();
     const rowOf = await createLookup(store, lines, { goldFolder: dirname(resolve(goldPath)), root });
     for (const { name, task: own } of fieldsOf(task)) {
@@ -78,9 +88,9 @@ export async function readGold({ store, book, task, goldPath, root, signal }: Go
   return { unmatched: unmatched.summary(), unknownLabels: unknownLabels.summary() };
 }
 
-async function* goldLines(goldPath: string, task: AnyTask): AsyncGenerator<GoldLine> {
+async function* goldLines(goldPath: string, task: AnyTask, form?: ListForm): AsyncGenerator<GoldLine> {
   let [fileColumn, gold]: [string?, (readonly GoldColumn[])?] = [];
-  for await (const record of openGold(goldPath)) {
+  for await (const record of openGold(goldPath, form)) {
     fileColumn ??= columnOf(goldPath, record, FILE_COLUMNS);
     gold ??= goldIn(task, goldPath, record);
     const { fields, line } = record;
@@ -100,9 +110,9 @@ function goldIn(task: AnyTask, goldPath: string, record: TableRecord): readonly 
   return there.length > 0 ? there : [{ field: fields[0]!, column: columnOf(goldPath, record, fields) }];
 }
 
-async function* openGold(goldPath: string): AsyncGenerator<TableRecord> {
+async function* openGold(goldPath: string, form?: ListForm): AsyncGenerator<TableRecord> {
   try {
-    yield* readTable(goldPath);
+    yield* readTable(goldPath, form);
   } catch (thrown) {
     if (FlywheelError.isInstance(thrown)) throw thrown;
     throw new FlywheelError("gold_missing", `the gold file ${goldPath} cannot be read`, {

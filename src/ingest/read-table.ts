@@ -8,12 +8,18 @@ import { extname } from "node:path";
 import { pipeline } from "node:stream";
 import { parse } from "csv-parse";
 import { FlywheelError, messageOf } from "../errors.ts";
+import { SEPARATOR_LINE } from "./tables/csv-head.ts";
+import { asUtf8 } from "./tables/encoding.ts";
+import type { TableForm } from "./tables/table.ts";
 
 export type TableRecord = {
   /** Where the record ends, counted from 1. */
   readonly line: number;
   readonly fields: Readonly<Record<string, unknown>>;
 };
+
+/** What a user may say of such a file. */
+export type ListForm = Pick<TableForm, "encoding">;
 
 export const TABLE_EXTENSION = /^\.(csv|tsv|jsonl|ndjson)$/i;
 
@@ -24,15 +30,19 @@ const HEADER_BYTES = 65_536;
  * The records of a file whose extension says its format. Column names lose surrounding white space and case.
  * @throws FlywheelError `table_malformed` naming the line
  */
-export async function* readTable(path: string): AsyncGenerator<TableRecord> {
-  yield* /^\.(jsonl|ndjson)$/i.test(extname(path)) ? readJsonLines(path) : readCsv(path);
+export async function* readTable(path: string, { encoding }: ListForm = {}): AsyncGenerator<TableRecord> {
+  const format = /^\.(jsonl|ndjson)$/i.test(extname(path)) ? "jsonl" : "csv";
+  await using copy = await asUtf8({ path, source: path, format, encoding });
+  yield* format === "jsonl" ? readJsonLines(copy.file.path) : readCsv(copy.file.path);
 }
 
 async function* readCsv(path: string): AsyncGenerator<TableRecord> {
+  const { delimiter, skipped } = await headOf(path);
   const parser = parse({
     bom: true,
     columns: (header: readonly string[]) => header.map(toColumn),
-    delimiter: await delimiterOf(path),
+    delimiter,
+    from_line: 1 + skipped,
     info: true,
     relax_column_count: true,
     skip_empty_lines: true,
@@ -71,12 +81,15 @@ function parseObject(path: string, line: number, text: string): TableRecord["fie
 }
 
 /** Comma, semicolon (spreadsheets in much of Europe) or tab: whichever the header line has most of. */
-async function delimiterOf(path: string): Promise<string> {
+async function headOf(path: string): Promise<{ readonly delimiter: string; readonly skipped: number }> {
   await using file = await open(path);
   const { buffer, bytesRead } = await file.read(Buffer.alloc(HEADER_BYTES), 0, HEADER_BYTES, 0);
+  const text = buffer.toString("utf8", 0, bytesRead).replace("\uFEFF", "");
+  const separator = SEPARATOR_LINE.exec(text)?.[1];
+  if (separator !== undefined) return { delimiter: separator, skipped: 1 };
   const header = buffer.toString("utf8", 0, bytesRead).split(/\r?\n/, 1)[0] ?? "";
   const counts = [",", ";", "\t"].map((delimiter) => [header.split(delimiter).length, delimiter] as const);
-  return counts.toSorted(([a], [b]) => b - a)[0]![1];
+  return { delimiter: counts.toSorted(([a], [b]) => b - a)[0]![1], skipped: 0 };
 }
 
 const toColumn = (name: string): string => name.trim().toLowerCase();

@@ -68,7 +68,8 @@ export type LoadGoldOptions = {
 export async function loadGoldFile(path: string, { task, photos }: LoadGoldOptions = {}): Promise<GoldFile> {
   if (!task || task.input === "image") return await loadFilesOrTexts(path, { task, photos });
   const known = openBook(task);
-  for await (const { id, labels, source } of goldLines(task, await openGold(path))) {
+  await using opened = await openGold(path);
+  for await (const { id, labels, source } of goldLines(task, opened.table)) {
     for (const [field, label] of Object.entries(labels))
       known.note(id === undefined ? [] : [id], { field, label, source });
   }

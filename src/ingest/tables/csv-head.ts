@@ -25,7 +25,7 @@ const HEAD_BYTES = 262_144;
 const DELIMITERS = [",", ";", "\t", "|"];
 
 /** What spreadsheets write to tell each other the delimiter. */
-const SEPARATOR_LINE = /^sep=(.)\r?\n/i;
+export const SEPARATOR_LINE = /^sep=(.)\r?\n/i;
 
 /** @throws FlywheelError `table_empty`, `table_malformed`, `header_missing` */
 export async function readCsvHead(path: string, source: string, form: TableForm = {}): Promise<CsvHead> {

@@ -218,8 +218,11 @@ function formatOf({ name, rows, hints }: Column) {
 
 const withWarning = (reading: Reading, warning: string): Reading => ({ warning, ...reading });
 
-function readFormat({ name, count }: Column, { format, unread, ambiguous }: FormatVerdict): Reading {
+function readFormat({ name, count }: Column, { format, unread, ambiguous, pointed }: FormatVerdict): Reading {
   const [some] = [
+    pointed === undefined
+      ? []
+      : `${pointed} came with a point and is read with decimals: where the point separates thousands, set columns.decimal: ","`,
     unread > 0 ? `${unread} of ${count.present} values cannot be read so and count as missing` : [],
     ambiguous === undefined ? [] : ambiguity(ambiguous, format),
   ].flat();
