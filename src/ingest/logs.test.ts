@@ -218,7 +218,10 @@ describe("OpenAI chat logs", () => {
   });
 
   test("of another task altogether are refused as a whole", async () => {
-    await expect(run([chat("a", "42"), chat("b", "43")])).rejects.toMatchObject({ code: "log_not_ours" });
+    await expect(run([chat("a", "42"), chat("b", "43")])).rejects.toMatchObject({
+      code: "log_not_ours",
+      message: expect.stringMatching(/in 0 of 2 calls; one answer was "42"$/),
+    });
     expect(await store.rows.count()).toBe(0);
   });
 

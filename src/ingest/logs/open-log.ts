@@ -1,5 +1,6 @@
 /** @file A log that is about to be read: its format, the requests that belong to it, and the prompts that are the task's. */
 
+import { excerptOf } from "../../answer.ts";
 import { goldColumns } from "../../columns.ts";
 import { FlywheelError } from "../../errors.ts";
 import { type FieldView, fieldsOf, hasFields } from "../../fields.ts";
@@ -73,7 +74,10 @@ async function surveyPrompts(file: TableFile, readCalls: CallReader, fields: rea
   const counter = createPromptCounter();
   const unread = createNamedCounts();
   for await (const { calls, other } of callsIn(file, readCalls)) {
-    for (const { prompt, answer } of calls) counter.see(prompt, seenIn(fields, answer));
+    for (const { prompt, answer } of calls) {
+      const seen = seenIn(fields, answer);
+      counter.see(prompt, seen, seen === "other" && answer.kind === "text" ? excerptOf(answer) : undefined);
+    }
     for (const what of other) unread.add(what);
   }
   return { survey: counter.survey(), unread: unread.all() };
@@ -93,7 +97,7 @@ function requireOurs({ prompts }: PromptSurvey, { source }: TableFile, task: Any
     : "check the choices of the task, and give their other spellings as synonyms";
   throw new FlywheelError(
     "log_not_ours",
-    `no prompt of ${source} is answered with the task's labels; the most frequent, "${most?.prompt}", was in ${most?.answered} of ${most?.calls} calls${most?.failed ? `, ${most.failed} of which failed` : ""}`,
+    `no prompt of ${source} is answered with the task's labels; the most frequent, "${most?.prompt}", was in ${most?.answered} of ${most?.calls} calls${most?.failed ? `, ${most.failed} of which failed` : ""}${most?.example ? `; one answer was ${JSON.stringify(most.example)}` : ""}`,
     { hint: `${looked}; if it is a table and no log, name its column as columns.text` },
   );
 }

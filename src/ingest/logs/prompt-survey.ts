@@ -12,6 +12,8 @@ export type PromptSurvey = {
     /** Calls without an answer: they say nothing of whose the prompt is. */
     readonly failed: number;
     readonly isOurs: boolean;
+    /** The beginning of the first answer that is no label. */
+    readonly example?: string | undefined;
   }[];
 };
 
@@ -22,28 +24,36 @@ const MAX_PROMPTS = 200;
 const SHOWN = 20;
 const EXCERPT = 160;
 
-type Group = { readonly excerpt: string; calls: number; answered: number; failed: number };
+type Group = {
+  readonly excerpt: string;
+  calls: number;
+  answered: number;
+  failed: number;
+  example?: string | undefined;
+};
 
 /** What came back: a label of the task, something else, or nothing. */
 export type Seen = "label" | "other" | "failed";
 
-export type PromptCounter = { see(prompt: string, seen: Seen): void; survey(): PromptSurvey };
+/** `said`: the beginning of an answer that is no label. */
+export type PromptCounter = { see(prompt: string, seen: Seen, said?: string): void; survey(): PromptSurvey };
 
 export function createPromptCounter(): PromptCounter {
   const groups = new Map<string, Group>();
   const all: Group = { excerpt: "(many different prompts)", calls: 0, answered: 0, failed: 0 };
-  const add = (group: Group, seen: Seen) => {
+  const add = (group: Group, seen: Seen, said: string | undefined) => {
+    group.example ??= said;
     group.calls++;
     group.answered += Number(seen === "label");
     group.failed += Number(seen === "failed");
   };
   return {
-    see(prompt, seen) {
-      add(all, seen);
+    see(prompt, seen, said) {
+      add(all, seen, said);
       const key = keyOf(prompt);
       const group = groups.get(key) ?? { excerpt: excerptOf(prompt), calls: 0, answered: 0, failed: 0 };
       if (groups.size <= MAX_PROMPTS || groups.has(key)) groups.set(key, group);
-      add(group, seen);
+      add(group, seen, said);
     },
     survey() {
       const isMany = groups.size > MAX_PROMPTS;
