@@ -119,7 +119,7 @@ describe("a teacher whose connections are dead", () => {
     const task = fruitPhotoTask(await blackHole(), { whenTeacherDown });
     await promote(world.store, task, "m2");
     const teacher = openTeacher({ task, env: {} });
-    const server = await startTestServer({ task, store: world.store, teacher, deadlineMs: 300, drainTimeoutMs: 100 });
+    const server = await startTestServer({ task, store: world.store, teacher, deadlineMs: 1_000, drainTimeoutMs: 100 });
     const startedMs = performance.now();
     const answered = await decide(clientOf(server), await photo("pear", 0.6)).catch((thrown: unknown) => thrown);
     expect(performance.now() - startedMs).toBeLessThan(5_000);
