@@ -113,6 +113,8 @@ async function rawly(url: string, text: string): Promise<string> {
 describe("what is no request", () => {
   test.each([
     ["words", "what?\r\n\r\n", 400, "invalid_http"],
+    ["an expectation", "GET /healthz HTTP/1.1\r\nHost: a\r\nExpect: a reply\r\n\r\n", 417, "invalid_http"],
+    ["CONNECT", "CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n", 405, "invalid_http"],
     ["headers without end", `GET / HTTP/1.1\r\nHost: a\r\nx: ${"x".repeat(40_000)}\r\n\r\n`, 431, "headers_too_large"],
   ])("%s is answered in the API's shape, and the connection closed", async (_, text, status, code) => {
     const { server } = await openServeWorld();
@@ -153,6 +155,19 @@ describe("more than fits", () => {
     expect((await post(server.url, image)).status).toBe(200);
     const metrics = await (await fetch(`${server.url}/metrics`)).text();
     expect(metrics).toContain('flywheel_shed_requests_total{task="fruit",reason="requests"} 2');
+  });
+
+  test("leaves metrics in sight meanwhile", async () => {
+    const { directory, store } = await storeInFolder();
+    const world = await openServeWorld({ store });
+    const server = await startTestServer({ ...world, deadlineMs: 1_000, maxRequests: 1 });
+    const image = dataUrl(await photo("pear", 0.95));
+    const release = lock(directory);
+    const posting = [post(server.url, image), post(server.url, image)];
+    expect((await Promise.any(posting)).status).toBe(429);
+    expect((await fetch(`${server.url}/metrics`)).status).toBe(200);
+    release();
+    await Promise.all(posting);
   });
 });
 

@@ -17,7 +17,7 @@ import { createKeyCheck } from "./api-keys.ts";
 import { createDecisionHandler, type DecisionHandlerOptions } from "./decision-handler.ts";
 import { readJsonBodies } from "./json-body.ts";
 import { listModels, requireModel } from "./models.ts";
-import { answerParserError } from "./parser-error.ts";
+import { answerParserError, answerWhatNodeRefuses } from "./parser-error.ts";
 import { readQueued } from "./queued.ts";
 import { createReadiness } from "./readiness.ts";
 import { errorBody, RequestError, toRequestError } from "./request-error.ts";
@@ -45,7 +45,8 @@ export function createApp(options: AppOptions): FastifyInstance {
     bodyLimit: options.bodyLimitBytes,
     // A socket that dribbles its headers is cut; what has begun as a request is answered for by `request-life.ts`.
     requestTimeout: options.deadlineMs,
-    http: { connectionsCheckingInterval: Math.max(100, Math.ceil(options.deadlineMs / 20)) },
+    // A request without a host is answered as any other: none of ours hangs on it.
+    http: { requireHostHeader: false, connectionsCheckingInterval: Math.max(100, Math.ceil(options.deadlineMs / 20)) },
     clientErrorHandler: answerParserError,
     frameworkErrors: (error, request, reply) => void sendError(error, request, reply),
     // While draining, a request on a connection that is still open is refused below, in the API's shape.
@@ -55,6 +56,7 @@ export function createApp(options: AppOptions): FastifyInstance {
     genReqId: options.requestIdOf ?? (() => newRequestId(Date.now())),
   });
   app.server.maxConnections = options.maxConnections;
+  answerWhatNodeRefuses(app.server);
   app.removeContentTypeParser("text/plain");
   readJsonBodies(app);
   // Lines of a request name it themselves: a logger for each costs more than the one line that it writes.
@@ -89,9 +91,12 @@ function addOpenRoutes(app: FastifyInstance, options: AppOptions): void {
 function addGuardedRoutes(app: FastifyInstance, options: AppOptions): void {
   const { task, store, router, metrics } = options;
   const mayPass = createKeyCheck(options.apiKeys);
-  // What it throws, Fastify takes as it takes an error that is handed to `done`.
-  const letIn = (request: FastifyRequest, reply: FastifyReply, done: () => void): void => {
+  // What they throw, Fastify takes as it takes an error that is handed to `done`.
+  const checkKey = (request: FastifyRequest, reply: FastifyReply): void => {
     if (!mayPass(request.headers.authorization)) throw keyMissing(reply);
+  };
+  const letIn = (request: FastifyRequest, reply: FastifyReply, done: () => void): void => {
+    checkKey(request, reply);
     if (options.isDraining()) throw shuttingDown();
     options.lives.begin(request, reply);
     done();
@@ -114,7 +119,12 @@ function addGuardedRoutes(app: FastifyInstance, options: AppOptions): void {
     requireModel(params["*"], task);
     return listModels(task, router).data[0];
   });
-  app.get("/metrics", guarded, async (_, reply) => {
+  // Never shed: it is looked at above all when there is too much to do.
+  const withKey = (request: FastifyRequest, reply: FastifyReply, done: () => void): void => {
+    checkKey(request, reply);
+    done();
+  };
+  app.get("/metrics", { onRequest: withKey }, async (_, reply) => {
     const { contentType, text } = await metrics.expose();
     return await reply.type(contentType).send(text);
   });

@@ -140,26 +140,36 @@ function storedMetrics(registry: Registry) {
   }
 
   return {
-    async refresh({ task, store, router, clock }: MetricsOptions): Promise<void> {
-      upper.reset();
-      saved.reset();
-      overBudget.reset();
-      for (const field of router.fields) {
-        const labels = { task: field.task.name };
-        const policy = field.students.serving.pair?.policy;
-        const reading = policy && (await readMonitor(field.store, policy));
-        if (reading?.riskUpper !== undefined) upper.set(labels, reading.riskUpper);
-        target.set(labels, policy?.target.risk ?? field.task.target.risk);
-        overBudget.inc(labels, (await field.store.decisions.overBudget())?.requests ?? 0);
-        saved.inc(labels, await savedUsd(field.store, clock));
+    /** What is read is told in one turn: scrapes at the same time must not add to each other's sums. */
+    async refresh(options: MetricsOptions): Promise<void> {
+      const { task, router } = options;
+      const fields = await Promise.all(router.fields.map((field) => readField(field, options)));
+      const waiting = await router.backlog.depth();
+      const totals = await options.store.spend.totals();
+      for (const stale of [upper, saved, overBudget, cost]) stale.reset();
+      for (const { labels, riskUpper, risk, overBudgetRequests, usd } of fields) {
+        if (riskUpper !== undefined) upper.set(labels, riskUpper);
+        target.set(labels, risk);
+        overBudget.inc(labels, overBudgetRequests);
+        saved.inc(labels, usd);
       }
-      depth.set({ task: task.name }, await router.backlog.depth());
-      cost.reset();
-      const totals = await store.spend.totals();
+      depth.set({ task: task.name }, waiting);
       cost.inc({ provider: providerOf(task) }, totals.spentUsd);
       const state = budgetState(task.budgetUsd, totals);
       if (state) budget.set({ task: task.name }, state.remainingUsd);
     },
+  };
+}
+
+async function readField({ task, store, students }: Router["fields"][number], { clock }: MetricsOptions) {
+  const policy = students.serving.pair?.policy;
+  const reading = policy && (await readMonitor(store, policy));
+  return {
+    labels: { task: task.name },
+    riskUpper: reading?.riskUpper,
+    risk: policy?.target.risk ?? task.target.risk,
+    overBudgetRequests: (await store.decisions.overBudget())?.requests ?? 0,
+    usd: await savedUsd(store, clock),
   };
 }
 

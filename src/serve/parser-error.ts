@@ -3,7 +3,7 @@
  * nothing that follows on this connection can be read.
  */
 
-import { STATUS_CODES } from "node:http";
+import { type Server, STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import { errorBody, RequestError } from "./request-error.ts";
 
@@ -28,6 +28,20 @@ export function answerParserError(error: ParserError, socket: Socket): void {
   if (error.code === "ECONNRESET" || !socket.writable) return void socket.destroy();
   socket.end(rawResponse((known[error.code ?? ""] ?? unreadable)()));
 }
+
+/** What Node would refuse by itself, without a body: an expectation that is not met, a proxy's CONNECT. */
+export function answerWhatNodeRefuses(server: Server): void {
+  server.on("checkExpectation", ({ socket }) => socket.end(rawResponse(notExpected())));
+  server.on("connect", (_, socket) => socket.end(rawResponse(noProxy())));
+}
+
+const notExpected = (): RequestError =>
+  new RequestError(417, "invalid_http", "no expectation is met but 100-continue", {
+    hint: "leave out the header Expect",
+  });
+
+const noProxy = (): RequestError =>
+  new RequestError(405, "invalid_http", "this server is no proxy", { hint: "send requests for its own routes" });
 
 export function rawResponse(error: RequestError): string {
   const body = JSON.stringify(errorBody(error));
