@@ -101,7 +101,7 @@ type Started = { readonly at: number; readonly startedMs: number; readonly timeL
 
 /** The decisions are durable when it resolves. */
 async function record(step: Step, outcome: Answers & { readonly teacherMs: number }, options: DecideOptions) {
-  const { heard, request, startedMs, timeLeftMs } = step;
+  const { heard, startedMs, timeLeftMs } = step;
   const decisions = toDecisions(step, outcome, options.stopwatch() - startedMs);
   const withinMs = timeLeftMs - (options.stopwatch() - startedMs);
   const put = (decision: Decision, index: number) => heard[index]!.field.store.decisions.put([decision], withinMs);
