@@ -6,21 +6,16 @@
 import { join, resolve } from "node:path";
 import { FlywheelError } from "../errors.ts";
 import { type FieldScope, hasFields, scopesOf } from "../fields.ts";
-import { rollback } from "../improve/promotion.ts";
-import { type RoundOutcome, runRound } from "../improve/run-round.ts";
-import { ingest } from "../ingest/ingest.ts";
-import { deriveLabels } from "../label/derive-labels.ts";
-import { type FieldsLabelSummary, labelRows } from "../label/label-rows.ts";
-import { planLabelling } from "../label/plan-labelling.ts";
+import type { RoundOutcome } from "../improve/run-round.ts";
+import type { FieldsLabelSummary } from "../label/label-rows.ts";
 import type { Champion } from "../records.ts";
 import type { FieldsReportFiles } from "../report/write-fields-report.ts";
-import { apiKeysFrom } from "../serve/api-keys.ts";
-import { imageHostsFrom } from "../serve/image-input.ts";
 import type { AnyTask, FieldsTask } from "../task.ts";
-import { loadStudent } from "../train/load-student.ts";
 import { loadTask } from "./config.ts";
-import { type ExportedModel, exportModel } from "./export-model.ts";
+import type { ExportedModel } from "./export-model.ts";
 import {
+  callersFrom,
+  derive,
   type Flywheel,
   type FlywheelOptions,
   openBase,
@@ -31,7 +26,6 @@ import {
   type Workspace,
   warned,
 } from "./open.ts";
-import { exportReview, importReview } from "./review-files.ts";
 import { readSpend, readStatus, type Status } from "./status.ts";
 
 /** What a method found for each field, by name. */
@@ -91,43 +85,54 @@ function toFieldsFlywheel(workspace: Workspace<FieldsTask>): FieldsFlywheel {
     store,
     seed,
     async ingest(work) {
+      const { ingest } = await import("../ingest/ingest.ts");
       const summary = await ingest({ ...base, ...work });
-      if (summary.log) for (const scope of scopes) await deriveLabels(scope);
+      if (summary.log) await derive(scopes);
       return { ...summary, ...(await warned(base)) };
     },
-    plan: async () => ({ ...(await planLabelling(base)), ...(await warned(base)) }),
-    label: (work = {}) => labelRows({ ...base, ...work, teacher: teacher() }),
-    exportReview: (what) => exportReview({ ...base, ...what }),
+    async plan() {
+      const { planLabelling } = await import("../label/plan-labelling.ts");
+      return { ...(await planLabelling(base)), ...(await warned(base)) };
+    },
+    async label(work = {}) {
+      const { labelRows } = await import("../label/label-rows.ts");
+      return await labelRows({ ...base, ...work, teacher: await teacher() });
+    },
+    exportReview: async (what) => (await import("./review-files.ts")).exportReview({ ...base, ...what }),
     async importReview(what) {
+      const { importReview } = await import("./review-files.ts");
       const imported = await importReview({ ...base, ...what });
-      for (const scope of scopes) await deriveLabels(scope);
+      await derive(scopes);
       return imported;
     },
     train: (work = {}) => inTurn(scopes, (scope) => train({ ...own(scope), ...inField(scope, work) })),
     async report({ directory: out = join(directory, "report"), signal } = {}) {
       const { writeFieldsReport } = await import("../report/write-fields-report.ts");
+      const { loadStudent } = await import("../train/load-student.ts");
       return await writeFieldsReport({ ...base, directory: out, ...(signal && { signal }), loadStudent });
     },
     async serve(where = {}) {
-      // Loaded when asked for, as the report: `status` needs neither, and they take longer to load than it to run.
       const { startServer } = await import("../serve/server.ts");
       return await startServer({
         ...base,
         ...where,
-        apiKeys: apiKeysFrom(env),
-        imageHosts: imageHostsFrom(env),
-        teacher: teacher(),
+        ...(await callersFrom(env)),
+        teacher: await teacher(),
         loadStudent: loadServing,
       });
     },
-    improve: ({ force = false, ...work } = {}) =>
-      inTurn(scopes, (scope) => runRound({ ...own(scope), ...inField(scope, work), force })),
+    async improve({ force = false, ...work } = {}) {
+      const { runRound } = await import("../improve/run-round.ts");
+      return await inTurn(scopes, (scope) => runRound({ ...own(scope), ...inField(scope, work), force }));
+    },
     rollback: async ({ field } = {}) => await rollBack(named(scopes, field), field, clock.now()),
     status: () => readFieldsStatus(workspace, scopes),
-    exportModel: async ({ directory: out, field, modelId }) =>
-      await inTurn(named(scopes, field), (scope) =>
+    async exportModel({ directory: out, field, modelId }) {
+      const { exportModel } = await import("./export-model.ts");
+      return await inTurn(named(scopes, field), (scope) =>
         exportModel({ ...own(scope), directory: join(out, scope.name), modelId }),
-      ),
+      );
+    },
     [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
   };
 }
@@ -161,6 +166,7 @@ async function rollBack(
   field: string | undefined,
   at: number,
 ): Promise<PerField<Champion>> {
+  const { rollback } = await import("../improve/promotion.ts");
   const fields: Record<string, Champion> = {};
   let last: unknown;
   for (const { name, store } of scopes) {

@@ -1,6 +1,7 @@
 /**
  * @file The library's front door: a workspace, opened, with one method for each turn of the hand. It composes the stages
- * and holds no rule of its own; the command line is a thin layer over it.
+ * and holds no rule of its own; the command line is a thin layer over it. Each stage is loaded when it is first asked for:
+ * together they take longer to load than `status` to run, or a server to start.
  */
 
 import { mkdir } from "node:fs/promises";
@@ -10,38 +11,25 @@ import { systemClock } from "../clock.ts";
 import type { Clock, Progress, Student, Teacher } from "../contracts.ts";
 import { FlywheelError } from "../errors.ts";
 import { hasFields } from "../fields.ts";
-import { rollback } from "../improve/promotion.ts";
-import type { Challenger, RoundOutcome } from "../improve/run-round.ts";
-import { finishRound, runRound, servingCandidate, trainChallenger } from "../improve/run-round.ts";
-import { type IngestSummary, ingest } from "../ingest/ingest.ts";
+import type { Challenger, RoundOptions, RoundOutcome } from "../improve/run-round.ts";
+import type { IngestSummary } from "../ingest/ingest.ts";
 import type { IngestOptions } from "../ingest/ingest-options.ts";
-import { deriveLabels } from "../label/derive-labels.ts";
-import { type LabelSummary, labelRows } from "../label/label-rows.ts";
-import { type LabellingPlan, planLabelling } from "../label/plan-labelling.ts";
-import { openTeacher } from "../label/teacher.ts";
+import type { LabelSummary } from "../label/label-rows.ts";
+import type { LabellingPlan } from "../label/plan-labelling.ts";
 import type { Seed } from "../math/random.ts";
 import { oneAnswerWarnings } from "../one-answer.ts";
 import type { Champion, ModelId } from "../records.ts";
 import type { ReportFiles } from "../report/write-report.ts";
 import type { AdmissionLimits } from "../serve/admission.ts";
-import { apiKeysFrom } from "../serve/api-keys.ts";
 import type { RequestIdOf } from "../serve/app.ts";
-import { imageHostsFrom } from "../serve/image-input.ts";
 import type { Server } from "../serve/server.ts";
 import type { Store } from "../store/contract.ts";
 import { openSqliteStore } from "../store/sqlite.ts";
 import type { AnyTask, Task } from "../task.ts";
-import { loadStudent } from "../train/load-student.ts";
 import { checkConfig } from "./check-config.ts";
 import { loadTask } from "./config.ts";
-import { type ExportedModel, exportModel } from "./export-model.ts";
-import {
-  exportReview,
-  type ImportedReview,
-  importReview,
-  type ReviewExport,
-  type ReviewFormat,
-} from "./review-files.ts";
+import type { ExportedModel } from "./export-model.ts";
+import type { ImportedReview, ReviewExport, ReviewFormat } from "./review-files.ts";
 import { readStatus, type Status } from "./status.ts";
 
 export type FlywheelOptions<T extends AnyTask = Task> = {
@@ -141,7 +129,7 @@ export type Workspace<T extends AnyTask> = {
   readonly seed: Seed;
   readonly clock: Clock;
   readonly env: NodeJS.ProcessEnv;
-  readonly teacher: () => Teacher;
+  readonly teacher: () => Promise<Teacher>;
   readonly loadServing: (folder: string) => Promise<Student>;
 };
 
@@ -157,8 +145,14 @@ export async function openBase<T extends AnyTask>(options: FlywheelOptions<AnyTa
     seed,
     clock,
     env,
-    teacher: () => openTeacher({ task, env, clock, ...(options.fetch && { fetch: options.fetch }) }),
-    loadServing: (folder) => loadStudent(folder, { threads: task.student.threads ?? 1 }),
+    teacher: async () => {
+      const { openTeacher } = await import("../label/teacher.ts");
+      return openTeacher({ task, env, clock, ...(options.fetch && { fetch: options.fetch }) });
+    },
+    loadServing: async (folder) => {
+      const { loadStudent } = await import("../train/load-student.ts");
+      return await loadStudent(folder, { threads: task.student.threads ?? 1 });
+    },
   };
 }
 
@@ -183,22 +177,31 @@ export function toFlywheel(workspace: Workspace<Task>): Flywheel {
     store,
     seed,
     async ingest(work) {
+      const { ingest } = await import("../ingest/ingest.ts");
       const summary = await ingest({ ...base, ...work });
       // The answers of a log are annotations already: their labels come into force without asking anybody.
-      if (summary.log) await deriveLabels(base);
+      if (summary.log) await derive([base]);
       return { ...summary, ...(await warned(base)) };
     },
-    plan: async () => ({ ...(await planLabelling(base)), ...(await warned(base)) }),
-    label: (work = {}) => labelRows({ ...base, ...work, teacher: teacher() }),
-    exportReview: (what) => exportReview({ ...base, ...what }),
+    async plan() {
+      const { planLabelling } = await import("../label/plan-labelling.ts");
+      return { ...(await planLabelling(base)), ...(await warned(base)) };
+    },
+    async label(work = {}) {
+      const { labelRows } = await import("../label/label-rows.ts");
+      return await labelRows({ ...base, ...work, teacher: await teacher() });
+    },
+    exportReview: async (what) => (await import("./review-files.ts")).exportReview({ ...base, ...what }),
     async importReview(what) {
+      const { importReview } = await import("./review-files.ts");
       const imported = await importReview({ ...base, ...what });
-      await deriveLabels(base);
+      await derive([base]);
       return imported;
     },
     train: (work = {}) => train({ ...base, ...work }),
     async report({ directory: out = join(directory, "report"), modelId, signal } = {}) {
       const { writeReport } = await import("../report/write-report.ts");
+      const { loadStudent } = await import("../train/load-student.ts");
       return await writeReport({
         ...base,
         directory: out,
@@ -208,26 +211,40 @@ export function toFlywheel(workspace: Workspace<Task>): Flywheel {
       });
     },
     async serve(where = {}) {
-      // Loaded when asked for, as the report: `status` needs neither, and they take longer to load than it to run.
       const { startServer } = await import("../serve/server.ts");
       return await startServer({
         ...base,
         ...where,
-        apiKeys: apiKeysFrom(env),
-        imageHosts: imageHostsFrom(env),
-        teacher: teacher(),
+        ...(await callersFrom(env)),
+        teacher: await teacher(),
         loadStudent: loadServing,
       });
     },
-    improve: (work = {}) => runRound({ ...base, ...work }),
-    rollback: () => rollback(store, clock.now()),
+    improve: async (work = {}) => (await import("../improve/run-round.ts")).runRound({ ...base, ...work }),
+    rollback: async () => (await import("../improve/promotion.ts")).rollback(store, clock.now()),
     status: () => readStatus(store, task),
-    exportModel: (what) => exportModel({ ...base, ...what }),
+    exportModel: async (what) => (await import("./export-model.ts")).exportModel({ ...base, ...what }),
     [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
   };
 }
 
-export async function train(options: Parameters<typeof trainChallenger>[0]): Promise<TrainOutcome> {
+/** The labels of every scope, brought up to date. */
+export async function derive(scopes: readonly { readonly store: Store; readonly task: Task }[]): Promise<void> {
+  const { deriveLabels } = await import("../label/derive-labels.ts");
+  for (const scope of scopes) await deriveLabels(scope);
+}
+
+/** Who may call, and where their pictures may lie. */
+export async function callersFrom(env: NodeJS.ProcessEnv) {
+  const [{ apiKeysFrom }, { imageHostsFrom }] = await Promise.all([
+    import("../serve/api-keys.ts"),
+    import("../serve/image-input.ts"),
+  ]);
+  return { apiKeys: apiKeysFrom(env), imageHosts: imageHostsFrom(env) };
+}
+
+export async function train(options: RoundOptions): Promise<TrainOutcome> {
+  const { finishRound, servingCandidate, trainChallenger } = await import("../improve/run-round.ts");
   using _claim = options.store.claim("train");
   const startedAt = options.clock.now();
   const champion = await servingCandidate(options.store);

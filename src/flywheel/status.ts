@@ -2,7 +2,7 @@
 
 import { budgetState } from "../budget.ts";
 import { newestModel } from "../improve/newest-model.ts";
-import { requestsOf } from "../improve/round-traffic.ts";
+import { requestsOf } from "../improve/requests-of.ts";
 import { warningsIn } from "../one-answer.ts";
 import type { Champion, ModelCard, Policy, Round, Split } from "../records.ts";
 import type { Store } from "../store/contract.ts";

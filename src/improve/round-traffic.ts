@@ -2,7 +2,8 @@
 
 import { proportionEstimate } from "../math/estimate.ts";
 import type { Estimate, Round } from "../records.ts";
-import type { Store, TrafficTally } from "../store/contract.ts";
+import type { Store } from "../store/contract.ts";
+import { requestsOf } from "./requests-of.ts";
 
 export type RoundTraffic = Pick<Round, "requests" | "escalated">;
 
@@ -14,9 +15,6 @@ export async function trafficSince(rounds: readonly Round[], store: Store): Prom
   const left = tallies.filter(({ route }) => route === "escalated" || route === "degraded");
   return { requests, escalated: shareOf(requestsOf(left), requests) };
 }
-
-export const requestsOf = (tallies: readonly TrafficTally[]): number =>
-  tallies.reduce((sum, { requests }) => sum + requests, 0);
 
 /** No rows: nothing is known, which is the whole interval. */
 export function shareOf(count: number, n: number): Estimate {

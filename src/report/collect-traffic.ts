@@ -1,6 +1,6 @@
 /** @file Requests that were routed: where they went, why, and how long the student's own answers took. */
 
-import { requestsOf } from "../improve/round-traffic.ts";
+import { requestsOf } from "../improve/requests-of.ts";
 import { proportionEstimate } from "../math/estimate.ts";
 import { Route } from "../records.ts";
 import type { Store } from "../store/contract.ts";
