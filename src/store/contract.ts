@@ -49,7 +49,7 @@ export type Store = AsyncDisposable & {
    * task of one output.
    */
   field(name: string): Store;
-  /** A write that changes nothing: rejects where others would. */
+  /** A write as large as a batch of decisions, and of nothing: rejects where those would. */
   probe(): Promise<void>;
   /**
    * Claims `work` until the claim is disposed of or its process ends, however it ends. Two that label would pay for the

@@ -119,6 +119,10 @@ export const migrations: readonly Migration[] = [
       "create index annotations_by_people on annotations (field, row_id, at, id) where annotator = 'person'",
     ],
   },
+  {
+    name: "room to write",
+    statements: ({ bytes }) => [`create table write_probe (id integer primary key, filler ${bytes} not null)`],
+  },
 ];
 
 type FieldTable = {

@@ -268,7 +268,7 @@ describe.skipIf(!canMount)("a disk (needs user name spaces)", () => {
     const script = `mkdir -p "$1" && mount -t tmpfs -o size=2m none "$1" && echo go | "$2" "$3" fill "$1"`;
     const { stdout, stderr } = shell(script, directory);
     expect({ stdout: stdout.trim().split("\n"), stderr }).toEqual({
-      stdout: ["ready", "store_full", "store_full", "true"],
+      stdout: ["ready", "store_full", "store_full", "store_full", "true"],
       stderr: "",
     });
   });

@@ -48,6 +48,13 @@ export type SqliteStoreOptions = {
 };
 
 /**
+ * As much as a full batch of decisions: on a full disk a page or two still fit into what the log has left, when decisions no
+ * longer do.
+ */
+const PROBE_BYTES = 262_144;
+const PROBE = "insert or replace into write_probe (id, filler) values (1, zeroblob(?))";
+
+/**
  * Opens the store, creating or migrating it where needed. Several processes may have it open.
  * @throws FlywheelError `store_newer`, `store_corrupt`, `store_locked`, `store_full`, `store_read_only`,
  *   `store_not_a_folder`, `store_unsupported_disk`
@@ -76,7 +83,7 @@ function toStore(directory: string, { database, close }: Connection): Store {
     spend: createSpendStore(database),
     predictions: createPredictionStore(database),
     // The page is written all the same.
-    probe: () => database.write(async (_, run) => void (await run("update spend_totals set spent = spent", []))),
+    probe: () => database.write(async (_, run) => void (await run(PROBE, [PROBE_BYTES]))),
     claim: (work: ClaimedWork) => claimWork(directory, work),
     [Symbol.asyncDispose]: close,
   };

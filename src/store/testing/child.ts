@@ -83,6 +83,7 @@ const jobs: Readonly<Record<string, Job>> = {
     } catch (thrown) {
       say(FlywheelError.isInstance(thrown) ? thrown.code : thrown);
     }
+    say(await codeOf(store.probe()));
     say(await codeOf(store.blobs.put(new Uint8Array(4_000_000).fill(kept))));
     await rm(ballast);
     await write();
